@@ -1,0 +1,48 @@
+"""Equilibrium propagation on any wiring. Names are loaded when they are first used (PEP 562)."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0.dev0"
+
+_HOMES = {
+    "topology": (
+        "Accounting",
+        "Topology",
+        "add_skip_connections",
+        "from_adjacency",
+        "from_networkx",
+        "layered",
+        "probability_of",
+        "replacements_for",
+        "rewire",
+        "rewire_each",
+        "skip_pairs",
+        "with_intralayer",
+    ),
+    "energy": ("HardSigmoid", "HopfieldEnergy", "Network", "SquaredError"),
+    "errors": ("ConfigError", "DataError", "DivergedError", "EqpropError", "RunFolderError"),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = ["__version__", *sorted(_HOME_OF)]  # pyright: ignore[reportUnsupportedDunderAll]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'eqprop' has no attribute '{name}'")
+    value = getattr(importlib.import_module(f"eqprop.{_HOME_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+if TYPE_CHECKING:
+    from eqprop.energy import *  # noqa: F403
+    from eqprop.errors import *  # noqa: F403
+    from eqprop.topology import *  # noqa: F403

@@ -1,0 +1,100 @@
+"""What an energy is: the interfaces between energies and everything that relaxes or trains them."""
+
+from __future__ import annotations
+
+import abc
+from typing import TypeVar
+
+import equinox as eqx
+from jax import Array
+
+Tree = TypeVar("Tree")
+
+
+class AbstractClampedEnergy(eqx.Module):
+    """An energy whose input units are clamped to a batch of examples: what a relaxation sees.
+
+    What stays constant during a relaxation (the drive of the inputs, the assembled coupling)
+    is computed once, when it is made. States are `[free units, batch]` here, the layout in
+    which a matrix product with few examples is fastest; the public functions take and return
+    `[batch, free units]`.
+    """
+
+    @abc.abstractmethod
+    def energy(self, state: Array) -> Array:
+        """Energy of each example, `[batch]`."""
+
+    @abc.abstractmethod
+    def force(self, state: Array) -> Array:
+        """-dE/ds, `[free units, batch]`."""
+
+    @abc.abstractmethod
+    def project(self, state: Array) -> Array:
+        """The nearest allowed state, `[free units, batch]`."""
+
+
+class AbstractBlockClampedEnergy(AbstractClampedEnergy):
+    """A clamped energy that can be minimised over one layer with the others held."""
+
+    @property
+    @abc.abstractmethod
+    def block_slices(self) -> tuple[slice, ...]:
+        """Where each block stands in the state."""
+
+    @abc.abstractmethod
+    def minimize_block(self, state: Array, block: int) -> Array:
+        """Where block number `block` is drawn, `[size of block, batch]`, before projection.
+
+        The exact minimiser over the block if its units are not coupled with each other; with
+        intralayer connections, the point where the force on each unit vanishes with the rest
+        held.
+        """
+
+
+class AbstractEnergy(eqx.Module):
+    """E(u; theta) for one example: `x` `[inputs]` is clamped, `state` `[free units]` is free.
+
+    The inexact arrays among the leaves are the parameters theta that training moves.
+    """
+
+    layer_sizes: eqx.AbstractVar[tuple[int, ...]]
+
+    @abc.abstractmethod
+    def energy(self, x: Array, state: Array) -> Array:
+        """E, a scalar."""
+
+    @abc.abstractmethod
+    def force(self, x: Array, state: Array) -> Array:
+        """-dE/ds, `[free units]`."""
+
+    @abc.abstractmethod
+    def project(self, state: Array) -> Array:
+        """The nearest allowed state, `[free units]`."""
+
+    @abc.abstractmethod
+    def clamp(self, x: Array) -> AbstractClampedEnergy:
+        """Clamps the input units to a batch of examples `[batch, inputs]`."""
+
+    @abc.abstractmethod
+    def constrain(self, candidate: Tree) -> Tree:
+        """Sets every entry of `candidate` that is no parameter to zero.
+
+        `candidate` has the structure of this energy (a gradient, or what an optimiser made of
+        it); connections that do not exist get zero.
+        """
+
+
+class AbstractCost(eqx.Module):
+    """C(y) of one example: `output` `[outputs]` against `target` `[outputs]`."""
+
+    @abc.abstractmethod
+    def __call__(self, output: Array, target: Array) -> Array:
+        """C, a scalar."""
+
+    @abc.abstractmethod
+    def force(self, output: Array, target: Array) -> Array:
+        """-dC/dy, `[outputs]`; works on `[outputs, batch]` as well."""
+
+    @abc.abstractmethod
+    def curvature(self) -> float:
+        """The second derivative of C in each output, where C is quadratic and separable."""

@@ -1,0 +1,31 @@
+"""Which units are wired to which. NumPy and SciPy only; frozen; seeded."""
+
+from eqprop.topology.graphs import from_adjacency, from_networkx
+from eqprop.topology.layers import connectable_pairs, layered, skip_pairs, with_intralayer
+from eqprop.topology.rewiring import (
+    add_skip_connections,
+    probability_of,
+    replacements_for,
+    rewire,
+    rewire_each,
+)
+from eqprop.topology.topology import Accounting, Block, Rewiring, Topology, check_layer_sizes
+
+__all__ = [
+    "Accounting",
+    "Block",
+    "Rewiring",
+    "Topology",
+    "add_skip_connections",
+    "check_layer_sizes",
+    "connectable_pairs",
+    "from_adjacency",
+    "from_networkx",
+    "layered",
+    "probability_of",
+    "replacements_for",
+    "rewire",
+    "rewire_each",
+    "skip_pairs",
+    "with_intralayer",
+]

@@ -1,0 +1,140 @@
+"""Topologies from a graph or an adjacency matrix that the user brings."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Hashable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import scipy.sparse
+import scipy.sparse.csgraph
+
+from eqprop.errors import ConfigError
+from eqprop.topology.topology import Topology, check_layer_sizes
+
+
+def from_adjacency(adjacency: Any, layer_sizes: Iterable[int]) -> Topology:
+    """A topology from a symmetric adjacency matrix.
+
+    **Arguments:**
+
+    - `adjacency`: dense or SciPy sparse `[units, units]`; nonzero means connected. Units are
+      ordered layer by layer, input first.
+    - `layer_sizes`: units per layer; must sum to `units`.
+
+    **Raises:** `ConfigError` if the matrix is not square or symmetric, has a nonzero diagonal,
+    connects two input units, or does not fit `layer_sizes`. Warns (`UserWarning`) if no path
+    leads from the input to some output unit.
+
+    >>> import eqprop
+    >>> topology = eqprop.layered([3, 4, 2])
+    >>> eqprop.from_adjacency(topology.adjacency(), [3, 4, 2]).num_connections
+    20
+    """
+    sizes = check_layer_sizes(layer_sizes)
+    matrix = scipy.sparse.csr_array(adjacency) != 0
+    units = sum(sizes)
+    if matrix.shape != (units, units):
+        raise ConfigError(
+            f"`adjacency` must have shape {(units, units)} to fit `layer_sizes` {list(sizes)}, "
+            f"got {matrix.shape}. Count the input units too."
+        )
+    if (matrix != matrix.T).nnz:
+        raise ConfigError(
+            "`adjacency` must be symmetric, got one that is not. Connections of an energy-based "
+            "network are undirected. Use `adjacency + adjacency.T`."
+        )
+    if matrix.diagonal().any():
+        unit = int(np.flatnonzero(matrix.diagonal())[0])
+        raise ConfigError(
+            f"`adjacency` must have a zero diagonal, got a self connection at unit {unit}. "
+            "Set the diagonal to zero."
+        )
+    starts = np.concatenate([[0], np.cumsum(sizes)])
+    if matrix[: sizes[0], : sizes[0]].nnz:
+        raise ConfigError(
+            "`adjacency` must not connect two input units: they are clamped, so it would have no "
+            "effect. Remove the edges among the first layer's units."
+        )
+    masks = {}
+    for post in range(1, len(sizes)):
+        for pre in range(post + 1):
+            block = matrix[starts[post] : starts[post + 1], starts[pre] : starts[pre + 1]]
+            dense = block.toarray()
+            if post == pre:
+                dense = np.tril(dense, -1)
+            if dense.any() or post - pre == 1:
+                masks[post, pre] = dense
+    _warn_unreached(matrix, sizes)
+    return Topology(sizes, masks)
+
+
+def from_networkx(
+    graph: Any,
+    *,
+    inputs: Sequence[Hashable],
+    outputs: Sequence[Hashable],
+    layers: Sequence[Sequence[Hashable]] | None = None,
+) -> Topology:
+    """A topology from an undirected NetworkX graph.
+
+    **Arguments:**
+
+    - `graph`: a `networkx.Graph`; edge attributes are ignored.
+    - `inputs`, `outputs`: its nodes that are the first and the last layer, in unit order.
+    - `layers`: the hidden layers as lists of nodes (default: all other nodes, in the graph's
+      order, as one hidden block).
+
+    **Raises:** `ConfigError` for unknown or repeated nodes, nodes in no layer, an edge between
+    two inputs, a self loop, or a directed graph.
+
+    >>> import eqprop, networkx
+    >>> graph = networkx.path_graph(5)
+    >>> eqprop.from_networkx(graph, inputs=[0], outputs=[4]).layer_sizes
+    (1, 3, 1)
+    """
+    if graph.is_directed():
+        raise ConfigError(
+            "`graph` must be undirected, got a directed one. Connections carry signals both ways. "
+            "Use `graph.to_undirected()`."
+        )
+    taken = set(inputs) | set(outputs)
+    if layers is None:
+        others = [node for node in graph.nodes if node not in taken]
+        layers = [others] if others else []
+    order = [node for layer in [inputs, *layers, outputs] for node in layer]
+    unknown = [node for node in order if node not in graph]
+    if unknown:
+        raise ConfigError(
+            f"`inputs`, `outputs` and `layers` must name nodes of the graph, got {unknown[0]!r}, "
+            "which is none. Check its spelling and type."
+        )
+    if len(set(order)) != len(order):
+        double = next(node for node in order if order.count(node) > 1)
+        raise ConfigError(
+            f"each node must stand in one layer once, got {double!r} more than once. Remove one."
+        )
+    missing = [node for node in graph.nodes if node not in set(order)]
+    if missing:
+        raise ConfigError(
+            f"`layers` must cover every node that is no input or output; {missing[0]!r} is in "
+            "none. Add it to a layer, or leave `layers` out."
+        )
+    position = {node: unit for unit, node in enumerate(order)}
+    edges = np.array([(position[a], position[b]) for a, b in graph.edges()], int).reshape(-1, 2)
+    i, j = edges.T
+    n = len(order)
+    upper = scipy.sparse.coo_array((np.ones(len(edges), bool), (i, j)), shape=(n, n)).tocsr()
+    return from_adjacency(upper + upper.T, [len(inputs), *map(len, layers), len(outputs)])
+
+
+def _warn_unreached(matrix: scipy.sparse.csr_array, sizes: tuple[int, ...]) -> None:
+    _, labels = scipy.sparse.csgraph.connected_components(matrix, directed=False)
+    reached = np.isin(labels[-sizes[-1] :], labels[: sizes[0]])
+    if not reached.all():
+        warnings.warn(
+            f"{int((~reached).sum())} of {sizes[-1]} output units are reached by no input unit; "
+            "they cannot learn from the data. Connect them, or remove them.",
+            stacklevel=3,
+        )

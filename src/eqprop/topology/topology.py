@@ -1,0 +1,240 @@
+"""Which units are wired to which: the frozen, host-side description of a network."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+
+import numpy as np
+import scipy.sparse
+
+from eqprop.errors import ConfigError
+
+Block = tuple[int, int]
+"""A pair of layers `(post, pre)` with `post >= pre`; layer 0 is the input."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Rewiring:
+    """What a rewiring did, counted while it was done.
+
+    **Attributes:**
+
+    - `requested`: number of replacements or additions carried out.
+    - `originals`: number of connections before it.
+    - `originals_drawn`: how many of those were drawn at least once.
+    """
+
+    requested: int
+    originals: int
+    originals_drawn: int
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Topology:
+    """Which connections exist between the units of a layered set of units.
+
+    Units are ordered input, hidden layers, output. Connections are undirected and stored
+    once, per pair of layers: `masks[post, pre]` with `post >= pre` is a boolean array
+    `[size of post, size of pre]`; inside a layer (`post == pre`) it is strictly lower
+    triangular. A pair of layers that is absent from `masks` can hold no connection: that is
+    the static structure of the network, while the entries of the masks are data.
+
+    **Arguments:**
+
+    - `layer_sizes`: units per layer, input first and output last; at least two layers.
+    - `masks`: as above. Copied and made read-only.
+    - `rewiring`: how the connections came about, if they were rewired.
+
+    **Raises:** `ConfigError` for sizes below 1, masks of the wrong shape, connections
+    between two input units, or entries on or above the diagonal inside a layer.
+
+    >>> import eqprop
+    >>> topology = eqprop.layered([4, 3, 2])
+    >>> topology.num_connections
+    18
+    >>> topology.accounting().interlayer
+    18
+    """
+
+    layer_sizes: tuple[int, ...]
+    masks: Mapping[Block, np.ndarray]
+    rewiring: Rewiring | None = None
+
+    def __post_init__(self) -> None:
+        sizes = check_layer_sizes(self.layer_sizes)
+        masks: dict[Block, np.ndarray] = {}
+        for block in sorted(self.masks):
+            post, pre = block
+            if not 0 <= pre <= post < len(sizes):
+                raise ConfigError(
+                    f"`masks` must be keyed by (post, pre) with 0 <= pre <= post < {len(sizes)}, "
+                    f"got {block}. Name the later layer first."
+                )
+            if block == (0, 0):
+                raise ConfigError(
+                    "`masks` must not connect two input units, got block (0, 0). "
+                    "Input units are clamped, so such a connection has no effect. Leave it out."
+                )
+            mask = np.array(self.masks[block], dtype=bool)
+            if mask.shape != (sizes[post], sizes[pre]):
+                raise ConfigError(
+                    f"`masks[{post}, {pre}]` must have shape {(sizes[post], sizes[pre])}, "
+                    f"got {mask.shape}. Rows are units of layer {post}, the one nearer the output."
+                )
+            if post == pre and np.triu(mask).any():
+                raise ConfigError(
+                    f"`masks[{post}, {pre}]` must be strictly lower triangular, got entries on or "
+                    "above the diagonal. Each connection is stored once. Use `np.tril(mask, -1)`."
+                )
+            mask.setflags(write=False)
+            masks[block] = mask
+        object.__setattr__(self, "layer_sizes", sizes)
+        object.__setattr__(self, "masks", MappingProxyType(masks))
+
+    @property
+    def num_layers(self) -> int:
+        """Number of layers, input and output included."""
+        return len(self.layer_sizes)
+
+    @property
+    def num_units(self) -> int:
+        """Number of units, input units included."""
+        return sum(self.layer_sizes)
+
+    @property
+    def num_free(self) -> int:
+        """Number of free (hidden and output) units."""
+        return sum(self.layer_sizes[1:])
+
+    @property
+    def blocks(self) -> tuple[Block, ...]:
+        """The pairs of layers that may hold connections, sorted."""
+        return tuple(self.masks)
+
+    @property
+    def num_connections(self) -> int:
+        """Number of undirected connections that exist."""
+        return int(sum(mask.sum() for mask in self.masks.values()))
+
+    def accounting(self) -> Accounting:
+        """Exact counts of the connections that exist, by kind and by pair of layers."""
+        return Accounting.of(self)
+
+    def adjacency(self) -> scipy.sparse.csr_array:
+        """The symmetric adjacency `[units, units]` as a SciPy sparse array of booleans."""
+        starts = np.concatenate([[0], np.cumsum(self.layer_sizes)])
+        rows, columns = [], []
+        for (post, pre), mask in self.masks.items():
+            i, j = np.nonzero(mask)
+            rows.append(i + starts[post])
+            columns.append(j + starts[pre])
+        i = np.concatenate(rows) if rows else np.zeros(0, int)
+        j = np.concatenate(columns) if columns else np.zeros(0, int)
+        both = (np.concatenate([i, j]), np.concatenate([j, i]))
+        shape = (self.num_units, self.num_units)
+        return scipy.sparse.csr_array((np.ones(2 * len(i), bool), both), shape=shape)
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """The topology as plain arrays, the inverse of `from_arrays`.
+
+        `layer_sizes` `[layers]`, `mask_POST_PRE` for each pair of layers, and `rewiring` `[3]`
+        where there is one.
+        """
+        arrays = {"layer_sizes": np.array(self.layer_sizes, np.int64)}
+        for (post, pre), mask in self.masks.items():
+            arrays[f"mask_{post}_{pre}"] = mask
+        if self.rewiring is not None:
+            arrays["rewiring"] = np.array(dataclasses.astuple(self.rewiring), np.int64)
+        return arrays
+
+    @staticmethod
+    def from_arrays(arrays: Mapping[str, np.ndarray]) -> Topology:
+        """Rebuilds a topology from what `to_arrays` gave; checks it like the constructor."""
+        if "layer_sizes" not in arrays:
+            raise ConfigError(
+                f"`arrays` must hold `layer_sizes`, got {sorted(arrays)}. "
+                "Pass what `Topology.to_arrays` returned."
+            )
+        masks = {}
+        for name, value in arrays.items():
+            if name.startswith("mask_"):
+                post, pre = name.removeprefix("mask_").split("_")
+                masks[int(post), int(pre)] = np.asarray(value)
+        rewiring = arrays.get("rewiring")
+        return Topology(
+            tuple(int(n) for n in np.asarray(arrays["layer_sizes"])),
+            masks,
+            None if rewiring is None else Rewiring(*(int(n) for n in np.asarray(rewiring))),
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Accounting:
+    """How many connections a topology has, of which kind, and where.
+
+    **Attributes:**
+
+    - `per_block`: existing connections per pair of layers `(post, pre)`.
+    - `possible`: how many that pair could hold.
+    - `interlayer`, `intralayer`, `skip`: by layer distance 1, 0, and 2 or more. After a
+      rewiring `skip` is the *net* number of skip connections: a replaced connection can be
+      drawn again, so it is smaller than the number of draws.
+    - `skips_from_input`: share of the skip connections that start at an input unit.
+    - `originals_drawn`: share of the original connections drawn at least once by the
+      rewiring, else None. Its expectation is the paper's p.
+    """
+
+    per_block: Mapping[Block, int]
+    possible: Mapping[Block, int]
+    interlayer: int
+    intralayer: int
+    skip: int
+    skips_from_input: float
+    originals_drawn: float | None
+
+    @property
+    def total(self) -> int:
+        """All connections."""
+        return self.interlayer + self.intralayer + self.skip
+
+    @staticmethod
+    def of(topology: Topology) -> Accounting:
+        """Counts `topology`."""
+        per_block = {block: int(mask.sum()) for block, mask in topology.masks.items()}
+        sizes = topology.layer_sizes
+        possible = {
+            (post, pre): sizes[post] * (sizes[post] - 1) // 2
+            if post == pre
+            else sizes[post] * sizes[pre]
+            for post, pre in per_block
+        }
+
+        def count(blocks: Iterable[Block]) -> int:
+            return sum(per_block[block] for block in blocks)
+
+        skip = count(b for b in per_block if b[0] - b[1] >= 2)
+        from_input = count(b for b in per_block if b[0] - b[1] >= 2 and b[1] == 0)
+        made = topology.rewiring
+        return Accounting(
+            per_block=MappingProxyType(per_block),
+            possible=MappingProxyType(possible),
+            interlayer=count(b for b in per_block if b[0] - b[1] == 1),
+            intralayer=count(b for b in per_block if b[0] == b[1]),
+            skip=skip,
+            skips_from_input=from_input / skip if skip else 0.0,
+            originals_drawn=None if made is None else made.originals_drawn / made.originals,
+        )
+
+
+def check_layer_sizes(layer_sizes: Iterable[int]) -> tuple[int, ...]:
+    """`layer_sizes` as a tuple of Python integers, or a `ConfigError`."""
+    sizes = tuple(layer_sizes)
+    whole = all(isinstance(n, (int, np.integer)) and n >= 1 for n in sizes)
+    if len(sizes) < 2 or not whole:
+        raise ConfigError(
+            "`layer_sizes` must be at least two whole numbers of 1 or more, "
+            f"got {sizes}. Name the input and the output layer too, as in [784, 500, 10]."
+        )
+    return tuple(int(n) for n in sizes)
