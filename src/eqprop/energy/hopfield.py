@@ -78,7 +78,13 @@ class HopfieldEnergy(AbstractEnergy):
             weights[block] = jnp.where(mask, draw, jnp.zeros((), dtype))
             masks[block] = jnp.asarray(mask)
         biases = {k: jnp.zeros(n, dtype) for k, n in enumerate(sizes) if k}
-        return HopfieldEnergy(weights, biases, masks, activation or HardSigmoid(), sizes)
+        return HopfieldEnergy(
+            weights=weights,
+            biases=biases,
+            masks=masks,
+            activation=activation or HardSigmoid(),
+            layer_sizes=sizes,
+        )
 
     @staticmethod
     def from_dense(
@@ -110,14 +116,14 @@ class HopfieldEnergy(AbstractEnergy):
         bias = bias[-topology.num_free :]
         free = [slice(s.start - sizes[0], s.stop - sizes[0]) for s in spans]
         return HopfieldEnergy(
-            {
+            weights={
                 (post, pre): jnp.asarray(np.where(mask, dense[spans[post], spans[pre]], 0))
                 for (post, pre), mask in topology.masks.items()
             },
-            {k: jnp.asarray(bias[free[k]]) for k in range(1, len(sizes))},
-            {block: jnp.asarray(mask) for block, mask in topology.masks.items()},
-            activation or HardSigmoid(),
-            sizes,
+            biases={k: jnp.asarray(bias[free[k]]) for k in range(1, len(sizes))},
+            masks={block: jnp.asarray(mask) for block, mask in topology.masks.items()},
+            activation=activation or HardSigmoid(),
+            layer_sizes=sizes,
         )
 
     def energy(self, x: Array, state: Array) -> Array:
