@@ -23,6 +23,24 @@ _HOMES = {
         "with_intralayer",
     ),
     "energy": ("HardSigmoid", "HopfieldEnergy", "Network", "SquaredError"),
+    "relaxation": (
+        "BlockCoordinateDescent",
+        "Equilibrium",
+        "Euler",
+        "FixedSteps",
+        "Residual",
+        "monotone_bound",
+        "relax",
+    ),
+    "learning": (
+        "apply_updates",
+        "Centered",
+        "EquilibriumPropagation",
+        "OneSided",
+        "Phase",
+        "RandomSign",
+        "learning_rates",
+    ),
     "errors": ("ConfigError", "DataError", "DivergedError", "EqpropError", "RunFolderError"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
@@ -45,4 +63,6 @@ def __dir__() -> list[str]:
 if TYPE_CHECKING:
     from eqprop.energy import *  # noqa: F403
     from eqprop.errors import *  # noqa: F403
+    from eqprop.learning import *  # noqa: F403
+    from eqprop.relaxation import *  # noqa: F403
     from eqprop.topology import *  # noqa: F403

@@ -10,6 +10,7 @@ from eqprop.energy.base import (
 from eqprop.energy.cost import SquaredError
 from eqprop.energy.hopfield import ClampedHopfieldEnergy, HopfieldEnergy
 from eqprop.energy.network import Network
+from eqprop.energy.total import TotalEnergy
 
 __all__ = [
     "AbstractActivation",
@@ -22,5 +23,6 @@ __all__ = [
     "HopfieldEnergy",
     "Network",
     "SquaredError",
+    "TotalEnergy",
     "hard_sigmoid",
 ]

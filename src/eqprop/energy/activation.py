@@ -18,8 +18,9 @@ def hard_sigmoid(state: Array) -> Array:
     a trained network sit exactly on an end, so this decides what autodiff says of them.
 
     >>> import jax
-    >>> float(jax.grad(hard_sigmoid)(0.0)), float(jax.grad(hard_sigmoid)(1.5))
-    (1.0, 0.0)
+    >>> slope = jax.grad(hard_sigmoid)
+    >>> float(slope(0.0)), float(slope(1.0)), float(slope(1.5))
+    (1.0, 1.0, 0.0)
     """
     return jnp.clip(state, 0, 1)
 
@@ -58,7 +59,7 @@ class HardSigmoid(AbstractActivation):
         return hard_sigmoid(state)
 
     def derivative(self, state: Array) -> Array:
-        return ((state >= 0) & (state <= 1)).astype(state.dtype)
+        return jnp.where((state >= 0) & (state <= 1), jnp.ones_like(state), 0)
 
     def project(self, state: Array) -> Array:
         return jnp.clip(state, 0, 1)

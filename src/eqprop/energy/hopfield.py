@@ -246,6 +246,11 @@ class ClampedHopfieldEnergy(AbstractBlockClampedEnergy):
         return self.activation.project(state)
 
     def minimize_block(self, state: Array, block: int) -> Array:
+        if not self.activation.is_identity_on_its_box:
+            raise ConfigError(
+                f"`activation` must be the identity on its box for block updates, got "
+                f"{type(self.activation).__name__}. Relax this energy with `Euler`."
+            )
         span = self.block_slices[block]
         return self._row_pull(state, block) + self.input_drive[span] + self.biases[span]
 

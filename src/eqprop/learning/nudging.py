@@ -1,0 +1,97 @@
+"""Between which two nudging strengths a gradient is taken."""
+
+from __future__ import annotations
+
+import abc
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from eqprop.errors import ConfigError
+from eqprop.relaxation import is_traced
+
+
+class AbstractNudging(eqx.Module):
+    """A rule for choosing the two values of beta whose equilibria are compared.
+
+    The gradient is (dF/dtheta at `upper` - dF/dtheta at `lower`) / (upper - lower).
+
+    **Attributes:**
+
+    - `beta`: the nudging strength; not 0.
+    """
+
+    beta: eqx.AbstractVar[Array]
+
+    @abc.abstractmethod
+    def pair(self, key: Array) -> tuple[Array, Array | None]:
+        """`(upper, lower)`; `lower` None stands for the free phase, beta = 0."""
+
+    @abc.abstractmethod
+    def possible(self) -> tuple[Array, ...]:
+        """Every beta that `pair` may return, for checks before compilation."""
+
+
+class OneSided(AbstractNudging):
+    """The free phase and one nudged phase at `beta` (Eq. 7, 8); its error is of order beta.
+
+    >>> float(OneSided(-0.5).beta)
+    -0.5
+    """
+
+    beta: Array = eqx.field(converter=jnp.asarray)
+
+    def __check_init__(self) -> None:
+        _check_beta(self.beta)
+
+    def pair(self, key: Array) -> tuple[Array, None]:
+        return self.beta, None
+
+    def possible(self) -> tuple[Array, ...]:
+        return (self.beta,)
+
+
+class RandomSign(AbstractNudging):
+    """As `OneSided`, with a fair sign of beta for each batch: the paper's choice (section 2.3)."""
+
+    beta: Array = eqx.field(default=1.0, converter=jnp.asarray)
+
+    def __check_init__(self) -> None:
+        _check_beta(self.beta)
+
+    def pair(self, key: Array) -> tuple[Array, None]:
+        return jnp.where(jax.random.bernoulli(key), self.beta, -self.beta), None
+
+    def possible(self) -> tuple[Array, ...]:
+        return self.beta, -self.beta
+
+
+class Centered(AbstractNudging):
+    """Two nudged phases, at beta and -beta; its error is of order beta squared.
+
+    **References:** Laborieux et al., "Scaling equilibrium propagation to deep convnets by
+    drastically reducing its gradient estimator bias", Front. Neurosci. 15:633674 (2021).
+    """
+
+    beta: Array = eqx.field(converter=jnp.asarray)
+
+    def __check_init__(self) -> None:
+        _check_beta(self.beta)
+
+    def pair(self, key: Array) -> tuple[Array, Array]:
+        return self.beta, -self.beta
+
+    def possible(self) -> tuple[Array, ...]:
+        return self.beta, -self.beta
+
+
+def _check_beta(beta: Array) -> None:
+    if eqx.is_array(beta) and not is_traced(beta):
+        finite = bool(jnp.isfinite(beta).all())
+        if not finite or not bool((beta != 0).all()):
+            raise ConfigError(
+                f"`beta` must be a finite number other than 0, got {beta}. Without a nudge the two "
+                "phases are the same and nothing is learned. Try beta=1.0."
+            )

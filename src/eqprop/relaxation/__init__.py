@@ -1,0 +1,22 @@
+"""How a state settles, when it stops, and whether it did."""
+
+from eqprop.relaxation.base import SETTLED, AbstractRelaxation, Equilibrium, projected_residual
+from eqprop.relaxation.block import BlockCoordinateDescent, monotone_bound
+from eqprop.relaxation.euler import Euler, is_traced
+from eqprop.relaxation.relax import relax
+from eqprop.relaxation.termination import AbstractTermination, FixedSteps, Residual
+
+__all__ = [
+    "SETTLED",
+    "AbstractRelaxation",
+    "AbstractTermination",
+    "BlockCoordinateDescent",
+    "Equilibrium",
+    "Euler",
+    "FixedSteps",
+    "Residual",
+    "is_traced",
+    "monotone_bound",
+    "projected_residual",
+    "relax",
+]

@@ -1,0 +1,61 @@
+"""The interface of a relaxation method and what a relaxation returns."""
+
+from __future__ import annotations
+
+import abc
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+from jax import Array
+
+from eqprop.energy import AbstractClampedEnergy
+
+SETTLED = 1e-3
+"""A state counts as settled in training and evaluation when its residual is at most this."""
+
+
+class Equilibrium(eqx.Module):
+    """Where a relaxation ended, and whether it can be trusted.
+
+    **Attributes:**
+
+    - `state`: `[batch, free units]`.
+    - `steps`: how many steps (or sweeps) were taken, a scalar.
+    - `residual`: `[batch]`, the largest |project(s + force) - s| of each example; 0 at an
+      equilibrium, whatever the method and its step size.
+    - `energy`: `[batch]`.
+    - `settled`: `[batch]`, whether the residual is within tolerance.
+    - `energy_rises`: how often the energy of an example was seen higher than at the check
+      before, a scalar; a relaxation that descends has none.
+    """
+
+    state: Array
+    steps: Array
+    residual: Array
+    energy: Array
+    settled: Array
+    energy_rises: Array
+
+
+class AbstractRelaxation(eqx.Module):
+    """One step of a method by which a state settles. The driver `relax` owns the loop."""
+
+    @abc.abstractmethod
+    def init(self, energy: AbstractClampedEnergy, state: Array) -> Any:
+        """What the method remembers between steps; refuses an energy that it cannot relax."""
+
+    @abc.abstractmethod
+    def step(
+        self, energy: AbstractClampedEnergy, state: Array, memory: Any
+    ) -> tuple[Array, Any]:
+        """One step or sweep on `state` `[free units, batch]`."""
+
+    @abc.abstractmethod
+    def residual(self, energy: AbstractClampedEnergy, state: Array) -> Array:
+        """How far each example is from a fixed point of the method, `[batch]`."""
+
+
+def projected_residual(energy: AbstractClampedEnergy, state: Array) -> Array:
+    """The largest |project(s + force) - s| over the free units of each example, `[batch]`."""
+    return jnp.max(jnp.abs(energy.project(state + energy.force(state)) - state), axis=0)

@@ -1,0 +1,88 @@
+"""Examples as the training programs take them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from eqprop.energy import Network
+from eqprop.errors import DataError
+
+
+class Examples(eqx.Module):
+    """Inputs and targets of a split, on the device.
+
+    **Attributes:**
+
+    - `x`: `[examples, inputs]` in [0, 1].
+    - `target`: `[examples, outputs]`; one-hot for classes.
+    """
+
+    x: Array
+    target: Array
+
+    def __len__(self) -> int:
+        return self.x.shape[0]
+
+    @staticmethod
+    def of(network: Network, x: Any, target: Any) -> Examples:
+        """Checks arrays against `network` and puts them on the device.
+
+        **Arguments:**
+
+        - `x`: `[examples, ...]` in [0, 1]; further axes are flattened.
+        - `target`: class labels `[examples]` (whole numbers), or `[examples, outputs]`.
+
+        **Raises:** `DataError` for inputs outside [0, 1], NaN, labels out of range, or
+        shapes that do not fit.
+        """
+        x, target = np.asarray(x), np.asarray(target)
+        if len(x) == 0 or len(x) != len(target):
+            raise DataError(
+                f"`x` and `target` must hold the same number of examples, at least 1, got "
+                f"{len(x)} and {len(target)}."
+            )
+        x = x.reshape(len(x), -1)
+        if x.shape[1] != network.num_inputs:
+            raise DataError(
+                f"`x` must have {network.num_inputs} inputs per example to fit the network, got "
+                f"{x.shape[1]}. Set the first of `layer_sizes` to {x.shape[1]}."
+            )
+        if not np.isfinite(x).all():
+            raise DataError("`x` must be finite, got NaN or infinity. Clean the data first.")
+        if x.min() < 0 or x.max() > 1:
+            raise DataError(
+                f"`x` must lie in [0, 1], got values from {x.min():g} to {x.max():g}. Input units "
+                "are clamped to rho(x) in [0, 1]. Scale the data, for example by its maximum."
+            )
+        if target.ndim == 1 and np.issubdtype(target.dtype, np.integer):
+            target = one_hot(target, network.num_outputs)
+        if target.shape != (len(x), network.num_outputs):
+            raise DataError(
+                f"`target` must be labels [examples] or have shape "
+                f"{(len(x), network.num_outputs)}, got {target.shape}. Set the last of "
+                "`layer_sizes` to the number of targets."
+            )
+        if not np.isfinite(target).all():
+            raise DataError("`target` must be finite, got NaN or infinity. Clean the data first.")
+        return Examples(jnp.asarray(x, network.dtype), jnp.asarray(target, network.dtype))
+
+
+def one_hot(labels: np.ndarray, classes: int) -> np.ndarray:
+    """Labels `[examples]` as `[examples, classes]` of zeros and ones.
+
+    >>> one_hot(np.array([1, 0]), 2)
+    array([[0., 1.],
+           [1., 0.]], dtype=float32)
+    """
+    if labels.min() < 0 or labels.max() >= classes:
+        wrong = int(labels[(labels < 0) | (labels >= classes)][0])
+        raise DataError(
+            f"labels must lie in 0..{classes - 1} for {classes} output units, got {wrong}. "
+            "Relabel the classes from 0, or set the last of `layer_sizes` to their number."
+        )
+    return np.eye(classes, dtype=np.float32)[labels]
