@@ -41,6 +41,7 @@ _HOMES = {
         "RandomSign",
         "learning_rates",
     ),
+    "training": ("Examples", "Model", "TrainState", "Trainer", "default_rule", "evaluate"),
     "errors": ("ConfigError", "DataError", "DivergedError", "EqpropError", "RunFolderError"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
@@ -66,3 +67,4 @@ if TYPE_CHECKING:
     from eqprop.learning import *  # noqa: F403
     from eqprop.relaxation import *  # noqa: F403
     from eqprop.topology import *  # noqa: F403
+    from eqprop.training import *  # noqa: F403

@@ -1,0 +1,92 @@
+"""A data set: named splits of inputs and targets, on the host."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+import numpy as np
+
+from eqprop.errors import ConfigError, DataError, unknown_name
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Split:
+    """Examples of one split.
+
+    **Attributes:**
+
+    - `x`: `[examples, inputs]` float32 in [0, 1].
+    - `target`: labels `[examples]` (whole numbers) or `[examples, outputs]`.
+    """
+
+    x: np.ndarray
+    target: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def first(self, count: int) -> Split:
+        """The first `count` examples."""
+        return Split(self.x[:count], self.target[:count])
+
+    def stratified(self, count: int, seed: int = 0) -> Split:
+        """`count` examples with every class in its share, in file order.
+
+        >>> split = Split(np.zeros((6, 1), np.float32), np.array([0, 0, 0, 0, 1, 1]))
+        >>> split.stratified(3).target.tolist()
+        [0, 0, 1]
+        """
+        if count >= len(self):
+            return self
+        rng = np.random.default_rng(seed)
+        order = rng.permutation(len(self))
+        if self.target.ndim == 1:
+            # Examples of a class get evenly spaced ranks; cutting the ranking keeps all shares.
+            rank = np.empty(len(self))
+            for label in np.unique(self.target):
+                members = order[self.target[order] == label]
+                rank[members] = (np.arange(len(members)) + 0.5) / len(members)
+            order = np.argsort(rank, kind="stable")
+        chosen = np.sort(order[:count])
+        return Split(self.x[chosen], self.target[chosen])
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Dataset:
+    """Named splits: `train`, `validation`, and `test` where the data set has one.
+
+    **Attributes:**
+
+    - `name`: under which results are reported.
+    - `splits`: by name.
+    - `num_outputs`: output units a network needs.
+    """
+
+    name: str
+    splits: Mapping[str, Split]
+    num_outputs: int
+
+    @property
+    def num_inputs(self) -> int:
+        """Input units a network needs."""
+        return self.splits["train"].x.shape[1]
+
+    def split(self, name: str) -> Split:
+        """A split by name."""
+        if name not in self.splits:
+            raise ConfigError(unknown_name("split", name, self.splits))
+        return self.splits[name]
+
+    def limited(self, *, num_train: int | None = None, num_validation: int | None = None) -> Dataset:
+        """With only the first `num_train` and `num_validation` examples of those splits."""
+        splits = dict(self.splits)
+        for name, count in (("train", num_train), ("validation", num_validation)):
+            if count is None:
+                continue
+            if not 1 <= count <= len(splits[name]):
+                raise DataError(
+                    f"`num_{name}` must lie in 1..{len(splits[name])} for {self.name}, got {count}."
+                )
+            splits[name] = splits[name].first(count)
+        return Dataset(self.name, splits, self.num_outputs)

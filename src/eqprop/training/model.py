@@ -1,0 +1,152 @@
+"""A trained or trainable network with everything it needs: the short way to use the library."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import optax
+
+from eqprop.energy import Network
+from eqprop.learning import (
+    AbstractLearningRule,
+    EquilibriumPropagation,
+    Phase,
+    RandomSign,
+    learning_rates,
+)
+from eqprop.relaxation import BlockCoordinateDescent, Euler, FixedSteps, Residual
+from eqprop.topology import Topology
+from eqprop.training.evaluate import Evaluation, evaluate
+from eqprop.training.examples import Examples
+from eqprop.training.trainer import Trainer
+
+_SGD = optax.sgd(1.0)
+
+
+def default_rule(beta: float = 1.0, max_sweeps: int = 100) -> EquilibriumPropagation:
+    """The paper's rule, with a free phase by block coordinate descent until settled.
+
+    Random sign of beta, nudged phase of 8 `split` Euler steps of size .5 as released.
+    """
+    return EquilibriumPropagation(
+        RandomSign(beta),
+        free=Phase(BlockCoordinateDescent(), Residual(max_steps=max_sweeps)),
+        nudged=Phase(Euler(0.5, nudging_step="split"), FixedSteps(8)),
+    )
+
+
+def evaluation_phase(max_steps: int = 300) -> Phase:
+    """How examples are relaxed when nothing else is said: block by block until settled."""
+    return Phase(BlockCoordinateDescent(), Residual(max_steps=max_steps, check_every=10))
+
+
+class Model:
+    """A network on a topology that fits, predicts and exports.
+
+    **Arguments:**
+
+    - `topology`: which connections exist.
+    - `seed`: of the initial weights and of the signs of beta.
+    - `network`: instead of random initial weights.
+
+    >>> import eqprop, numpy as np
+    >>> x = np.random.default_rng(0).random((200, 6)); labels = (x[:, 0] > x[:, 1]).astype(int)
+    >>> model = eqprop.Model(eqprop.layered([6, 16, 2]), seed=0)
+    >>> errors = model.fit(x, labels, epochs=5, learning_rate=0.1)
+    >>> model.predict(x).shape
+    (200,)
+    """
+
+    def __init__(
+        self, topology: Topology, *, seed: int = 0, network: Network | None = None
+    ) -> None:
+        self.topology = topology
+        self.network = network or Network.initialize(topology, seed=seed)
+        self.seed = seed
+
+    def fit(
+        self,
+        x: Any,
+        target: Any,
+        *,
+        epochs: int,
+        learning_rate: float = 0.02,
+        batch_size: int = 20,
+        rule: AbstractLearningRule | None = None,
+    ) -> list[float]:
+        """Trains further, with persistent particles for the examples of this call.
+
+        **Arguments:**
+
+        - `x`: `[examples, ...]` in [0, 1].
+        - `target`: labels `[examples]`, or `[examples, outputs]`.
+        - `rule`: default `default_rule()`.
+
+        **Returns:** the online training error of each epoch.
+        """
+        examples = Examples.of(self.network, x, target)
+        trainer = Trainer(
+            examples,
+            _SGD,
+            learning_rates(self.network, learning_rate),
+            min(batch_size, len(examples)),
+            jax.random.key(self.seed),
+        )
+        state, errors = trainer.start(self.network), []
+        for epoch in range(epochs):
+            wrong = 0
+            for chunk in trainer.epoch(state, rule or default_rule(), epoch):
+                state = chunk.state
+                wrong += int(chunk.log.errors.sum())
+            errors.append(wrong / len(examples))
+        self.network = state.network
+        return errors
+
+    def outputs(self, x: Any, *, max_steps: int = 300) -> np.ndarray:
+        """The settled output units `[examples, outputs]`, from a cold start."""
+        blank = np.zeros((len(x), self.network.num_outputs), np.float32)
+        return np.asarray(self.evaluate(x, blank, max_steps=max_steps).outputs)
+
+    def predict(self, x: Any, *, max_steps: int = 300) -> np.ndarray:
+        """The class `[examples]` of the largest settled output."""
+        return self.outputs(x, max_steps=max_steps).argmax(axis=1)
+
+    def evaluate(self, x: Any, target: Any, *, max_steps: int = 300) -> Evaluation:
+        """Error, cost and share unsettled, each example relaxed from a cold start."""
+        examples = Examples.of(self.network, x, target)
+        return evaluate(self.network, examples, evaluation_phase(max_steps))
+
+    def export(self, folder: str | Path) -> list[Path]:
+        """Writes weights, biases and wiring for other tools.
+
+        `network.npz` holds `weights` `[units, units]` (symmetric), `biases` `[free units]` and
+        `layer_sizes`; `connections.csv` has one row per connection that exists; `units.csv` one
+        per unit. Units are numbered input first.
+        """
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        weights = self.network.energy.dense_weights()  # pyright: ignore[reportAttributeAccessIssue]
+        arrays = self.network.to_arrays()
+        sizes = self.topology.layer_sizes
+        biases = np.concatenate([arrays[f"biases_{k}"] for k in range(1, len(sizes))])
+        np.savez(
+            folder / "network.npz", weights=weights, biases=biases, layer_sizes=np.array(sizes)
+        )
+        layer = np.repeat(np.arange(len(sizes)), sizes)
+        with open(folder / "connections.csv", "w", newline="") as file:
+            table = csv.writer(file)
+            table.writerow(["unit_a", "unit_b", "layer_a", "layer_b", "weight"])
+            rows, columns = np.nonzero(np.tril(self.topology.adjacency().toarray()))
+            for i, j in zip(columns.tolist(), rows.tolist(), strict=True):
+                table.writerow([i, j, layer[i], layer[j], repr(float(weights[i, j]))])
+        with open(folder / "units.csv", "w", newline="") as file:
+            table = csv.writer(file)
+            table.writerow(["unit", "layer", "bias"])
+            table.writerows([i, 0, ""] for i in range(sizes[0]))
+            for unit, bias in enumerate(biases.tolist(), start=sizes[0]):
+                table.writerow([unit, layer[unit], repr(bias)])
+        return [folder / name for name in ("network.npz", "connections.csv", "units.csv")]
