@@ -39,6 +39,7 @@ _HOMES = {
         "OneSided",
         "Phase",
         "RandomSign",
+        "implicit_gradient",
         "learning_rates",
     ),
     "training": ("Examples", "Model", "TrainState", "Trainer", "default_rule", "evaluate"),

@@ -78,7 +78,9 @@ class Dataset:
             raise ConfigError(unknown_name("split", name, self.splits))
         return self.splits[name]
 
-    def limited(self, *, num_train: int | None = None, num_validation: int | None = None) -> Dataset:
+    def limited(
+        self, *, num_train: int | None = None, num_validation: int | None = None
+    ) -> Dataset:
         """With only the first `num_train` and `num_validation` examples of those splits."""
         splits = dict(self.splits)
         for name, count in (("train", num_train), ("validation", num_validation)):

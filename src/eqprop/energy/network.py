@@ -129,9 +129,7 @@ class Network(eqx.Module):
 
         weights = {(i, j): take(f"weights_{i}_{j}", w) for (i, j), w in energy.weights.items()}
         biases = {k: take(f"biases_{k}", b) for k, b in energy.biases.items()}
-        return eqx.tree_at(
-            lambda n: (n.energy.weights, n.energy.biases), self, (weights, biases)
-        )
+        return eqx.tree_at(lambda n: (n.energy.weights, n.energy.biases), self, (weights, biases))
 
 
 def _hopfield(network: Network) -> HopfieldEnergy:

@@ -2,6 +2,7 @@
 
 from eqprop.learning.base import AbstractLearningRule, Estimate, Phase, Report, apply_updates
 from eqprop.learning.equilibrium_propagation import EquilibriumPropagation, contrast
+from eqprop.learning.exact import implicit_gradient, interior_units
 from eqprop.learning.nudging import AbstractNudging, Centered, OneSided, RandomSign
 from eqprop.learning.rates import BiasRates, learning_rates
 
@@ -18,5 +19,7 @@ __all__ = [
     "Report",
     "apply_updates",
     "contrast",
+    "implicit_gradient",
+    "interior_units",
     "learning_rates",
 ]

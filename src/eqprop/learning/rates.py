@@ -90,9 +90,7 @@ def learning_rates(
     dtype = network.dtype
     weights = {b: jnp.asarray(of_block(b), dtype) for b in network.energy.weights}
     biases = {k: jnp.asarray(of_bias(k), dtype) for k in network.energy.biases}
-    return eqx.tree_at(
-        lambda n: (n.energy.weights, n.energy.biases), parameters, (weights, biases)
-    )
+    return eqx.tree_at(lambda n: (n.energy.weights, n.energy.biases), parameters, (weights, biases))
 
 
 def _check_rate(rate: float) -> None:

@@ -46,9 +46,7 @@ class AbstractRelaxation(eqx.Module):
         """What the method remembers between steps; refuses an energy that it cannot relax."""
 
     @abc.abstractmethod
-    def step(
-        self, energy: AbstractClampedEnergy, state: Array, memory: Any
-    ) -> tuple[Array, Any]:
+    def step(self, energy: AbstractClampedEnergy, state: Array, memory: Any) -> tuple[Array, Any]:
         """One step or sweep on `state` `[free units, batch]`."""
 
     @abc.abstractmethod

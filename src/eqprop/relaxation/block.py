@@ -50,9 +50,7 @@ class BlockCoordinateDescent(AbstractRelaxation):
                 f"{type(base).__name__}, which has none. Relax it with `Euler`."
             )
 
-    def step(
-        self, energy: AbstractClampedEnergy, state: Array, memory: None
-    ) -> tuple[Array, Any]:
+    def step(self, energy: AbstractClampedEnergy, state: Array, memory: None) -> tuple[Array, Any]:
         assert isinstance(energy, AbstractBlockClampedEnergy)  # `init` made sure
         for block, span in enumerate(energy.block_slices):
             here = state[span]

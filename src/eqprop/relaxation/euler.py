@@ -45,9 +45,7 @@ class Euler(AbstractRelaxation):
     def init(self, energy: AbstractClampedEnergy, state: Array) -> None:
         return None
 
-    def step(
-        self, energy: AbstractClampedEnergy, state: Array, memory: None
-    ) -> tuple[Array, None]:
+    def step(self, energy: AbstractClampedEnergy, state: Array, memory: None) -> tuple[Array, None]:
         return energy.project(self._unprojected(energy, state)), memory
 
     def residual(self, energy: AbstractClampedEnergy, state: Array) -> Array:

@@ -88,6 +88,4 @@ def _evaluate(
     )
     wrong = jnp.argmax(outputs, axis=1) != jnp.argmax(examples.target, axis=1)
     cost = jnp.mean(jax.vmap(network.cost)(outputs, examples.target))
-    return Evaluation(
-        jnp.mean(wrong), cost, unsettled / size, steps / len(table), ends, outputs
-    )
+    return Evaluation(jnp.mean(wrong), cost, unsettled / size, steps / len(table), ends, outputs)

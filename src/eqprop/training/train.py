@@ -40,7 +40,9 @@ class TrainState(eqx.Module):
         """The state before the first update."""
         parameters = eqx.filter(network, eqx.is_inexact_array)
         # A copy: the compiled program reuses the memory of the state that it is given.
-        network = jax.tree.map(lambda leaf: jnp.array(leaf) if eqx.is_array(leaf) else leaf, network)
+        network = jax.tree.map(
+            lambda leaf: jnp.array(leaf) if eqx.is_array(leaf) else leaf, network
+        )
         return TrainState(
             network,
             optimizer.init(parameters),  # pyright: ignore[reportArgumentType]

@@ -1,0 +1,320 @@
+"""The settings of a run. pydantic only: importing this never imports JAX."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from eqprop.errors import ConfigError
+
+Count = Annotated[int, Field(ge=0)]
+Positive = Annotated[int, Field(ge=1)]
+Above0 = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Rate = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Pair = tuple[Count, Count]
+
+
+class Settings(BaseModel):
+    """Base: frozen, and an unknown key is an error, never ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+class TopologyConfig(Settings):
+    """Which units are wired."""
+
+    layer_sizes: tuple[Positive, ...] = Field(
+        (784, 500, 500, 500, 10), min_length=2, description="units per layer, input first"
+    )
+    wiring: Literal["layered", "rewire", "rewire_each", "add"] = Field(
+        "layered", description="how skip connections are made; rewire is Algorithm 1"
+    )
+    intralayer: bool = Field(
+        False, description="whether hidden layers are first made full inside, as Algorithm 1 does"
+    )
+    connections: Count | None = Field(
+        None, description="n, connections replaced (rewire) or added (add)"
+    )
+    p: float | None = Field(
+        None, ge=0, le=1, description="instead of n: the paper's p (rewire), or the probability"
+    )
+    receivers: tuple[Pair, ...] | None = Field(
+        None, description="pairs of layers (later, earlier) that may receive connections"
+    )
+
+    @model_validator(mode="after")
+    def _fits(self) -> TopologyConfig:
+        given = [name for name in ("connections", "p") if getattr(self, name) is not None]
+        needed = {
+            "layered": [],
+            "rewire": [["connections"], ["p"]],
+            "rewire_each": [["p"]],
+            "add": [["connections"]],
+        }[self.wiring]
+        if (given and not needed) or (needed and given not in needed):
+            rule = " or ".join(f"`{n[0]}`" for n in needed) or "neither `connections` nor `p`"
+            raise ValueError(
+                f"wiring '{self.wiring}' takes {rule}, got "
+                f"connections={self.connections} and p={self.p}"
+            )
+        if self.wiring == "rewire" and self.p == 1:
+            raise ValueError(
+                "`p` must lie in [0, 1) for wiring 'rewire', got 1.0: repeated draws never reach "
+                "every connection. Use wiring 'rewire_each'"
+            )
+        if self.receivers is not None and self.wiring == "layered":
+            raise ValueError("`receivers` has no meaning for wiring 'layered'; remove it")
+        return self
+
+
+class NetworkConfig(Settings):
+    """Energy, cost and initial weights."""
+
+    activation: Literal["hard-sigmoid"] = Field("hard-sigmoid", description="rho")
+    cost_factor: Above0 = Field(1.0, description="C = factor |y - target|^2; Eq. 3 has 0.5")
+    skip_scale: Rate = Field(0.05, description="initial skip weights are U[-scale, scale]")
+    intralayer_scale: Rate = Field(0.05, description="the same for intralayer weights")
+
+
+class PhaseConfig(Settings):
+    """How a phase relaxes."""
+
+    method: Literal["block", "euler"] = Field("block", description="relaxation method")
+    step_size: Above0 = Field(1.0, description="of the method; the paper's Euler has 0.5")
+    steps: Positive = Field(24, description="steps or sweeps")
+    cold_steps: Positive | None = Field(
+        None, description="instead, in the first epoch, while the particles are cold"
+    )
+    nudging_step: Literal["split", "joint"] = Field(
+        "joint", description="split as released or joint as written; Euler only"
+    )
+
+    @model_validator(mode="after")
+    def _fits(self) -> PhaseConfig:
+        if self.method == "block" and self.nudging_step == "split":
+            raise ValueError(
+                "nudging_step 'split' belongs to method 'euler', got method 'block'. "
+                'Set method = "euler" or nudging_step = "joint"'
+            )
+        return self
+
+
+class LearningConfig(Settings):
+    """How equilibria become updates."""
+
+    nudging: Literal["random-sign", "one-sided", "centered"] = Field(
+        "random-sign", description="which values of beta are compared"
+    )
+    beta: float = Field(1.0, allow_inf_nan=False, description="nudging strength, not 0")
+    learning_rate: Rate | tuple[Rate, ...] = Field(
+        0.02, description="one for all, or one per pair of adjacent layers, input side first"
+    )
+    bias_rates: Literal["below", "above", "as_released"] = Field(
+        "below", description="with a rate per layer: which one biases take"
+    )
+    skip_rate: Rate | None = Field(None, description="with a rate per layer: of skip connections")
+    intralayer_rate: Rate | None = Field(
+        None, description="with a rate per layer: of intralayer connections"
+    )
+    optimizer: Literal["sgd", "adam"] = Field("sgd", description="from Optax")
+    momentum: float = Field(0.0, ge=0, lt=1, description="of sgd")
+
+    @model_validator(mode="after")
+    def _fits(self) -> LearningConfig:
+        if self.beta == 0:
+            raise ValueError(
+                "`beta` must not be 0: without a nudge nothing is learned. Try beta = 1.0"
+            )
+        if self.momentum and self.optimizer != "sgd":
+            raise ValueError("`momentum` belongs to optimizer 'sgd'; set it to 0")
+        return self
+
+
+class DataConfig(Settings):
+    """What is learned."""
+
+    dataset: Literal["mnist", "fashion-mnist", "mnist-5k", "teacher"] = Field(
+        "mnist-5k", description="name of the data set"
+    )
+    batch_size: Positive = Field(20, description="examples per update")
+    shuffle: bool = Field(False, description="a new order each epoch; the paper keeps file order")
+    num_train: Positive | None = Field(None, description="use only the first so many")
+    num_validation: Positive | None = Field(None, description="use only the first so many")
+
+
+class TrainingConfig(Settings):
+    """How long, and what is recorded."""
+
+    epochs: Positive = Field(10, description="passes through the training examples")
+    persistent: bool = Field(True, description="whether free states are kept between epochs")
+    chunk_batches: Positive = Field(250, description="batches per compiled program")
+    record_every: Positive = Field(
+        500, description="batches between two records of the size of the updates"
+    )
+
+
+class EvaluationConfig(Settings):
+    """How often, on how many, and from where the validation error is measured."""
+
+    every: Positive = Field(1, description="epochs between two looks")
+    examples: Positive = Field(2000, description="stratified validation examples at each look")
+    full_every: Positive = Field(10, description="epochs between two looks at all examples")
+    start: Literal["cold", "kept"] = Field(
+        "cold", description="cold: units at 0; kept: states of the look before, as released"
+    )
+    max_steps: Positive = Field(300, description="sweeps at most; the share unsettled is reported")
+    batch_size: Positive = Field(500, description="examples relaxed together")
+
+
+class RunConfig(Settings):
+    """One network trained once."""
+
+    name: str = Field("run", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="of the run")
+    seed: Count = Field(0, description="of wiring, initial weights, order and signs of beta")
+    topology: TopologyConfig = TopologyConfig()
+    network: NetworkConfig = NetworkConfig()
+    free: PhaseConfig = PhaseConfig()
+    nudged: PhaseConfig = PhaseConfig(method="euler", step_size=0.5, steps=8, nudging_step="split")
+    learning: LearningConfig = LearningConfig()
+    data: DataConfig = DataConfig()
+    training: TrainingConfig = TrainingConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
+
+    @model_validator(mode="after")
+    def _fits(self) -> RunConfig:
+        rate = self.learning.learning_rate
+        gaps = len(self.topology.layer_sizes) - 1
+        if isinstance(rate, tuple):
+            if len(rate) != gaps:
+                raise ValueError(
+                    f"`learning.learning_rate` must have one entry per pair of adjacent layers, "
+                    f"{gaps}, got {len(rate)}: {list(rate)}"
+                )
+            skips = self.topology.wiring != "layered"
+            for kind, present in (("skip", skips), ("intralayer", self.topology.intralayer)):
+                if present and getattr(self.learning, f"{kind}_rate") is None:
+                    raise ValueError(
+                        f"`learning.{kind}_rate` must be given when learning_rate is a list and "
+                        f"the network has {kind} connections. Set it, or use one global rate"
+                    )
+        if self.nudged.method == "block":
+            worst = self.learning.beta
+            if self.learning.nudging != "one-sided":
+                worst = -abs(worst)
+            if 1 + 2 * self.network.cost_factor * worst <= 0:
+                raise ValueError(
+                    f"`learning.beta` must be above {-0.5 / self.network.cost_factor:g} for a "
+                    f"nudged phase by block coordinate descent, got {worst:g}: the output layer "
+                    'would have no minimum. Use nudged.method = "euler" or a smaller beta'
+                )
+        return self
+
+    def to_toml(self) -> str:
+        """The settings as TOML, every value written out; `load` reads it back."""
+        return to_toml(self.model_dump(mode="json", exclude_none=True))
+
+
+def build(values: Mapping[str, Any], source: str = "the configuration") -> RunConfig:
+    """Checks a mapping of settings, or raises one `ConfigError` that names each fault."""
+    try:
+        return RunConfig.model_validate(values)
+    except ValidationError as problem:
+        raise ConfigError(_explain(problem, source)) from None
+
+
+def load(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
+    """Reads a TOML file and applies overrides such as `training.epochs=3`."""
+    try:
+        text = Path(path).read_text("utf-8")
+        values = tomllib.loads(text)
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as problem:
+        reason = getattr(problem, "strerror", None) or problem
+        raise ConfigError(
+            f"`config` must be a readable TOML file, got {path}: {reason}. "
+            "`eqprop config` prints one to start from."
+        ) from None
+    return build(override(values, overrides), str(path))
+
+
+def override(values: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
+    """A copy of `values` with entries `section.key=value` replaced; values are TOML.
+
+    >>> override({"seed": 0}, ["seed=3", "data.dataset=mnist"])
+    {'seed': 3, 'data': {'dataset': 'mnist'}}
+    """
+    result = {k: dict(v) if isinstance(v, Mapping) else v for k, v in values.items()}
+    for entry in overrides:
+        key, equals, text = entry.partition("=")
+        if not equals or not key.strip():
+            raise ConfigError(
+                f"`--set` must look like section.key=value, got '{entry}'. "
+                "For example: --set training.epochs=3"
+            )
+        try:
+            value = tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError:
+            value = text.strip()  # a bare word is a string
+        *sections, last = key.strip().split(".")
+        place: Any = result
+        for section in sections:
+            place = place.setdefault(section, {})
+            if not isinstance(place, dict):
+                raise ConfigError(f"`--set` must name a setting, got '{key}': no such section.")
+        place[last] = value
+    return result
+
+
+def to_toml(values: Mapping[str, Any]) -> str:
+    """Nested plain values as TOML: first the scalars, then one table per section."""
+    lines = [f"{k} = {_toml_value(v)}" for k, v in values.items() if not isinstance(v, dict)]
+    for section, table in values.items():
+        if isinstance(table, dict):
+            lines += ["", f"[{section}]"]
+            lines += [f"{k} = {_toml_value(v)}" for k, v in table.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _toml_value(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+        return f'"{escaped}"'
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(map(_toml_value, value)) + "]"
+    return repr(value)
+
+
+def _explain(problem: ValidationError, source: str) -> str:
+    lines = []
+    for error in problem.errors(include_url=False, include_context=False):
+        # pydantic adds the name of the union member; it is no part of the user's key.
+        place = [
+            str(part) for part in error["loc"] if not str(part).startswith(("tuple[", "float"))
+        ]
+        key = ".".join(place) or "the settings"
+        if error["type"] == "extra_forbidden":
+            lines.append(f"`{key}` is no setting.{_near(place)}")
+        elif error["loc"] == () or error["type"] == "value_error":
+            where = f"in [{key}]: " if error["loc"] else ""
+            lines.append(where + error["msg"].removeprefix("Value error, ") + ".")
+        else:
+            lines.append(f"`{key}`: {error['msg']}, got {error['input']!r}.")
+    # A union reports one fault per member; the first says enough.
+    unique = list(dict.fromkeys(lines))
+    return f"{source} does not fit: " + " ".join(unique)
+
+
+def _near(place: Sequence[str]) -> str:
+    model: Any = RunConfig
+    for section in place[:-1]:
+        model = model.model_fields[section].annotation if section in model.model_fields else None
+        if model is None:
+            return ""
+    near = difflib.get_close_matches(place[-1], list(model.model_fields), n=1, cutoff=0.5)
+    return f" Did you mean `{'.'.join([*place[:-1], near[0]])}`?" if near else ""

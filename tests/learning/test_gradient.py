@@ -1,0 +1,217 @@
+"""Oracle: the exact gradient of the settled cost, itself checked by finite differences."""
+
+from __future__ import annotations
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import eqprop
+from eqprop.learning import contrast, interior_units
+
+TIGHT = eqprop.Phase(eqprop.Euler(0.4), eqprop.Residual(1e-13, max_steps=20_000, check_every=100))
+KEY = jax.random.key(0)
+BETAS = 0.02 * 0.5 ** np.arange(6)
+
+
+def blocks(gradient):
+    return {k: np.asarray(w) for k, w in gradient.energy.weights.items()} | {
+        k: np.asarray(b) for k, b in gradient.energy.biases.items()
+    }
+
+
+def flat(gradient):
+    return np.concatenate([v.ravel() for v in blocks(gradient).values()])
+
+
+def settle(network, x, states):
+    found = eqprop.relax(network.energy.clamp(x), states, TIGHT.method, TIGHT.termination)
+    assert float(found.residual.max()) <= 1e-12
+    return found.state
+
+
+@pytest.fixture
+def problem(x64):
+    """A small rewired network with biases that keep a good part of its units inside (0, 1)."""
+    topology = eqprop.rewire(eqprop.with_intralayer(eqprop.layered([8, 7, 6, 3])), n=40, seed=1)
+    network = eqprop.Network.initialize(topology, seed=2, dtype=jnp.float64)
+    rng = np.random.default_rng(0)
+    biases = {
+        k: jnp.asarray(rng.uniform(-0.05, 0.5, b.shape)) for k, b in network.energy.biases.items()
+    }
+    weights = {b: 0.5 * w for b, w in network.energy.weights.items()}
+    network = eqx.tree_at(lambda n: (n.energy.weights, n.energy.biases), network, (weights, biases))
+    x, y = jnp.asarray(rng.random((4, 8))), jnp.asarray(rng.random((4, 3)))
+    states = settle(network, x, network.cold_state(4))
+    gradient = eqprop.implicit_gradient(network, x, y, states)
+    for block, value in blocks(gradient).items():
+        assert np.abs(value).max() > 1e-4, f"the exact gradient must not vanish in {block}"
+    held = ~interior_units(network, x, states)
+    assert 0 < held.sum() < held.size / 2, "some units must sit at a bound, most inside"
+    return network, x, y, states, gradient
+
+
+def test_implicit_gradient_is_the_slope_of_the_settled_cost(problem):
+    network, x, y, states, gradient = problem
+
+    def settled_cost(network):
+        end = settle(network, x, states)
+        return float(jnp.mean(jax.vmap(network.cost)(network.output(end), y)))
+
+    step, checked = 1e-5, 0
+    for block, mask in network.energy.masks.items():
+        i, j = np.argwhere(np.asarray(mask))[len(np.argwhere(np.asarray(mask))) // 2]
+        ends = []
+        for sign in (1, -1):
+            moved = network.energy.weights[block].at[i, j].add(sign * step)
+            weights = network.energy.weights | {block: moved}
+            ends.append(settled_cost(eqx.tree_at(lambda n: n.energy.weights, network, weights)))
+        slope = (ends[0] - ends[1]) / (2 * step)
+        assert gradient.energy.weights[block][i, j] == pytest.approx(slope, abs=1e-7)
+        checked += abs(slope) > 1e-4
+    assert checked >= 3
+
+
+@pytest.mark.parametrize(
+    ("nudging", "slope"),
+    [(eqprop.OneSided, 1), (eqprop.Centered, 2)],
+    ids=["one-sided", "centered"],
+)
+def test_gradient_error_falls_with_the_order_of_the_nudging(problem, nudging, slope):
+    network, x, y, states, exact = problem
+    inside = interior_units(network, x, states)
+    errors = []
+    for beta in BETAS:
+        rule = eqprop.EquilibriumPropagation(nudging(float(beta)), TIGHT, TIGHT)
+        found = rule.estimate(network, x, y, states, KEY)
+        both = eqprop.EquilibriumPropagation(eqprop.Centered(float(beta)), TIGHT, TIGHT)
+        for nudged in both.estimate(network, x, y, states, KEY).report.nudged:
+            assert float(nudged.residual.max()) <= 1e-12
+            assert (((nudged.state > 0) & (nudged.state < 1)) == inside).all()
+        errors.append(np.linalg.norm(flat(found.gradient) - flat(exact)))
+    fit = np.polyfit(np.log(BETAS), np.log(errors), 1)[0]
+    assert errors[0] > 20 * errors[-1] > 0
+    assert fit == pytest.approx(slope, abs=0.1)
+
+
+def test_gradient_is_equations_7_and_8_with_the_sign_turned(problem):
+    network, x, y, states, _ = problem
+    rng = np.random.default_rng(0)
+    beta, nudged = -0.7, jnp.asarray(rng.random(states.shape))
+    found = contrast(
+        network, x, y, (jnp.asarray(beta), nudged), (jnp.asarray(0.0), states), jnp.ones(4)
+    )
+    sizes = network.layer_sizes
+    spans = np.cumsum([0, *sizes])
+    u0, u1 = (np.concatenate([x, s], axis=1).clip(0, 1) for s in (states, nudged))
+    correction = np.mean(
+        [(np.outer(b, b) - np.outer(a, a)) / beta for a, b in zip(u0, u1, strict=True)], axis=0
+    )
+    assert np.abs(correction).max() > 0.1
+    for (post, pre), mask in network.energy.masks.items():
+        block = correction[spans[post] : spans[post + 1], spans[pre] : spans[pre + 1]]
+        expected = np.where(mask, -block, 0)
+        np.testing.assert_allclose(found.energy.weights[post, pre], expected, atol=1e-12)
+    for layer, bias in found.energy.biases.items():
+        expected = -np.mean((u1 - u0) / beta, axis=0)[spans[layer] : spans[layer + 1]]
+        np.testing.assert_allclose(bias, expected, atol=1e-12)
+
+
+def test_padded_examples_change_nothing(problem):
+    network, x, y, states, _ = problem
+    rule = eqprop.EquilibriumPropagation(eqprop.OneSided(0.1), TIGHT, TIGHT)
+    whole = rule.estimate(network, x[:3], y[:3], states[:3], KEY).gradient
+    weights = jnp.array([1.0, 1.0, 1.0, 0.0])
+    padded = rule.estimate(network, x, y, states, KEY, weights).gradient
+    np.testing.assert_allclose(flat(padded), flat(whole), atol=1e-12)
+    assert np.abs(flat(whole)).max() > 1e-3
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        optax.sgd(0.1, momentum=0.9),
+        optax.adam(0.01),
+        optax.adamw(0.01, weight_decay=0.1),
+        optax.chain(optax.add_noise(0.1, 0.5, KEY), optax.sgd(0.1)),
+    ],
+    ids=["momentum", "adam", "weight-decay", "noise"],
+)
+def test_no_optimiser_touches_a_missing_connection(problem, optimizer):
+    network, x, y, states, _ = problem
+    rule = eqprop.EquilibriumPropagation(eqprop.OneSided(0.1), TIGHT, TIGHT)
+    before = network.energy.dense_weights()
+    memory = optimizer.init(eqx.filter(network, eqx.is_inexact_array))
+    for _ in range(3):
+        gradient = rule.estimate(network, x, y, states, KEY).gradient
+        parameters = eqx.filter(network, eqx.is_inexact_array)
+        updates, memory = optimizer.update(gradient, memory, parameters)
+        network = eqprop.apply_updates(network, updates)
+    weights = network.energy.dense_weights()
+    missing = ~network.energy.topology().adjacency().toarray()
+    assert not weights[missing].any() and (weights == weights.T).all()
+    assert np.abs(weights - before).max() > 0.01
+
+
+def test_descending_lowers_the_settled_cost(problem):
+    network, x, y, states, _ = problem
+    rule = eqprop.EquilibriumPropagation(eqprop.Centered(0.05), TIGHT, TIGHT)
+    costs = []
+    for _ in range(5):
+        found = rule.estimate(network, x, y, states, KEY)
+        states = found.free_states
+        costs.append(float(jnp.mean(jax.vmap(network.cost)(network.output(states), y))))
+        updates = jax.tree.map(lambda g: -0.05 * g, found.gradient)
+        network = eqprop.apply_updates(network, updates)
+    assert (np.diff(costs) < 0).all() and costs[-1] < 0.95 * costs[0]
+
+
+def test_random_sign_is_fair_and_follows_its_key():
+    signs = [float(eqprop.RandomSign(0.5).pair(jax.random.key(i))[0]) for i in range(400)]
+    assert set(signs) == {0.5, -0.5}
+    assert abs(np.sum(signs)) < 3 * 0.5 * 400**0.5
+    assert signs == [float(eqprop.RandomSign(0.5).pair(jax.random.key(i))[0]) for i in range(400)]
+
+
+def test_block_nudging_needs_a_convex_output():
+    network = eqprop.Network.initialize(eqprop.layered([4, 3, 2]), seed=0)
+    block = eqprop.Phase(eqprop.BlockCoordinateDescent(), eqprop.FixedSteps(5))
+    rule = eqprop.EquilibriumPropagation(eqprop.RandomSign(0.5), block, block)
+    with pytest.raises(eqprop.ConfigError, match=r"`beta` must be above -0.5 .* got -0.5"):
+        rule.estimate(network, jnp.ones((1, 4)), jnp.ones((1, 2)), network.cold_state(1), KEY)
+    rule = eqprop.EquilibriumPropagation(eqprop.RandomSign(0.45), block, block)
+    rule.estimate(network, jnp.ones((1, 4)), jnp.ones((1, 2)), network.cold_state(1), KEY)
+
+
+@pytest.mark.parametrize("kind", [eqprop.OneSided, eqprop.RandomSign, eqprop.Centered])
+@pytest.mark.parametrize("beta", [0.0, float("nan")])
+def test_beta_without_meaning_is_refused(kind, beta):
+    with pytest.raises(eqprop.ConfigError, match="`beta` must be a finite number other than 0"):
+        kind(beta)
+
+
+def test_rates_per_layer_reach_weights_and_biases():
+    network = eqprop.Network.initialize(eqprop.layered([5, 4, 3, 2]), seed=0)
+    expected = {"below": [0.1, 0.2, 0.3], "above": [0.2, 0.3, 0.3], "as_released": [1, 1, 1]}
+    for name, biases in expected.items():
+        rates = eqprop.learning_rates(network, [0.1, 0.2, 0.3], bias_rates=name).energy
+        found = [float(rates.weights[k + 1, k]) for k in range(3)]
+        np.testing.assert_allclose(found, [0.1, 0.2, 0.3], rtol=1e-6)
+        np.testing.assert_allclose([float(rates.biases[k]) for k in (1, 2, 3)], biases, rtol=1e-6)
+
+
+def test_rates_per_layer_are_refused_where_they_say_nothing():
+    topology = eqprop.rewire(eqprop.with_intralayer(eqprop.layered([5, 4, 3, 2])), n=5, seed=0)
+    network = eqprop.Network.initialize(topology, seed=0)
+    with pytest.raises(eqprop.ConfigError, match="`intralayer_rate` must be given"):
+        eqprop.learning_rates(network, [0.1, 0.2, 0.3])
+    with pytest.raises(eqprop.ConfigError, match="`skip_rate` must be given"):
+        eqprop.learning_rates(network, [0.1, 0.2, 0.3], intralayer_rate=0.1)
+    with pytest.raises(eqprop.ConfigError, match="one entry per pair of adjacent layers, 3, got 2"):
+        eqprop.learning_rates(network, [0.1, 0.2], intralayer_rate=0.1, skip_rate=0.1)
+    rates = eqprop.learning_rates(network, [0.1, 0.2, 0.3], intralayer_rate=0.4, skip_rate=0.5)
+    assert float(rates.energy.weights[1, 1]) == pytest.approx(0.4)
+    assert float(rates.energy.weights[3, 0]) == pytest.approx(0.5)
