@@ -45,15 +45,17 @@ _HOMES = {
     "training": ("Examples", "Model", "TrainState", "Trainer", "default_rule", "evaluate"),
     "errors": ("ConfigError", "DataError", "DivergedError", "EqpropError", "RunFolderError"),
 }
+_RENAMED = {"load": ("experiments.run", "load_model")}
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
-__all__ = ["__version__", *sorted(_HOME_OF)]  # pyright: ignore[reportUnsupportedDunderAll]
+__all__ = ["__version__", *sorted([*_HOME_OF, *_RENAMED])]  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOME_OF:
+    if name not in _HOME_OF and name not in _RENAMED:
         raise AttributeError(f"module 'eqprop' has no attribute '{name}'")
-    value = getattr(importlib.import_module(f"eqprop.{_HOME_OF[name]}"), name)
+    home, original = _RENAMED.get(name) or (_HOME_OF[name], name)
+    value = getattr(importlib.import_module(f"eqprop.{home}"), original)
     globals()[name] = value
     return value
 
@@ -65,6 +67,7 @@ def __dir__() -> list[str]:
 if TYPE_CHECKING:
     from eqprop.energy import *  # noqa: F403
     from eqprop.errors import *  # noqa: F403
+    from eqprop.experiments.run import load_model as load  # noqa: F401
     from eqprop.learning import *  # noqa: F403
     from eqprop.relaxation import *  # noqa: F403
     from eqprop.topology import *  # noqa: F403

@@ -212,7 +212,7 @@ def test_block_descent_refuses_an_energy_without_blocks():
     energy = Blockless(network.energy.clamp(x))
     total = TotalEnergy(energy, network.cost, jnp.asarray(0.1), y.T)
     for refused in (energy, total):
-        with pytest.raises(eqprop.ConfigError, match="block updates.*Relax it with `Euler`"):
+        with pytest.raises(eqprop.ConfigError, match=r"block updates.*Relax it with `Euler`"):
             eqprop.relax(refused, start, eqprop.BlockCoordinateDescent(), eqprop.FixedSteps(1))
 
 

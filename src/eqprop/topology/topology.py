@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import scipy.sparse
@@ -198,6 +199,13 @@ class Accounting:
     def total(self) -> int:
         """All connections."""
         return self.interlayer + self.intralayer + self.skip
+
+    def to_dict(self) -> dict[str, Any]:
+        """The counts as plain values for a record; pairs of layers are named "post-pre"."""
+        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        for name in ("per_block", "possible"):
+            values[name] = {f"{post}-{pre}": n for (post, pre), n in values[name].items()}
+        return values | {"total": self.total}
 
     @staticmethod
     def of(topology: Topology) -> Accounting:

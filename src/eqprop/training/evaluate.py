@@ -19,7 +19,7 @@ class Evaluation(eqx.Module):
 
     **Attributes:**
 
-    - `error`: share of the examples whose largest output is not the largest target.
+    - `errors`: number of examples whose largest output is not the largest target.
     - `cost`: mean over the examples.
     - `unsettled`: share of the examples that did not settle within the phase's limit.
     - `steps`: mean number of steps per batch.
@@ -27,12 +27,17 @@ class Evaluation(eqx.Module):
     - `outputs`: `[examples, outputs]`.
     """
 
-    error: Array
+    errors: Array
     cost: Array
     unsettled: Array
     steps: Array
     states: Array | None
     outputs: Array
+
+    @property
+    def error(self) -> float:
+        """Share of the examples whose largest output is not the largest target."""
+        return int(self.errors) / len(self.outputs)
 
 
 def evaluate(
@@ -88,4 +93,6 @@ def _evaluate(
     )
     wrong = jnp.argmax(outputs, axis=1) != jnp.argmax(examples.target, axis=1)
     cost = jnp.mean(jax.vmap(network.cost)(outputs, examples.target))
-    return Evaluation(jnp.mean(wrong), cost, unsettled / size, steps / len(table), ends, outputs)
+    return Evaluation(
+        jnp.sum(wrong, dtype=jnp.int32), cost, unsettled / size, steps / len(table), ends, outputs
+    )

@@ -105,7 +105,8 @@ class Trainer:
                 jnp.int32(self.record_every),
             )
             state, log = train_chunk(fixed, state, self.optimizer, self.persistent)
-            log = jax.tree.map(lambda leaf, n=len(rows): np.asarray(leaf)[:n], log)
+            ran = slice(len(rows))
+            log = jax.tree.map(lambda leaf, ran=ran: np.asarray(leaf)[ran], log)
             yield Chunk(state, log, begin + len(rows), total)
 
 

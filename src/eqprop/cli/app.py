@@ -1,0 +1,159 @@
+"""The commands. Heavy imports happen inside them, so that `--help` is quick."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+import eqprop
+from eqprop.errors import ConfigError, unknown_name
+
+app = App(
+    name="eqprop",
+    help="Train energy-based networks on any wiring by equilibrium propagation.",
+    version=eqprop.__version__,
+)
+data_app = App(name="data", help="Data sets: which there are, and fetching them.")
+app.command(data_app)
+
+DataDir = Annotated[
+    Path | None, Parameter(name="--data-dir", help="Folder with data files; nothing is downloaded.")
+]
+Out = Annotated[Path, Parameter(name="--out", help="Folder in which the run's folder is made.")]
+Override = Annotated[
+    list[str] | None,
+    Parameter(name="--set", help="Change a setting: section.key=value. Can be repeated."),
+]
+
+FIGURES = {"figure3": "training and validation error of the paper's three networks"}
+
+
+@app.command
+def reproduce(
+    figure: Annotated[str | None, Parameter(help="Which figure.")] = None,
+    *,
+    preset: Annotated[str, Parameter(help="smoke, quick, paper or as-released.")] = "quick",
+    seeds: Annotated[int, Parameter(help="How many seeds, from 0.")] = 1,
+    epochs: Annotated[int | None, Parameter(help="Instead of the preset's.")] = None,
+    dataset: Annotated[str | None, Parameter(help="Instead of the preset's.")] = None,
+    data_dir: DataDir = None,
+    out: Out = Path("runs"),
+    list_: Annotated[bool, Parameter(name="--list", help="Name every figure.")] = False,
+) -> None:
+    """Reproduce a figure of the paper: train, draw, and print a table."""
+    if list_ or figure is None:
+        for name, what in FIGURES.items():
+            print(f"{name}  {what}")
+        return
+    if figure not in FIGURES:
+        raise ConfigError(unknown_name("figure", figure, FIGURES))
+    from eqprop.experiments import figure3
+
+    if preset not in figure3.PRESETS:
+        raise ConfigError(unknown_name("preset", preset, figure3.PRESETS))
+    if seeds < 1:
+        raise ConfigError(f"`--seeds` must be 1 or more, got {seeds}.")
+    configs = figure3.configs(preset, tuple(range(seeds)), epochs, dataset)
+    from eqprop.cli.figure3 import reproduce_figure3
+
+    reproduce_figure3(configs, preset, out, data_dir)
+
+
+@app.command
+def train(
+    config: Annotated[Path, Parameter(help="TOML file with the settings.")],
+    *,
+    set_: Override = None,
+    data_dir: DataDir = None,
+    out: Out = Path("runs"),
+) -> None:
+    """Train one network as a configuration file says."""
+    from eqprop.experiments.config import load
+
+    settings = load(config, set_ or [])
+    from eqprop.cli.progress import reporting
+    from eqprop.experiments.run import train as train_run
+
+    with reporting() as report:
+        folder = train_run(settings, out, data_dir=data_dir, report=report)
+    summary = folder.read_json("summary.json")
+    print(f"{folder.path}")
+    print(
+        f"training error {100 * summary['training_error']:.2f} %, validation error "
+        f"{100 * summary['validation_error']:.2f} % ({summary['validation_examples']} examples of "
+        f"{summary['dataset']}, {100 * summary['validation_unsettled']:.1f} % unsettled)"
+    )
+
+
+@app.command
+def evaluate(
+    run: Annotated[Path, Parameter(help="Folder of a finished run.")],
+    *,
+    split: Annotated[str, Parameter(help="train, validation or test.")] = "validation",
+    data_dir: DataDir = None,
+) -> None:
+    """Measure a finished run's error on a whole split, from a cold start; prints JSON."""
+    from eqprop.experiments.run import evaluate_run
+
+    print(json.dumps(evaluate_run(run, split, data_dir), indent=2))
+
+
+@app.command
+def config(*, set_: Override = None) -> None:
+    """Print the default settings as TOML, to start a configuration file from."""
+    from eqprop.experiments.config import build, override
+
+    print(build(override({}, set_ or [])).to_toml(), end="")
+
+
+@app.command
+def topology(
+    config: Annotated[Path | None, Parameter(help="TOML file; default: the paper's.")] = None,
+    *,
+    set_: Override = None,
+    picture: Annotated[Path | None, Parameter(help="Write a PNG or SVG here.")] = None,
+) -> None:
+    """Count the connections of a topology, and draw its blocks like figures 1 and 2."""
+    from eqprop.experiments.config import build, load, override
+    from eqprop.experiments.figure3 import REWIRED
+
+    if config is None:
+        settings = build(override({"topology": REWIRED}, set_ or []))
+    else:
+        settings = load(config, set_ or [])
+    from eqprop.experiments.wiring import build_topology
+
+    wired = build_topology(settings)
+    print(json.dumps(wired.accounting().to_dict(), indent=2))
+    if picture is not None:
+        from eqprop.plots.wiring import block_densities
+
+        block_densities(wired, picture)
+        print(picture, file=sys.stderr)
+
+
+@data_app.command
+def fetch(
+    name: Annotated[str, Parameter(help="mnist or fashion-mnist.")] = "mnist",
+    *,
+    data_dir: Annotated[Path | None, Parameter(help="Where to put it; default: the cache.")] = None,
+) -> None:
+    """Download a data set and check its digests."""
+    from eqprop import data
+    from eqprop.data.idx import fetch as fetch_source
+
+    if name not in data.SOURCES:
+        raise ConfigError(unknown_name("dataset", name, data.SOURCES))
+    print(fetch_source(data.SOURCES[name], data_dir))
+
+
+@data_app.command(name="list")
+def list_() -> None:
+    """Name every data set."""
+    from eqprop import data
+
+    print("\n".join(data.NAMES))

@@ -1,0 +1,57 @@
+"""Progress for people: a live bar on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from eqprop.experiments.run import Progress as RunProgress
+from eqprop.experiments.run import Reporter
+
+
+@contextmanager
+def reporting(console: Console | None = None) -> Iterator[Reporter]:
+    """A reporter for `train`; closes its display at the end."""
+    console = console or Console(stderr=True)
+    if not console.is_terminal:
+        yield _plain(console)
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        TextColumn("{task.fields[text]}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console) as display:
+        tasks: dict[str, int] = {}
+
+        def report(progress: RunProgress) -> None:
+            if progress.name not in tasks:
+                total = progress.epochs * progress.batches
+                tasks[progress.name] = display.add_task(progress.name, total=total, text="")
+            done = (progress.epoch - 1) * progress.batches + progress.batches_done
+            display.update(tasks[progress.name], completed=done, text=_text(progress))  # type: ignore[arg-type]
+
+        yield report
+
+
+def _plain(console: Console) -> Reporter:
+    def report(progress: RunProgress) -> None:
+        if progress.epoch_done:
+            line = f"{progress.name} epoch {progress.epoch}/{progress.epochs} {_text(progress)}"
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    return report
+
+
+def _text(progress: RunProgress) -> str:
+    seen = progress.validation_error
+    validation = "-" if seen is None else f"{100 * seen:.2f}"
+    return (
+        f"training {100 * progress.training_error:.2f} % validation {validation} % "
+        f"settled {100 * progress.settled:.0f} %"
+    )

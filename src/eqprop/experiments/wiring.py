@@ -1,0 +1,43 @@
+"""From a configuration to a wiring, without JAX."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from eqprop.experiments.config import RunConfig
+from eqprop.topology import (
+    Topology,
+    add_skip_connections,
+    layered,
+    rewire,
+    rewire_each,
+    with_intralayer,
+)
+
+# One stream per purpose, so that what one purpose draws never shifts another.
+_STREAMS = ("wiring", "weights", "order", "signs")
+
+
+def stream_seed(seed: int, purpose: str) -> int:
+    """The seed of one named stream of a run: wiring, weights, order or signs."""
+    words = np.random.SeedSequence([seed, _STREAMS.index(purpose)]).generate_state(1)
+    return int(words[0])
+
+
+def build_topology(config: RunConfig) -> Topology:
+    """The wiring of a run."""
+    wanted = config.topology
+    topology = layered(wanted.layer_sizes)
+    if wanted.intralayer:
+        topology = with_intralayer(topology)
+    seed = stream_seed(config.seed, "wiring")
+    where = {"seed": seed, "receivers": wanted.receivers}
+    if wanted.wiring == "rewire":
+        return rewire(topology, n=wanted.connections, p=wanted.p, **where)
+    if wanted.wiring == "rewire_each":
+        assert wanted.p is not None
+        return rewire_each(topology, p=wanted.p, **where)
+    if wanted.wiring == "add":
+        assert wanted.connections is not None
+        return add_skip_connections(topology, n=wanted.connections, **where)
+    return topology
