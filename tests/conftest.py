@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import jax
 import pytest
 
@@ -11,3 +14,14 @@ def x64():
     """Double precision within a test: what a comparison with an oracle needs."""
     with jax.enable_x64(True):
         yield
+
+
+def pytest_collection_modifyitems(config, items):
+    data = os.environ.get("EQPROP_DATA")
+    has_mnist = data is not None and (Path(data) / "mnist").is_dir()
+    wants_slow = "slow" in (config.option.markexpr or "")
+    for item in items:
+        if "mnist" in item.keywords and not has_mnist:
+            item.add_marker(pytest.mark.skip(reason="EQPROP_DATA names no folder with mnist/"))
+        if "slow" in item.keywords and not wants_slow:
+            item.add_marker(pytest.mark.skip(reason="takes minutes; run with -m slow"))

@@ -1,0 +1,66 @@
+"""The main job at smoke size, through the command line; bad input ends in one message."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import pytest
+
+from eqprop.cli import run
+from eqprop.experiments.config import RunConfig, build
+
+
+def test_figure3_smoke_leaves_every_record(tmp_path, capsys):
+    arguments = ["reproduce", "figure3", "--preset", "smoke", "--epochs", "2"]
+    assert run([*arguments, "--out", str(tmp_path)]) == 0
+    folder = tmp_path / "figure3-smoke"
+    assert (folder / "figure3.png").stat().st_size > 10_000
+    assert (folder / "figure3.svg").is_file()
+    with open(folder / "figure3.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert [r["network"] for r in rows] == ["layered"] * 2 + ["per-layer"] * 2 + ["rewired"] * 2
+    for name in ("layered", "per-layer", "rewired"):
+        entries = [
+            json.loads(line)
+            for line in (folder / f"{name}-seed0" / "metrics.jsonl").read_text().splitlines()
+        ]
+        epochs = [e for e in entries if e["kind"] == "epoch"]
+        row = next(r for r in rows if r["network"] == name and r["epoch"] == "2")
+        assert float(row["training_error"]) == epochs[1]["training_error"]
+        assert sum(e["kind"] == "updates" for e in entries) == 6
+        summary = json.loads((folder / f"{name}-seed0" / "summary.json").read_text())
+        assert summary["test_examples"] == 200 and 0 < summary["test_error"] < 1
+    assert "teacher, 600 training examples, 2 epochs, seeds 0" in (
+        folder / "caption.txt"
+    ).read_text("utf-8")
+    assert run(["evaluate", str(folder / "rewired-seed0"), "--split", "validation"]) == 0
+    printed = capsys.readouterr().out
+    assert f'"validation_error": {rows[-1]["validation_error"]}' in printed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["reproduce", "figure33"], 2, "Did you mean 'figure3'?"),
+        (["reproduce", "figure3", "--preset", "qick"], 2, "Did you mean 'quick'?"),
+        (["reproduce", "figure3", "--dataset", "mnits"], 2, "'mnits'"),
+        (["train", "missing.toml"], 2, "`config` must be a readable TOML file"),
+        (["evaluate", "nowhere"], 5, "`run` must be the folder of a run"),
+        (["config", "--set", "seeed=1"], 2, "Did you mean `seed`?"),
+        (["config", "--set", "learning.beta=0"], 2, "`beta` must not be 0"),
+        (["data", "fetch", "mnits"], 2, "Did you mean 'mnist'?"),
+        (["nonsense"], 2, "nonsense"),
+    ],
+)
+def test_bad_input_ends_in_one_message(arguments, code, message, capsys):
+    assert run(arguments) == code
+    error = capsys.readouterr().err
+    assert message in error and "Traceback" not in error and error.count("eqprop:") == 1
+
+
+def test_settings_round_trip_through_toml():
+    import tomllib
+
+    config = build({"topology": {"wiring": "rewire", "p": 0.1, "receivers": [[2, 0]]}, "seed": 4})
+    assert build(tomllib.loads(config.to_toml())) == config != RunConfig()

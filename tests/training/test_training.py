@@ -1,0 +1,156 @@
+"""Oracles: a plain Python loop over the rule, and what each setting promises."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import eqprop
+from eqprop.training import batch_table
+
+FREE = eqprop.Phase(eqprop.BlockCoordinateDescent(), eqprop.FixedSteps(6))
+NUDGED = eqprop.Phase(eqprop.Euler(0.5, nudging_step="split"), eqprop.FixedSteps(4))
+RULE = eqprop.EquilibriumPropagation(eqprop.RandomSign(0.7), FREE, NUDGED)
+EVALUATION = eqprop.Phase(eqprop.BlockCoordinateDescent(), eqprop.Residual(1e-4, 300))
+
+
+def problem(examples=23):
+    base = eqprop.with_intralayer(eqprop.layered([12, 10, 9, 4]))
+    network = eqprop.Network.initialize(eqprop.rewire(base, n=40, seed=0), seed=0)
+    rng = np.random.default_rng(0)
+    x, labels = rng.random((examples, 12)), rng.integers(4, size=examples)
+    return network, eqprop.Examples.of(network, x, labels)
+
+
+def trainer_for(network, examples, **settings):
+    rates = eqprop.learning_rates(network, 0.05)
+    optimizer = settings.pop("optimizer", optax.sgd(1.0, momentum=0.5))
+    return eqprop.Trainer(examples, optimizer, rates, 5, jax.random.key(3), **settings)
+
+
+def run(trainer, network, epochs=2):
+    state, logs = trainer.start(network), []
+    for epoch in range(epochs):
+        for chunk in trainer.epoch(state, RULE, epoch):
+            state = chunk.state
+            logs.append(chunk.log)
+    return state, logs
+
+
+@pytest.mark.parametrize("shuffle_seed", [None, 4])
+def test_compiled_training_is_the_plain_loop(shuffle_seed):
+    network, examples = problem()
+    trainer = trainer_for(
+        network, examples, shuffle_seed=shuffle_seed, chunk_batches=3, record_every=2
+    )
+    state, logs = run(trainer, network)
+
+    optimizer, rates = trainer.optimizer, trainer.rates
+    plain, memory = network, trainer.start(network).optimizer_state
+    particles = np.zeros((23, network.num_free), np.float32)
+    seen, errors = 0, []
+    for epoch in range(2):
+        for row in batch_table(23, 5, epoch=epoch, shuffle_seed=shuffle_seed):
+            index = row[row < 23]
+            key = jax.random.fold_in(trainer.key, seen)
+            found = RULE.estimate(
+                plain, examples.x[index], examples.target[index], jnp.asarray(particles[index]), key
+            )
+            particles[index] = found.free_states
+            output = np.asarray(plain.output(found.free_states))
+            errors.append((output.argmax(1) != examples.target[index].argmax(1)).sum())
+            updates, memory = optimizer.update(found.gradient, memory)
+            plain = eqprop.apply_updates(plain, jax.tree.map(jnp.multiply, rates, updates))
+            seen += 1
+    assert int(state.batches_seen) == seen == 10
+    assert np.abs(plain.energy.dense_weights() - network.energy.dense_weights()).max() > 0.01
+    np.testing.assert_allclose(
+        state.network.energy.dense_weights(), plain.energy.dense_weights(), atol=1e-5
+    )
+    np.testing.assert_allclose(state.particles, particles, atol=1e-4)
+    assert (particles != 0).any(axis=1).all(), "every example has its particle"
+    assert np.concatenate([log.errors for log in logs]).tolist() == errors
+    assert np.concatenate([log.examples for log in logs]).tolist() == [5, 5, 5, 5, 3] * 2
+    recorded = np.isfinite(np.concatenate([log.updates[1, 0] for log in logs]))
+    assert recorded.tolist() == [True, False] * 5
+
+
+def test_recorded_sizes_are_root_mean_squares_over_existing_connections():
+    network, examples = problem()
+    trainer = trainer_for(network, examples, optimizer=optax.sgd(1.0), record_every=1)
+    state, logs = run(trainer, network, epochs=1)
+    table = batch_table(23, 5)
+    found = RULE.estimate(
+        network,
+        examples.x[table[0]],
+        examples.target[table[0]],
+        network.cold_state(5),
+        jax.random.fold_in(trainer.key, 0),
+    )
+    for block, mask in network.energy.masks.items():
+        if not mask.any():
+            continue
+        entries = np.asarray(found.gradient.energy.weights[block])[np.asarray(mask)]
+        expected = np.sqrt(np.mean(entries**2))
+        assert logs[0].corrections[block][0] == pytest.approx(expected, rel=1e-4)
+        assert logs[0].updates[block][0] == pytest.approx(0.05 * expected, rel=1e-4)
+    assert max(logs[0].corrections[b][0] for b in network.energy.masks) > 1e-3
+    del state
+
+
+def test_chunks_cut_a_run_without_changing_it():
+    network, examples = problem()
+    ends = [
+        run(trainer_for(network, examples, chunk_batches=length), network)[0]
+        for length in (1, 2, 250)
+    ]
+    for end in ends[1:]:
+        np.testing.assert_allclose(end.particles, ends[0].particles, atol=1e-5)
+        for a, b in zip(jax.tree.leaves(end), jax.tree.leaves(ends[0]), strict=True):
+            np.testing.assert_allclose(a, b, atol=1e-5)
+
+
+def test_without_particles_every_free_phase_starts_cold():
+    network, examples = problem()
+    state, _ = run(trainer_for(network, examples, persistent=False), network)
+    assert not np.asarray(state.particles).any()
+
+
+def test_evaluation_does_not_depend_on_the_batches():
+    network, examples = problem()
+    found = [eqprop.evaluate(network, examples, EVALUATION, batch_size=n) for n in (4, 23)]
+    np.testing.assert_allclose(found[0].outputs, found[1].outputs, atol=2e-3)
+    wrong = np.argmax(found[1].outputs, 1) != np.argmax(examples.target, 1)
+    assert found[1].error == wrong.mean() > 0
+    assert float(found[1].unsettled) == 0 and found[1].states is None
+    short = eqprop.Phase(eqprop.BlockCoordinateDescent(), eqprop.Residual(1e-9, 2))
+    assert float(eqprop.evaluate(network, examples, short).unsettled) == 1.0
+
+
+def test_kept_states_start_where_the_last_look_ended():
+    network, examples = problem()
+    blank = network.cold_state(23)
+    first = eqprop.evaluate(network, examples, EVALUATION, states=blank, batch_size=5)
+    second = eqprop.evaluate(network, examples, EVALUATION, states=first.states, batch_size=5)
+    assert float(second.steps) < float(first.steps)
+
+
+@pytest.mark.parametrize(
+    ("x", "target", "message"),
+    [
+        (np.full((2, 12), 1.5), [0, 1], r"`x` must lie in \[0, 1\], got values from 1.5"),
+        (np.full((2, 12), np.nan), [0, 1], "`x` must be finite"),
+        (np.zeros((2, 11)), [0, 1], "`x` must have 12 inputs per example"),
+        (np.zeros((2, 12)), [0, 4], r"labels must lie in 0..3 .* got 4"),
+        (np.zeros((2, 12)), [0, -1], "labels must lie in 0..3"),
+        (np.zeros((2, 12)), [0], "same number of examples"),
+        (np.zeros((2, 12)), np.zeros((2, 3)), "`target` must be labels"),
+    ],
+)
+def test_examples_that_do_not_fit_are_named(x, target, message):
+    network, _ = problem()
+    with pytest.raises(eqprop.DataError, match=message):
+        eqprop.Examples.of(network, x, np.asarray(target))
