@@ -29,22 +29,26 @@ class TopologyConfig(Settings):
     """Which units are wired."""
 
     layer_sizes: tuple[Positive, ...] = Field(
-        (784, 500, 500, 500, 10), min_length=2, description="units per layer, input first"
+        default=(784, 500, 500, 500, 10), min_length=2, description="units per layer, input first"
     )
     wiring: Literal["layered", "rewire", "rewire_each", "add"] = Field(
-        "layered", description="how skip connections are made; rewire is Algorithm 1"
+        default="layered", description="how skip connections are made; rewire is Algorithm 1"
     )
     intralayer: bool = Field(
-        False, description="whether hidden layers are first made full inside, as Algorithm 1 does"
+        default=False,
+        description="whether hidden layers are first made full inside, as Algorithm 1 does",
     )
     connections: Count | None = Field(
-        None, description="n, connections replaced (rewire) or added (add)"
+        default=None, description="n, connections replaced (rewire) or added (add)"
     )
     p: float | None = Field(
-        None, ge=0, le=1, description="instead of n: the paper's p (rewire), or the probability"
+        default=None,
+        ge=0,
+        le=1,
+        description="instead of n: the paper's p (rewire), or the probability",
     )
     receivers: tuple[Pair, ...] | None = Field(
-        None, description="pairs of layers (later, earlier) that may receive connections"
+        default=None, description="pairs of layers (later, earlier) that may receive connections"
     )
 
     @model_validator(mode="after")
@@ -75,23 +79,23 @@ class TopologyConfig(Settings):
 class NetworkConfig(Settings):
     """Energy, cost and initial weights."""
 
-    activation: Literal["hard-sigmoid"] = Field("hard-sigmoid", description="rho")
-    cost_factor: Above0 = Field(1.0, description="C = factor |y - target|^2; Eq. 3 has 0.5")
-    skip_scale: Rate = Field(0.05, description="initial skip weights are U[-scale, scale]")
-    intralayer_scale: Rate = Field(0.05, description="the same for intralayer weights")
+    activation: Literal["hard-sigmoid"] = Field(default="hard-sigmoid", description="rho")
+    cost_factor: Above0 = Field(default=1.0, description="C = factor |y - target|^2; Eq. 3 has 0.5")
+    skip_scale: Rate = Field(default=0.05, description="initial skip weights are U[-scale, scale]")
+    intralayer_scale: Rate = Field(default=0.05, description="the same for intralayer weights")
 
 
 class PhaseConfig(Settings):
     """How a phase relaxes."""
 
-    method: Literal["block", "euler"] = Field("block", description="relaxation method")
-    step_size: Above0 = Field(1.0, description="of the method; the paper's Euler has 0.5")
-    steps: Positive = Field(24, description="steps or sweeps")
+    method: Literal["block", "euler"] = Field(default="block", description="relaxation method")
+    step_size: Above0 = Field(default=1.0, description="of the method; the paper's Euler has 0.5")
+    steps: Positive = Field(default=24, description="steps or sweeps")
     cold_steps: Positive | None = Field(
-        None, description="instead, in the first epoch, while the particles are cold"
+        default=None, description="instead, in the first epoch, while the particles are cold"
     )
     nudging_step: Literal["split", "joint"] = Field(
-        "joint", description="split as released or joint as written; Euler only"
+        default="joint", description="split as released or joint as written; Euler only"
     )
 
     @model_validator(mode="after")
@@ -108,21 +112,24 @@ class LearningConfig(Settings):
     """How equilibria become updates."""
 
     nudging: Literal["random-sign", "one-sided", "centered"] = Field(
-        "random-sign", description="which values of beta are compared"
+        default="random-sign", description="which values of beta are compared"
     )
-    beta: float = Field(1.0, allow_inf_nan=False, description="nudging strength, not 0")
+    beta: float = Field(default=1.0, allow_inf_nan=False, description="nudging strength, not 0")
     learning_rate: Rate | tuple[Rate, ...] = Field(
-        0.02, description="one for all, or one per pair of adjacent layers, input side first"
+        default=0.02,
+        description="one for all, or one per pair of adjacent layers, input side first",
     )
     bias_rates: Literal["below", "above", "as_released"] = Field(
-        "below", description="with a rate per layer: which one biases take"
+        default="below", description="with a rate per layer: which one biases take"
     )
-    skip_rate: Rate | None = Field(None, description="with a rate per layer: of skip connections")
+    skip_rate: Rate | None = Field(
+        default=None, description="with a rate per layer: of skip connections"
+    )
     intralayer_rate: Rate | None = Field(
-        None, description="with a rate per layer: of intralayer connections"
+        default=None, description="with a rate per layer: of intralayer connections"
     )
-    optimizer: Literal["sgd", "adam"] = Field("sgd", description="from Optax")
-    momentum: float = Field(0.0, ge=0, lt=1, description="of sgd")
+    optimizer: Literal["sgd", "adam"] = Field(default="sgd", description="from Optax")
+    momentum: float = Field(default=0.0, ge=0, lt=1, description="of sgd")
 
     @model_validator(mode="after")
     def _fits(self) -> LearningConfig:
@@ -139,43 +146,55 @@ class DataConfig(Settings):
     """What is learned."""
 
     dataset: Literal["mnist", "fashion-mnist", "mnist-5k", "teacher"] = Field(
-        "mnist-5k", description="name of the data set"
+        default="mnist-5k", description="name of the data set"
     )
-    batch_size: Positive = Field(20, description="examples per update")
-    shuffle: bool = Field(False, description="a new order each epoch; the paper keeps file order")
-    num_train: Positive | None = Field(None, description="use only the first so many")
-    num_validation: Positive | None = Field(None, description="use only the first so many")
+    batch_size: Positive = Field(default=20, description="examples per update")
+    shuffle: bool = Field(
+        default=False, description="a new order each epoch; the paper keeps file order"
+    )
+    num_train: Positive | None = Field(default=None, description="use only the first so many")
+    num_validation: Positive | None = Field(default=None, description="use only the first so many")
 
 
 class TrainingConfig(Settings):
     """How long, and what is recorded."""
 
-    epochs: Positive = Field(10, description="passes through the training examples")
-    persistent: bool = Field(True, description="whether free states are kept between epochs")
-    chunk_batches: Positive = Field(250, description="batches per compiled program")
+    epochs: Positive = Field(default=10, description="passes through the training examples")
+    persistent: bool = Field(
+        default=True, description="whether free states are kept between epochs"
+    )
+    chunk_batches: Positive = Field(default=250, description="batches per compiled program")
     record_every: Positive = Field(
-        500, description="batches between two records of the size of the updates"
+        default=500, description="batches between two records of the size of the updates"
     )
 
 
 class EvaluationConfig(Settings):
     """How often, on how many, and from where the validation error is measured."""
 
-    every: Positive = Field(1, description="epochs between two looks")
-    examples: Positive = Field(2000, description="stratified validation examples at each look")
-    full_every: Positive = Field(10, description="epochs between two looks at all examples")
-    start: Literal["cold", "kept"] = Field(
-        "cold", description="cold: units at 0; kept: states of the look before, as released"
+    every: Positive = Field(default=1, description="epochs between two looks")
+    examples: Positive = Field(
+        default=2000, description="stratified validation examples at each look"
     )
-    max_steps: Positive = Field(300, description="sweeps at most; the share unsettled is reported")
-    batch_size: Positive = Field(500, description="examples relaxed together")
+    full_every: Positive = Field(default=10, description="epochs between two looks at all examples")
+    start: Literal["cold", "kept"] = Field(
+        default="cold", description="cold: units at 0; kept: states of the look before, as released"
+    )
+    max_steps: Positive = Field(
+        default=300, description="sweeps at most; the share unsettled is reported"
+    )
+    batch_size: Positive = Field(default=500, description="examples relaxed together")
 
 
 class RunConfig(Settings):
     """One network trained once."""
 
-    name: str = Field("run", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="of the run")
-    seed: Count = Field(0, description="of wiring, initial weights, order and signs of beta")
+    name: str = Field(
+        default="run", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="of the run"
+    )
+    seed: Count = Field(
+        default=0, description="of wiring, initial weights, order and signs of beta"
+    )
     topology: TopologyConfig = TopologyConfig()
     network: NetworkConfig = NetworkConfig()
     free: PhaseConfig = PhaseConfig()

@@ -59,6 +59,7 @@ def error_curves(curves: Curves, caption: str, stem: Path) -> list[Path]:
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
+    from matplotlib.ticker import MaxNLocator
 
     figure, axes = plt.subplots(figsize=(7.2, 4.8), layout="constrained")
     for network, seeds in curves.items():
@@ -82,7 +83,7 @@ def error_curves(curves: Curves, caption: str, stem: Path) -> list[Path]:
     axes.yaxis.set_minor_formatter(
         lambda value, _: f"{value:g}" if f"{value:g}"[0] in "235" else ""
     )
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("epoch")
     axes.set_ylabel("error (%)")
     axes.grid(which="both", alpha=0.25, linewidth=0.5)

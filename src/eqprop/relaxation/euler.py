@@ -7,6 +7,7 @@ from typing import Literal
 import equinox as eqx
 import jax.numpy as jnp
 from jax import Array
+from jax.core import Tracer
 
 from eqprop.energy import AbstractClampedEnergy, TotalEnergy
 from eqprop.errors import ConfigError
@@ -72,6 +73,4 @@ def check_step_size(step_size: Array) -> None:
 
 def is_traced(value: object) -> bool:
     """Whether `value` is a placeholder inside a compiled program, without a value to check."""
-    import jax
-
-    return isinstance(value, jax.core.Tracer)
+    return isinstance(value, Tracer)

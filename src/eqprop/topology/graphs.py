@@ -33,7 +33,7 @@ def from_adjacency(adjacency: Any, layer_sizes: Iterable[int]) -> Topology:
     20
     """
     sizes = check_layer_sizes(layer_sizes)
-    matrix = scipy.sparse.csr_array(adjacency) != 0
+    matrix: Any = scipy.sparse.csr_array(adjacency) != 0
     units = sum(sizes)
     if matrix.shape != (units, units):
         raise ConfigError(
@@ -129,7 +129,7 @@ def from_networkx(
     return from_adjacency(upper + upper.T, [len(inputs), *map(len, layers), len(outputs)])
 
 
-def _warn_unreached(matrix: scipy.sparse.csr_array, sizes: tuple[int, ...]) -> None:
+def _warn_unreached(matrix: Any, sizes: tuple[int, ...]) -> None:
     _, labels = scipy.sparse.csgraph.connected_components(matrix, directed=False)
     reached = np.isin(labels[-sizes[-1] :], labels[: sizes[0]])
     if not reached.all():
