@@ -23,7 +23,9 @@ def reproduce_figure3(
     configs: Sequence[RunConfig], preset: str, out: Path, data_dir: Path | None
 ) -> Path:
     """Trains every network, draws the figure and prints the table; returns the folder."""
-    data.load(configs[0].data.dataset, data_dir)  # missing data is said before anything is made
+    first = configs[0]
+    # Loaded here so that missing data is said before any folder is made.
+    dataset = data.load(first.data.dataset, data_dir)
     folder = RunFolder.create(out, f"figure3-{preset}").path
     runs: dict[str, list[list[dict[str, Any]]]] = {name: [] for name in NETWORKS}
     summaries: dict[str, list[dict[str, Any]]] = {name: [] for name in NETWORKS}
@@ -34,9 +36,8 @@ def reproduce_figure3(
             lines = [e for e in run.read_lines("metrics.jsonl") if e["kind"] == "epoch"]
             runs[network].append([entry | {"seed": config.seed} for entry in lines])
             summaries[network].append(run.read_json("summary.json"))
-    first = configs[0]
     seeds = sorted({config.seed for config in configs})
-    examples = first.data.num_train or len(data.load(first.data.dataset, data_dir).split("train"))
+    examples = first.data.num_train or len(dataset.split("train"))
     caption = (
         f"{first.data.dataset}, {examples} training examples, {first.training.epochs} epochs, "
         f"seeds {', '.join(map(str, seeds))}; {schedule(first)}"

@@ -62,6 +62,16 @@ class Network(eqx.Module):
         return Network(energy, cost or SquaredError())
 
     @property
+    def hopfield(self) -> HopfieldEnergy:
+        """The energy, where only a `HopfieldEnergy` will do; `ConfigError` for any other."""
+        if not isinstance(self.energy, HopfieldEnergy):
+            raise ConfigError(
+                f"`network` must have a HopfieldEnergy here, got {type(self.energy).__name__}. "
+                "What was asked for is defined by its weights and layers."
+            )
+        return self.energy
+
+    @property
     def layer_sizes(self) -> tuple[int, ...]:
         """Units per layer, input first."""
         return self.energy.layer_sizes
@@ -106,7 +116,7 @@ class Network(eqx.Module):
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Every parameter as a host array: `weights_POST_PRE` and `biases_LAYER`."""
-        energy = _hopfield(self)
+        energy = self.hopfield
         arrays = {f"weights_{i}_{j}": np.asarray(w) for (i, j), w in energy.weights.items()}
         return arrays | {f"biases_{k}": np.asarray(b) for k, b in energy.biases.items()}
 
@@ -115,7 +125,7 @@ class Network(eqx.Module):
 
         **Raises:** `ConfigError` if a parameter is missing or has another shape.
         """
-        energy = _hopfield(self)
+        energy = self.hopfield
 
         def take(name: str, like: Array) -> Array:
             value = arrays.get(name)
@@ -130,12 +140,3 @@ class Network(eqx.Module):
         weights = {(i, j): take(f"weights_{i}_{j}", w) for (i, j), w in energy.weights.items()}
         biases = {k: take(f"biases_{k}", b) for k, b in energy.biases.items()}
         return eqx.tree_at(lambda n: (n.energy.weights, n.energy.biases), self, (weights, biases))
-
-
-def _hopfield(network: Network) -> HopfieldEnergy:
-    if not isinstance(network.energy, HopfieldEnergy):
-        raise ConfigError(
-            f"`network` must have a HopfieldEnergy here, got {type(network.energy).__name__}. "
-            "Save the leaves of your own energy with `equinox.tree_serialise_leaves`."
-        )
-    return network.energy

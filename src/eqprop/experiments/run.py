@@ -156,6 +156,13 @@ def train(
         kept = {name: network.cold_state(len(split)) for name, split in looks.items()}
 
     state, validation_error = trainer.start(network), None
+
+    def tell(epoch: int, done: int, error: float, settled: float, epoch_done: bool) -> None:
+        if report is not None:
+            epochs, batches = config.training.epochs, trainer.batches_per_epoch
+            where = (config.name, epoch + 1, epochs, done, batches)
+            report(Progress(*where, error, validation_error, settled, epoch_done))
+
     for epoch in range(config.training.epochs):
         began, rule, logs = time.monotonic(), build_rule(config, epoch), []
         bound = monotone_bound(state.network)
@@ -169,21 +176,8 @@ def train(
             for entry in _update_entries(log, first):
                 folder.append("metrics.jsonl", entry)
             wrong, seen = wrong + int(log.errors.sum()), seen + int(log.examples.sum())
-            if report is not None:
-                settled = 1 - float(log.free.unsettled.sum() / log.examples.sum())
-                report(
-                    Progress(
-                        config.name,
-                        epoch + 1,
-                        config.training.epochs,
-                        chunk.batches_done,
-                        chunk.batches,
-                        wrong / seen,
-                        validation_error,
-                        settled,
-                        False,
-                    )
-                )
+            settled = 1 - float(log.free.unsettled.sum() / log.examples.sum())
+            tell(epoch, chunk.batches_done, wrong / seen, settled, False)
         trained = time.monotonic()
         entry = {"kind": "epoch", "epoch": epoch + 1} | _epoch_entry(logs)
         entry |= {"monotone_bound": bound, "energy_rises_probed": rises}
@@ -206,20 +200,8 @@ def train(
                 "evaluation_seconds": ended - trained,
             },
         )
-        if report is not None:
-            report(
-                Progress(
-                    config.name,
-                    epoch + 1,
-                    config.training.epochs,
-                    trainer.batches_per_epoch,
-                    trainer.batches_per_epoch,
-                    entry["training_error"],
-                    validation_error,
-                    1 - entry["free_unsettled"],
-                    True,
-                )
-            )
+        settled = 1 - entry["free_unsettled"]
+        tell(epoch, trainer.batches_per_epoch, entry["training_error"], settled, True)
     folder.save_arrays("network.safetensors", topology.to_arrays() | state.network.to_arrays())
     summary = {"name": config.name, "dataset": dataset.name, "seed": config.seed} | entry
     summary["connections"] = topology.accounting().to_dict()

@@ -9,7 +9,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from eqprop.energy import HopfieldEnergy, Network
+from eqprop.energy import Network
 from eqprop.errors import ConfigError
 
 BiasRates = Literal["below", "above", "as_released"]
@@ -50,10 +50,7 @@ def learning_rates(
     if not isinstance(rate, Sequence):
         _check_rate(rate)
         return jax.tree.map(lambda leaf: jnp.asarray(rate, leaf.dtype), parameters)
-    if not isinstance(network.energy, HopfieldEnergy):
-        raise ConfigError(
-            "`rate` must be one number for an energy without layers of its own, got a list."
-        )
+    energy = network.hopfield
     gaps = len(network.layer_sizes) - 1
     if len(rate) != gaps:
         raise ConfigError(
@@ -88,8 +85,8 @@ def learning_rates(
         return rate[layer - 1] if bias_rates == "below" else rate[min(layer, gaps - 1)]
 
     dtype = network.dtype
-    weights = {b: jnp.asarray(of_block(b), dtype) for b in network.energy.weights}
-    biases = {k: jnp.asarray(of_bias(k), dtype) for k in network.energy.biases}
+    weights = {b: jnp.asarray(of_block(b), dtype) for b in energy.weights}
+    biases = {k: jnp.asarray(of_bias(k), dtype) for k in energy.biases}
     return eqx.tree_at(lambda n: (n.energy.weights, n.energy.biases), parameters, (weights, biases))
 
 

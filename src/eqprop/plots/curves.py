@@ -18,7 +18,7 @@ LABELS = {
 }
 
 Curves = Mapping[str, Sequence[Sequence[Mapping[str, Any]]]]
-"""Per network and seed, the epoch entries of its metrics."""
+"""Per network and seed, the epoch entries of its metrics, each with its `seed`."""
 
 
 def write_csv(curves: Curves, path: Path) -> None:
@@ -36,12 +36,12 @@ def write_csv(curves: Curves, path: Path) -> None:
             ]
         )
         for network, seeds in curves.items():
-            for seed, entries in enumerate(seeds):
+            for entries in seeds:
                 for entry in entries:
                     table.writerow(
                         [
                             network,
-                            entry.get("seed", seed),
+                            entry["seed"],
                             entry["epoch"],
                             entry["training_error"],
                             entry.get("validation_error", ""),

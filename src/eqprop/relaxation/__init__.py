@@ -1,8 +1,14 @@
 """How a state settles, when it stops, and whether it did."""
 
-from eqprop.relaxation.base import SETTLED, AbstractRelaxation, Equilibrium, projected_residual
+from eqprop.relaxation.base import (
+    SETTLED,
+    AbstractRelaxation,
+    Equilibrium,
+    is_traced,
+    projected_residual,
+)
 from eqprop.relaxation.block import BlockCoordinateDescent, monotone_bound
-from eqprop.relaxation.euler import Euler, is_traced
+from eqprop.relaxation.euler import Euler
 from eqprop.relaxation.relax import relax
 from eqprop.relaxation.termination import AbstractTermination, FixedSteps, Residual
 

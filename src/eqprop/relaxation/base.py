@@ -8,6 +8,7 @@ from typing import Any
 import equinox as eqx
 import jax.numpy as jnp
 from jax import Array
+from jax.core import Tracer
 
 from eqprop.energy import AbstractClampedEnergy
 
@@ -57,3 +58,8 @@ class AbstractRelaxation(eqx.Module):
 def projected_residual(energy: AbstractClampedEnergy, state: Array) -> Array:
     """The largest |project(s + force) - s| over the free units of each example, `[batch]`."""
     return jnp.max(jnp.abs(energy.project(state + energy.force(state)) - state), axis=0)
+
+
+def is_traced(value: object) -> bool:
+    """Whether `value` is a placeholder inside a compiled program, without a value to check."""
+    return isinstance(value, Tracer)

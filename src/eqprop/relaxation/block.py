@@ -12,7 +12,6 @@ from jax import Array
 from eqprop.energy import (
     AbstractBlockClampedEnergy,
     AbstractClampedEnergy,
-    HopfieldEnergy,
     Network,
     TotalEnergy,
 )
@@ -73,10 +72,6 @@ def monotone_bound(network: Network) -> float:
     >>> monotone_bound(eqprop.Network.initialize(eqprop.layered([4, 3, 2]), seed=0))
     2.0
     """
-    if not isinstance(network.energy, HopfieldEnergy):
-        raise ConfigError(
-            f"`network` must have a HopfieldEnergy, got {type(network.energy).__name__}."
-        )
-    couplings = network.energy.intralayer_couplings().values()
+    couplings = network.hopfield.intralayer_couplings().values()
     lowest = [np.linalg.eigvalsh(block.astype(np.float64))[0] for block in couplings]
     return 2 / (1 - min([0.0, *map(float, lowest)]))

@@ -7,11 +7,10 @@ from typing import Literal
 import equinox as eqx
 import jax.numpy as jnp
 from jax import Array
-from jax.core import Tracer
 
 from eqprop.energy import AbstractClampedEnergy, TotalEnergy
 from eqprop.errors import ConfigError
-from eqprop.relaxation.base import AbstractRelaxation, projected_residual
+from eqprop.relaxation.base import AbstractRelaxation, is_traced, projected_residual
 
 
 class Euler(AbstractRelaxation):
@@ -69,8 +68,3 @@ def check_step_size(step_size: Array) -> None:
     """Refuses a step size that is not above 0 (traced values pass)."""
     if eqx.is_array(step_size) and not is_traced(step_size) and not bool(step_size > 0):
         raise ConfigError(f"`step_size` must be above 0, got {float(step_size)}. Try 0.5.")
-
-
-def is_traced(value: object) -> bool:
-    """Whether `value` is a placeholder inside a compiled program, without a value to check."""
-    return isinstance(value, Tracer)

@@ -129,7 +129,7 @@ class Model:
         """
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        weights = self.network.energy.dense_weights()  # pyright: ignore[reportAttributeAccessIssue]
+        weights = self.network.hopfield.dense_weights()
         arrays = self.network.to_arrays()
         sizes = self.topology.layer_sizes
         biases = np.concatenate([arrays[f"biases_{k}"] for k in range(1, len(sizes))])

@@ -126,7 +126,7 @@ def train_chunk(
         present = index < size
         x = examples.x.at[index].get(mode="clip")
         target = examples.target.at[index].get(mode="clip")
-        # A state may be donated memory; an index of `size` reads zeros and writes nothing.
+        # The index `size` of a padded example reads zeros here and writes nothing below.
         if persistent:
             start = state.particles.at[index].get(mode="fill", fill_value=0)
         else:
@@ -167,21 +167,16 @@ def train_chunk(
         after = TrainState(network, optimizer_state, particles, state.batches_seen + 1)
         return after, log
 
-    _, entry = eqx.filter_eval_shape(body, 0, (state, _empty_log(state.network, len(table))))
-    log = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), entry)
-    return lax.fori_loop(0, num_batches, body, (state, log))
+    return lax.fori_loop(0, num_batches, body, (state, _empty_log(state.network, len(table))))
 
 
 def _empty_log(network: Network, batches: int) -> BatchLog:
     whole = jnp.zeros(batches, jnp.int32)
     real = jnp.zeros(batches, network.dtype)
     phase = PhaseLog(whole, real, whole, whole)
-    sizes = {block: real for block in _blocks(network)}
-    return BatchLog(whole, whole, real, phase, phase, sizes, dict(sizes))
-
-
-def _blocks(network: Network) -> tuple[tuple[int, int], ...]:
-    return tuple(network.energy.masks) if isinstance(network.energy, HopfieldEnergy) else ()
+    blocks = network.energy.masks if isinstance(network.energy, HopfieldEnergy) else ()
+    sizes = {block: real for block in blocks}
+    return BatchLog(whole, whole, real, phase, phase, sizes, sizes)
 
 
 def _sizes(network: Network, tree: Any, recorded: Array) -> dict[tuple[int, int], Array]:
