@@ -40,6 +40,7 @@ def reproduce(
     seeds: Annotated[int, Parameter(help="How many seeds, from 0.")] = 1,
     epochs: Annotated[int | None, Parameter(help="Instead of the preset's.")] = None,
     dataset: Annotated[str | None, Parameter(help="Instead of the preset's.")] = None,
+    set_: Override = None,
     data_dir: DataDir = None,
     out: Out = Path("runs"),
     list_: Annotated[bool, Parameter(name="--list", help="Name every figure.")] = False,
@@ -57,7 +58,9 @@ def reproduce(
         raise ConfigError(unknown_name("preset", preset, figure3.PRESETS))
     if seeds < 1:
         raise ConfigError(f"`--seeds` must be 1 or more, got {seeds}.")
-    configs = figure3.configs(preset, tuple(range(seeds)), epochs, dataset)
+    configs = figure3.configs(
+        preset, range(seeds), epochs=epochs, dataset=dataset, overrides=set_ or []
+    )
     from eqprop.cli.figure3 import reproduce_figure3
 
     reproduce_figure3(configs, preset, out, data_dir)

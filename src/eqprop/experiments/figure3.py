@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from eqprop.experiments.config import RunConfig, build
+from eqprop.experiments.config import RunConfig, build, override
 
 NETWORKS = ("layered", "per-layer", "rewired")
 """Section 2.3.2, 2.3.1 and 2.3.3, in the order of the tables."""
@@ -54,9 +55,21 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 
 def configs(
-    preset: str, seeds: tuple[int, ...], epochs: int | None, dataset: str | None
+    preset: str,
+    seeds: Sequence[int],
+    *,
+    epochs: int | None = None,
+    dataset: str | None = None,
+    overrides: Sequence[str] = (),
 ) -> list[RunConfig]:
-    """The configuration of every run of the figure, network by network within a seed."""
+    """The configuration of every run of the figure, network by network within a seed.
+
+    **Arguments:**
+
+    - `preset`: of `PRESETS`.
+    - `epochs`, `dataset`: instead of the preset's.
+    - `overrides`: further settings, `section.key=value`, for every run.
+    """
     result = []
     for seed in seeds:
         for network in NETWORKS:
@@ -71,5 +84,5 @@ def configs(
                 values["training"]["epochs"] = epochs
             if dataset is not None:
                 values["data"]["dataset"] = dataset
-            result.append(build(values, "figure3"))
+            result.append(build(override(values, overrides), "figure3"))
     return result
