@@ -45,7 +45,7 @@ _HOMES = {
     "training": ("Examples", "Model", "TrainState", "Trainer", "default_rule", "evaluate"),
     "errors": ("ConfigError", "DataError", "DivergedError", "EqpropError", "RunFolderError"),
 }
-_RENAMED = {"load": ("experiments.run", "load_model")}
+_RENAMED = {"load": ("experiments.finished", "load_model")}
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = ["__version__", *sorted([*_HOME_OF, *_RENAMED])]  # pyright: ignore[reportUnsupportedDunderAll]
@@ -67,7 +67,7 @@ def __dir__() -> list[str]:
 if TYPE_CHECKING:
     from eqprop.energy import *  # noqa: F403
     from eqprop.errors import *  # noqa: F403
-    from eqprop.experiments.run import load_model as load  # noqa: F401
+    from eqprop.experiments.finished import load_model as load  # noqa: F401
     from eqprop.learning import *  # noqa: F403
     from eqprop.relaxation import *  # noqa: F403
     from eqprop.topology import *  # noqa: F403

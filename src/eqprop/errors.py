@@ -7,6 +7,7 @@ is one of these, so that a caller can catch them and the command line can print 
 from __future__ import annotations
 
 import difflib
+import signal
 from collections.abc import Iterable
 
 
@@ -38,6 +39,20 @@ class RunFolderError(EqpropError, OSError):
     """A run folder or checkpoint that cannot be read or written."""
 
     exit_code = 5
+
+
+class Stopped(EqpropError):
+    """A run that was asked to stop, and saved first.
+
+    **Attributes:** `signal_number` by which it was asked; `exit_code` as other programs have it,
+    128 + the number, and 75 for SIGUSR1, by which schedulers ask a job to requeue itself.
+    """
+
+    def __init__(self, message: str, signal_number: int) -> None:
+        super().__init__(message)
+        self.signal_number = signal_number
+        requeue = getattr(signal, "SIGUSR1", None)
+        self.exit_code = 75 if signal_number == requeue else 128 + signal_number
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> str:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
 import eqprop
-from eqprop.errors import ConfigError, unknown_name
+from eqprop.errors import ConfigError, RunFolderError, unknown_name
+
+if TYPE_CHECKING:
+    from eqprop.records import RunFolder
 
 app = App(
     name="eqprop",
@@ -29,6 +34,11 @@ Override = Annotated[
     Parameter(name="--set", help="Change a setting: section.key=value. Can be repeated."),
 ]
 
+Deterministic = Annotated[
+    bool,
+    Parameter(negative="", help="One thread: the same bits again on the same kind of machine."),
+]
+
 FIGURES = {"figure3": "training and validation error of the paper's three networks"}
 
 
@@ -41,6 +51,7 @@ def reproduce(
     epochs: Annotated[int | None, Parameter(help="Instead of the preset's.")] = None,
     dataset: Annotated[str | None, Parameter(help="Instead of the preset's.")] = None,
     set_: Override = None,
+    deterministic: Deterministic = False,
     data_dir: DataDir = None,
     out: Out = Path("runs"),
     list_: Annotated[bool, Parameter(name="--list", help="Name every figure.")] = False,
@@ -58,12 +69,14 @@ def reproduce(
         raise ConfigError(unknown_name("preset", preset, figure3.PRESETS))
     if seeds < 1:
         raise ConfigError(f"`--seeds` must be 1 or more, got {seeds}.")
+    overrides = [*(set_ or []), *(["deterministic=true"] if deterministic else [])]
     configs = figure3.configs(
-        preset, range(seeds), epochs=epochs, dataset=dataset, overrides=set_ or []
+        preset, range(seeds), epochs=epochs, dataset=dataset, overrides=overrides
     )
-    from eqprop.cli.figure3 import reproduce_figure3
+    with _prepared(configs[0].deterministic) as stop:
+        from eqprop.cli.figure3 import start_figure3
 
-    reproduce_figure3(configs, preset, out, data_dir)
+        start_figure3(configs, preset, out, data_dir, stop)
 
 
 @app.command
@@ -71,25 +84,76 @@ def train(
     config: Annotated[Path, Parameter(help="TOML file with the settings.")],
     *,
     set_: Override = None,
+    deterministic: Deterministic = False,
     data_dir: DataDir = None,
     out: Out = Path("runs"),
 ) -> None:
     """Train one network as a configuration file says."""
     from eqprop.experiments.config import load
 
-    settings = load(config, set_ or [])
-    from eqprop.cli.progress import reporting
-    from eqprop.experiments.run import train as train_run
+    settings = load(config, [*(set_ or []), *(["deterministic=true"] if deterministic else [])])
+    with _prepared(settings.deterministic) as stop:
+        from eqprop.cli.progress import reporting
+        from eqprop.experiments.run import train as train_run
 
-    with reporting() as report:
-        folder = train_run(settings, out, data_dir=data_dir, report=report)
+        with reporting() as report:
+            folder = train_run(settings, out, data_dir=data_dir, report=report, stop=stop)
+        _print_summary(folder)
+
+
+@app.command
+def resume(
+    path: Annotated[Path, Parameter(help="Folder of a run, or of a figure.")],
+    *,
+    data_dir: DataDir = None,
+) -> None:
+    """Go on with what was stopped, from its last checkpoints; does no harm to finished work."""
+    from eqprop.experiments.config import load
+    from eqprop.experiments.figure3 import runs_of
+
+    figure = runs_of(path)
+    first = path if figure is None else path / figure[0]
+    if not (first / "config.toml").is_file():
+        raise RunFolderError(
+            f"`path` must be the folder of a run or of a figure, got {path}, which has no "
+            "config.toml. Name a folder that `eqprop train` or `eqprop reproduce` made."
+        )
+    with _prepared(load(first / "config.toml").deterministic) as stop:
+        if figure is not None:
+            from eqprop.cli.figure3 import finish_figure3
+
+            finish_figure3(path, figure, data_dir, stop)
+            return
+        from eqprop.cli.progress import reporting
+        from eqprop.experiments.run import resume as resume_run
+
+        with reporting() as report:
+            folder = resume_run(path, data_dir=data_dir, report=report, stop=stop)
+        _print_summary(folder)
+
+
+@contextmanager
+def _prepared(deterministic: bool) -> Iterator[Callable[[], int | None]]:
+    """What a training command needs around it, before JAX is imported."""
+    from eqprop.cli.signals import listening
+    from eqprop.experiments.machine import use_one_thread
+
+    if deterministic:
+        use_one_thread()
+    with listening() as stop:
+        yield stop
+
+
+def _print_summary(folder: RunFolder) -> None:
     summary = folder.read_json("summary.json")
-    print(f"{folder.path}")
+    print(folder.path)
     print(
         f"training error {100 * summary['training_error']:.2f} %, validation error "
         f"{100 * summary['validation_error']:.2f} % ({summary['validation_examples']} examples of "
         f"{summary['dataset']}, {100 * summary['validation_unsettled']:.1f} % unsettled)"
     )
+    for name, epochs in summary["warnings"].items():
+        print(f"warning: {name} in {len(epochs)} of {summary['epoch']} epochs")
 
 
 @app.command
@@ -100,7 +164,7 @@ def evaluate(
     data_dir: DataDir = None,
 ) -> None:
     """Measure a finished run's error on a whole split, from a cold start; prints JSON."""
-    from eqprop.experiments.run import evaluate_run
+    from eqprop.experiments.finished import evaluate_run
 
     print(json.dumps(evaluate_run(run, split, data_dir), indent=2))
 

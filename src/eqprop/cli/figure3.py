@@ -10,44 +10,70 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from eqprop import data
 from eqprop.cli.progress import reporting
+from eqprop.errors import Stopped
 from eqprop.experiments.config import RunConfig
-from eqprop.experiments.figure3 import NETWORKS
-from eqprop.experiments.run import train
+from eqprop.experiments.config import load as load_config
+from eqprop.experiments.figure3 import NETWORKS, RECORD
+from eqprop.experiments.run import StopSignal, complete, load_data
 from eqprop.plots.curves import error_curves, write_csv
 from eqprop.records import RunFolder
 
+Records = dict[str, list[Any]]
 
-def reproduce_figure3(
-    configs: Sequence[RunConfig], preset: str, out: Path, data_dir: Path | None
-) -> Path:
-    """Trains every network, draws the figure and prints the table; returns the folder."""
-    first = configs[0]
+
+def start_figure3(
+    configs: Sequence[RunConfig],
+    preset: str,
+    out: Path,
+    data_dir: Path | None,
+    stop: StopSignal,
+) -> None:
+    """Makes the figure's folder with the settings of every run, and finishes it."""
     # Loaded here so that missing data is said before any folder is made.
-    dataset = data.load(first.data.dataset, data_dir)
-    folder = RunFolder.create(out, f"figure3-{preset}").path
-    runs: dict[str, list[list[dict[str, Any]]]] = {name: [] for name in NETWORKS}
-    summaries: dict[str, list[dict[str, Any]]] = {name: [] for name in NETWORKS}
+    load_data(configs[0], data_dir)
+    folder = RunFolder.create(out, f"figure3-{preset}")
+    for config in configs:
+        RunFolder.create(folder.path, config.name).write_text("config.toml", config.to_toml())
+    names = [config.name for config in configs]
+    folder.write_json(RECORD, {"schema": 1, "figure": "figure3", "runs": names})
+    finish_figure3(folder.path, names, data_dir, stop)
+
+
+def finish_figure3(
+    path: Path, names: Sequence[str], data_dir: Path | None, stop: StopSignal
+) -> None:
+    """Brings every run to its end, draws the figure and prints the table."""
+    configs = [load_config(path / name / "config.toml") for name in names]
+    runs: Records = {name: [] for name in NETWORKS}
+    summaries: Records = {name: [] for name in NETWORKS}
     with reporting() as report:
-        for number, config in enumerate(configs):
-            run = train(config, folder, data_dir=data_dir, report=report)
-            network = NETWORKS[number % len(NETWORKS)]
+        for config in configs:
+            try:
+                run = complete(
+                    config, path / config.name, data_dir=data_dir, report=report, stop=stop
+                )
+            except Stopped as stopped:
+                raise Stopped(
+                    f"{stopped} or all of the figure with: eqprop resume {path}",
+                    stopped.signal_number,
+                ) from None
+            network = config.name.rpartition("-seed")[0]
             lines = [e for e in run.read_lines("metrics.jsonl") if e["kind"] == "epoch"]
             runs[network].append([entry | {"seed": config.seed} for entry in lines])
             summaries[network].append(run.read_json("summary.json"))
+    first, summary = configs[0], summaries[NETWORKS[0]][0]
     seeds = sorted({config.seed for config in configs})
-    examples = first.data.num_train or len(dataset.split("train"))
+    epochs = f"{first.training.epochs} epoch{'s' if first.training.epochs > 1 else ''}"
     caption = (
-        f"{first.data.dataset}, {examples} training examples, {first.training.epochs} epochs, "
+        f"{first.data.dataset}, {summary['training_examples']} training examples, {epochs}, "
         f"seeds {', '.join(map(str, seeds))}; {schedule(first)}"
     )
-    write_csv(runs, folder / "figure3.csv")
-    error_curves(runs, caption, folder / "figure3")
-    (folder / "caption.txt").write_text(caption + "\n", "utf-8")
+    write_csv(runs, path / "figure3.csv")
+    error_curves(runs, caption, path / "figure3")
+    RunFolder(path).write_text("caption.txt", caption + "\n")
     _print_table(runs, summaries, caption)
-    print(folder / "figure3.png")
-    return folder
+    print(path / "figure3.png")
 
 
 def schedule(config: RunConfig) -> str:
@@ -58,11 +84,7 @@ def schedule(config: RunConfig) -> str:
     return f"{cold}{free.steps} free {unit} + {nudged.steps} {nudged.nudging_step} steps"
 
 
-def _print_table(
-    runs: dict[str, list[list[dict[str, Any]]]],
-    summaries: dict[str, list[dict[str, Any]]],
-    caption: str,
-) -> None:
+def _print_table(runs: Records, summaries: Records, caption: str) -> None:
     table = Table(title="Error", caption=caption, caption_justify="left")
     table.add_column("network")
     for title in (

@@ -30,6 +30,9 @@ def reporting(console: Console | None = None) -> Iterator[Reporter]:
         tasks: dict[str, int] = {}
 
         def report(progress: RunProgress) -> None:
+            if progress.notice is not None:
+                display.console.print(_notice(progress), markup=False, highlight=False)
+                return
             if progress.name not in tasks:
                 total = progress.epochs * progress.batches
                 tasks[progress.name] = display.add_task(progress.name, total=total, text="")
@@ -41,17 +44,23 @@ def reporting(console: Console | None = None) -> Iterator[Reporter]:
 
 def _plain(console: Console) -> Reporter:
     def report(progress: RunProgress) -> None:
-        if progress.epoch_done:
+        if progress.notice is not None:
+            console.print(_notice(progress), markup=False, highlight=False, soft_wrap=True)
+        elif progress.epoch_done:
             line = f"{progress.name} epoch {progress.epoch}/{progress.epochs} {_text(progress)}"
             console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     return report
 
 
+def _notice(progress: RunProgress) -> str:
+    return f"{progress.name}: {progress.notice}"
+
+
 def _text(progress: RunProgress) -> str:
-    seen = progress.validation_error
+    training, seen = progress.training_error, progress.validation_error
     validation = "-" if seen is None else f"{100 * seen:.2f}"
     return (
-        f"training {100 * progress.training_error:.2f} % validation {validation} % "
+        f"training {100 * (training or 0):.2f} % validation {validation} % "
         f"settled {100 * progress.settled:.0f} %"
     )

@@ -186,6 +186,18 @@ class EvaluationConfig(Settings):
     batch_size: Positive = Field(default=500, description="examples relaxed together")
 
 
+class CheckpointConfig(Settings):
+    """How often a run can be resumed, and what happens when it cannot be saved."""
+
+    every_epochs: Rate = Field(default=1.0, description="epochs at least between two savings")
+    every_minutes: Rate = Field(default=3.0, description="and minutes at least between them")
+    keep: Positive = Field(default=2, description="resume points kept while the run goes on")
+    keep_finished: bool = Field(default=False, description="keep them after the run's end too")
+    on_failure: Literal["stop", "continue"] = Field(
+        default="stop", description="when saving fails: stop, or go on without"
+    )
+
+
 class RunConfig(Settings):
     """One network trained once."""
 
@@ -195,6 +207,9 @@ class RunConfig(Settings):
     seed: Count = Field(
         default=0, description="of wiring, initial weights, order and signs of beta"
     )
+    deterministic: bool = Field(
+        default=False, description="one thread: the same bits again on the same kind of machine"
+    )
     topology: TopologyConfig = TopologyConfig()
     network: NetworkConfig = NetworkConfig()
     free: PhaseConfig = PhaseConfig()
@@ -203,6 +218,7 @@ class RunConfig(Settings):
     data: DataConfig = DataConfig()
     training: TrainingConfig = TrainingConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
+    checkpoint: CheckpointConfig = CheckpointConfig()
 
     @model_validator(mode="after")
     def _fits(self) -> RunConfig:

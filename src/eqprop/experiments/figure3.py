@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+from eqprop.errors import RunFolderError
 from eqprop.experiments.config import RunConfig, build, override
 
 NETWORKS = ("layered", "per-layer", "rewired")
@@ -86,3 +89,30 @@ def configs(
                 values["data"]["dataset"] = dataset
             result.append(build(override(values, overrides), "figure3"))
     return result
+
+
+RECORD = "figure.json"
+"""In the folder of a figure: which runs it is made of."""
+
+
+def runs_of(path: Path) -> list[str] | None:
+    """The names of the runs in a figure's folder, or None if `path` is no such folder.
+
+    **Raises:** `RunFolderError` if its record is damaged.
+    """
+    record = Path(path) / RECORD
+    if not record.is_file():
+        return None
+    try:
+        found = json.loads(record.read_text("utf-8"))
+        if found["schema"] != 1 or found["figure"] != "figure3" or not found["runs"]:
+            raise ValueError("another schema or figure")
+        names = [str(name) for name in found["runs"]]
+        if any(Path(name).name != name for name in names):
+            raise ValueError("names that leave the folder")
+        return names
+    except (OSError, ValueError, KeyError, TypeError) as problem:
+        raise RunFolderError(
+            f"the figure's record must be readable, got {record}: {problem!r}. Its runs can still "
+            "be resumed one by one."
+        ) from None

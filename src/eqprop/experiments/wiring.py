@@ -15,12 +15,12 @@ from eqprop.topology import (
 )
 
 # One stream per purpose, so that what one purpose draws never shifts another.
-_STREAMS = ("wiring", "weights", "order", "signs")
+STREAMS = ("wiring", "weights", "order", "signs")
 
 
 def stream_seed(seed: int, purpose: str) -> int:
     """The seed of one named stream of a run: wiring, weights, order or signs."""
-    words = np.random.SeedSequence([seed, _STREAMS.index(purpose)]).generate_state(1)
+    words = np.random.SeedSequence([seed, STREAMS.index(purpose)]).generate_state(1)
     return int(words[0])
 
 

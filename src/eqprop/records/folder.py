@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import json
 import os
 import platform
+import uuid
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -22,8 +26,9 @@ _PACKAGES = ("eqprop", "jax", "jaxlib", "equinox", "optax", "numpy", "scipy")
 class RunFolder:
     """The files of one run.
 
-    `config.toml`, `environment.json`, `metrics.jsonl` (no clock and no host in it),
-    `timing.jsonl`, `network.safetensors` (weights, biases, wiring) and `summary.json`.
+    `config.toml`, `run.json` (its identity, where its data lay), `environment.json`,
+    `metrics.jsonl` (no clock and no host in it), `timing.jsonl`, `checkpoints/`, and at the end
+    `network.safetensors` (weights, biases, wiring) and `summary.json`.
     """
 
     def __init__(self, path: Path) -> None:
@@ -55,12 +60,34 @@ class RunFolder:
             )
         return RunFolder(path)
 
+    @property
+    def is_finished(self) -> bool:
+        """Whether the run came to its end; the summary is written last."""
+        return (self.path / "summary.json").is_file()
+
+    def identity(self, **facts: Any) -> dict[str, Any]:
+        """What `run.json` says: schema, id, and the facts given when it was first written."""
+        if not (self.path / "run.json").is_file():
+            self.write_json("run.json", {"schema": SCHEMA, "id": uuid.uuid4().hex} | facts)
+        found = self.read_json("run.json")
+        if not isinstance(found, dict) or not isinstance(found.get("id"), str):
+            raise _unreadable(self.path / "run.json", ValueError("it names no run"))
+        if found.get("schema") != SCHEMA:
+            raise _unreadable(
+                self.path / "run.json",
+                ValueError(f"schema {found.get('schema')}, this version reads {SCHEMA}"),
+            )
+        return found
+
     def write_text(self, name: str, text: str) -> None:
         """Writes a small file whole: beside its place, then moved there."""
         target = self.path / name
         temporary = target.with_name(f".{name}.tmp")
         try:
-            temporary.write_text(text, "utf-8")
+            with open(temporary, "w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
             os.replace(temporary, target)
         except OSError as problem:
             raise _unwritable(target, problem.strerror) from None
@@ -69,19 +96,55 @@ class RunFolder:
         """As `write_text`, for JSON."""
         self.write_text(name, json.dumps(value, indent=2) + "\n")
 
-    def append(self, name: str, entry: dict[str, Any]) -> None:
-        """Adds one line to a `.jsonl` file."""
+    def append(self, name: str, entries: Sequence[Mapping[str, Any]]) -> None:
+        """Adds lines to a `.jsonl` file: all of them or none."""
+        path = self.path / name
+        text = "".join(json.dumps(entry) + "\n" for entry in entries).encode()
         try:
-            with open(self.path / name, "a", encoding="utf-8") as file:
-                file.write(json.dumps(entry) + "\n")
+            with open(path, "ab", buffering=0) as file:
+                before = file.tell()
+                try:
+                    written = file.write(text)
+                    if written != len(text):
+                        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                except OSError:
+                    file.truncate(before)
+                    raise
+        except OSError as problem:
+            raise _unwritable(path, problem.strerror) from None
+
+    def synced_size(self, name: str) -> int:
+        """Size in bytes of a file after all that was appended has reached the disk."""
+        try:
+            with open(self.path / name, "ab") as file:
+                os.fsync(file.fileno())
+                return file.tell()
         except OSError as problem:
             raise _unwritable(self.path / name, problem.strerror) from None
+
+    def cut(self, name: str, size: int) -> None:
+        """Cuts a file back to its first `size` bytes.
+
+        **Raises:** `RunFolderError` if it is shorter than that.
+        """
+        path = self.path / name
+        try:
+            if size == 0:
+                path.unlink(missing_ok=True)
+                return
+            if path.stat().st_size < size:
+                raise _unreadable(path, ValueError(f"it should have {size} bytes or more"))
+            os.truncate(path, size)
+        except RunFolderError:
+            raise
+        except OSError as problem:
+            raise _unwritable(path, problem.strerror) from None
 
     def read_json(self, name: str) -> Any:
         """A JSON file of the run."""
         try:
             return json.loads((self.path / name).read_text("utf-8"))
-        except (OSError, ValueError) as problem:
+        except (OSError, ValueError, RecursionError) as problem:
             raise _unreadable(self.path / name, problem) from None
 
     def read_lines(self, name: str) -> list[dict[str, Any]]:
@@ -109,6 +172,14 @@ class RunFolder:
             os.replace(temporary, target)
         except (OSError, SafetensorError) as problem:
             raise _unwritable(target, str(problem)) from None
+
+    def digest(self, name: str) -> str:
+        """SHA-256 of a file."""
+        try:
+            with open(self.path / name, "rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as problem:
+            raise _unreadable(self.path / name, problem) from None
 
     def load_arrays(self, name: str) -> dict[str, np.ndarray]:
         """Arrays that `save_arrays` wrote."""

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Callable
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jax import Array, lax
+import numpy as np
+from jax import Array
 
 from eqprop.energy import Network
 from eqprop.learning import Phase
-from eqprop.relaxation import relax
+from eqprop.relaxation import Equilibrium, relax
 from eqprop.training.batches import batch_table
 from eqprop.training.examples import Examples
 
 
-class Evaluation(eqx.Module):
+@dataclasses.dataclass(frozen=True, eq=False)
+class Evaluation:
     """The result of `evaluate`.
 
     **Attributes:**
@@ -27,17 +32,17 @@ class Evaluation(eqx.Module):
     - `outputs`: `[examples, outputs]`.
     """
 
-    errors: Array
-    cost: Array
-    unsettled: Array
-    steps: Array
+    errors: int
+    cost: float
+    unsettled: float
+    steps: float
     states: Array | None
-    outputs: Array
+    outputs: np.ndarray
 
     @property
     def error(self) -> float:
         """Share of the examples whose largest output is not the largest target."""
-        return int(self.errors) / len(self.outputs)
+        return self.errors / len(self.outputs)
 
 
 def evaluate(
@@ -47,6 +52,7 @@ def evaluate(
     *,
     batch_size: int = 500,
     states: Array | None = None,
+    between: Callable[[], None] = lambda: None,
 ) -> Evaluation:
     """Relaxes every example freely and compares the outputs with the targets.
 
@@ -59,40 +65,42 @@ def evaluate(
     - `states`: `[examples, free units]` kept from an earlier call (the paper's code does this
       for its test error, which then depends on how often one looked). Default: a cold start,
       all free units 0.
+    - `between`: called before each batch; may raise to give up.
     """
-    batch_size = min(batch_size, len(examples))
-    table = jnp.asarray(batch_table(len(examples), batch_size))
-    return _evaluate(network, examples, phase, table, states)
+    size = len(examples)
+    table = batch_table(size, min(batch_size, size))
+    outputs = np.zeros((size, network.num_outputs), network.dtype)
+    ends = None if states is None else np.zeros((size, network.num_free), network.dtype)
+    unsettled = steps = 0
+    for index in table:
+        between()
+        found = _relax_batch(network, examples, phase, jnp.asarray(index), states)
+        rows = index[index < size]
+        present = len(rows)  # the padding of a short batch comes last
+        outputs[rows] = network.output(found.state)[:present]
+        if ends is not None:
+            ends[rows] = found.state[:present]
+        unsettled += present - int(found.settled[:present].sum())
+        steps += int(found.steps)
+    shown = jnp.asarray(outputs)
+    wrong = jnp.argmax(shown, axis=1) != jnp.argmax(examples.target, axis=1)
+    return Evaluation(
+        errors=int(wrong.sum()),
+        cost=float(jnp.mean(jax.vmap(network.cost)(shown, examples.target))),
+        unsettled=unsettled / size,
+        steps=steps / len(table),
+        states=None if ends is None else jnp.asarray(ends),
+        outputs=outputs,
+    )
 
 
 @eqx.filter_jit
-def _evaluate(
-    network: Network, examples: Examples, phase: Phase, table: Array, states: Array | None
-) -> Evaluation:
-    size = len(examples)
-
-    def body(row, carry):
-        ends, outputs, unsettled, steps = carry
-        index = table[row]
-        clamped = network.energy.clamp(examples.x.at[index].get(mode="clip"))
-        if states is None:
-            start = network.cold_state(len(index))
-        else:
-            start = states.at[index].get(mode="fill", fill_value=0)
-        found = relax(clamped, start, phase.method, phase.termination)
-        if ends is not None:
-            ends = ends.at[index].set(found.state, mode="drop")
-        outputs = outputs.at[index].set(network.output(found.state), mode="drop")
-        unsettled += jnp.sum((index < size) & ~found.settled, dtype=jnp.int32)
-        return ends, outputs, unsettled, steps + found.steps
-
-    ends = None if states is None else network.cold_state(size)
-    outputs = jnp.zeros((size, network.num_outputs), network.dtype)
-    ends, outputs, unsettled, steps = lax.fori_loop(
-        0, len(table), body, (ends, outputs, jnp.int32(0), jnp.int32(0))
-    )
-    wrong = jnp.argmax(outputs, axis=1) != jnp.argmax(examples.target, axis=1)
-    cost = jnp.mean(jax.vmap(network.cost)(outputs, examples.target))
-    return Evaluation(
-        jnp.sum(wrong, dtype=jnp.int32), cost, unsettled / size, steps / len(table), ends, outputs
-    )
+def _relax_batch(
+    network: Network, examples: Examples, phase: Phase, index: Array, states: Array | None
+) -> Equilibrium:
+    clamped = network.energy.clamp(examples.x.at[index].get(mode="clip"))
+    if states is None:
+        start = network.cold_state(len(index))
+    else:
+        start = states.at[index].get(mode="fill", fill_value=0)
+    return relax(clamped, start, phase.method, phase.termination)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax import Array, lax
 
 from eqprop.energy import HopfieldEnergy, Network
 from eqprop.learning import AbstractLearningRule, apply_updates
 from eqprop.relaxation import Equilibrium
+from eqprop.training.arrays import tree_from_arrays, tree_to_arrays
 from eqprop.training.examples import Examples
 
 
@@ -24,7 +27,7 @@ class TrainState(eqx.Module):
     - `network`: the network.
     - `optimizer_state`: of the Optax optimiser.
     - `particles`: the persistent particles, `[examples, free units]`: the free state of each
-      training example when it was last seen, zero before.
+      training example when it was last seen, zero before. No rows where they are not kept.
     - `batches_seen`: number of updates made so far, a scalar.
     """
 
@@ -50,18 +53,39 @@ class TrainState(eqx.Module):
             jnp.int32(0),
         )
 
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """Everything but the network as host arrays; `Network.to_arrays` gives that."""
+        arrays = {"particles": self.particles, "batches_seen": self.batches_seen}
+        arrays = {name: np.asarray(value) for name, value in arrays.items()}
+        return arrays | tree_to_arrays(self.optimizer_state, "optimizer")
+
+    def with_arrays(self, network: Network, arrays: Mapping[str, np.ndarray]) -> TrainState:
+        """This state with another network and with what `to_arrays` gave.
+
+        **Raises:** `ConfigError` if an array is missing or does not fit.
+        """
+        rest = {"particles": self.particles, "batches_seen": self.batches_seen}
+        found = {
+            name: tree_from_arrays(like, {name: arrays[name]} if name in arrays else {}, name)
+            for name, like in rest.items()
+        }
+        optimizer_state = tree_from_arrays(self.optimizer_state, arrays, "optimizer")
+        return TrainState(network, optimizer_state, found["particles"], found["batches_seen"])
+
 
 class PhaseLog(eqx.Module):
     """How one phase settled, per batch: all `[batches]`.
 
     **Attributes:** `steps` taken; `residual`, the largest of the batch; `unsettled`, number of
-    examples that did not settle; `energy_rises`.
+    examples that did not settle; `energy_rises`; `broken_unit`, the first free unit that is NaN
+    or infinite in some example, -1 where there is none.
     """
 
     steps: Array
     residual: Array
     unsettled: Array
     energy_rises: Array
+    broken_unit: Array
 
     @staticmethod
     def of(found: Equilibrium, present: Array) -> PhaseLog:
@@ -71,6 +95,7 @@ class PhaseLog(eqx.Module):
             jnp.max(jnp.where(present, found.residual, 0)),
             jnp.sum(present & ~found.settled, dtype=jnp.int32),
             found.energy_rises,
+            _first(jnp.any(~jnp.isfinite(found.state) & present[:, None], axis=0)),
         )
 
 
@@ -95,6 +120,16 @@ class BatchLog(eqx.Module):
     nudged: PhaseLog
     corrections: dict[tuple[int, int], Array]
     updates: dict[tuple[int, int], Array]
+
+    @staticmethod
+    def empty(network: Network, batches: int) -> BatchLog:
+        """Room for so many batches."""
+        whole = jnp.zeros(batches, jnp.int32)
+        real = jnp.zeros(batches, network.dtype)
+        phase = PhaseLog(whole, real, whole, whole, whole)
+        blocks = network.energy.masks if isinstance(network.energy, HopfieldEnergy) else ()
+        sizes = {block: real for block in blocks}
+        return BatchLog(whole, whole, real, phase, phase, sizes, sizes)
 
 
 @eqx.filter_jit(donate="all-except-first")
@@ -167,16 +202,12 @@ def train_chunk(
         after = TrainState(network, optimizer_state, particles, state.batches_seen + 1)
         return after, log
 
-    return lax.fori_loop(0, num_batches, body, (state, _empty_log(state.network, len(table))))
+    return lax.fori_loop(0, num_batches, body, (state, BatchLog.empty(state.network, len(table))))
 
 
-def _empty_log(network: Network, batches: int) -> BatchLog:
-    whole = jnp.zeros(batches, jnp.int32)
-    real = jnp.zeros(batches, network.dtype)
-    phase = PhaseLog(whole, real, whole, whole)
-    blocks = network.energy.masks if isinstance(network.energy, HopfieldEnergy) else ()
-    sizes = {block: real for block in blocks}
-    return BatchLog(whole, whole, real, phase, phase, sizes, sizes)
+def _first(flags: Array) -> Array:
+    """Index of the first true flag, or -1."""
+    return jnp.where(jnp.any(flags), jnp.argmax(flags), -1).astype(jnp.int32)
 
 
 def _sizes(network: Network, tree: Any, recorded: Array) -> dict[tuple[int, int], Array]:

@@ -12,8 +12,7 @@ import optax
 from jax import Array
 
 from eqprop.energy import Network
-from eqprop.learning import AbstractLearningRule, Phase
-from eqprop.relaxation import Residual, relax
+from eqprop.learning import AbstractLearningRule
 from eqprop.training.batches import batch_table
 from eqprop.training.examples import Examples
 from eqprop.training.train import BatchLog, TrainState, train_chunk
@@ -66,7 +65,8 @@ class Trainer:
 
     def start(self, network: Network) -> TrainState:
         """The state before the first update."""
-        return TrainState.create(network, self.optimizer, len(self.examples))
+        kept = len(self.examples) if self.persistent else 0
+        return TrainState.create(network, self.optimizer, kept)
 
     @property
     def batches_per_epoch(self) -> int:
@@ -108,17 +108,3 @@ class Trainer:
             ran = slice(len(rows))
             log = jax.tree.map(lambda leaf, ran=ran: np.asarray(leaf)[ran], log)
             yield Chunk(state, log, begin + len(rows), total)
-
-
-def count_energy_rises(network: Network, x: Array, start: Array, phase: Phase) -> int:
-    """How often a free phase raises the energy of an example from one step to the next.
-
-    Training checks the energy once per phase; this checks it after every step, on one batch.
-    """
-    return int(_energy_rises(network, x, start, phase))
-
-
-@jax.jit
-def _energy_rises(network: Network, x: Array, start: Array, phase: Phase) -> Array:
-    watched = Residual(tolerance=-1.0, max_steps=phase.termination.max_steps, check_every=1)
-    return relax(network.energy.clamp(x), start, phase.method, watched).energy_rises

@@ -1,0 +1,65 @@
+"""What a run writes down: logs and evaluations as lines of `metrics.jsonl`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from eqprop.training import BatchLog, Evaluation
+
+
+def join_logs(logs: Sequence[BatchLog]) -> BatchLog:
+    """The logs of consecutive chunks as one."""
+    return jax.tree.map(lambda *parts: np.concatenate(parts), *logs)
+
+
+def update_entries(log: BatchLog, first: int) -> list[dict[str, Any]]:
+    """One entry per recorded batch: root mean squares per pair of layers `post-pre`.
+
+    **Arguments:**
+
+    - `first`: number of the log's first batch, counted over the whole run.
+    """
+    entries = []
+    recorded = next(iter(log.updates.values()))
+    for row in np.flatnonzero(np.isfinite(recorded)):
+        entry: dict[str, Any] = {"kind": "updates", "batch": first + int(row)}
+        for name in ("corrections", "updates"):
+            sizes = getattr(log, name)
+            entry[name] = {f"{a}-{b}": float(v[row]) for (a, b), v in sizes.items()}
+        entries.append(entry)
+    return entries
+
+
+def epoch_entry(log: BatchLog) -> dict[str, Any]:
+    """Training error and cost of an epoch, and how its two phases settled."""
+    examples = int(log.examples.sum())
+    entry: dict[str, Any] = {
+        "training_error": int(log.errors.sum()) / examples,
+        "training_cost": float(log.cost.sum()) / examples,
+    }
+    for name in ("free", "nudged"):
+        phase = getattr(log, name)
+        entry |= {
+            f"{name}_steps": float(phase.steps.mean()),
+            f"{name}_residual_mean": float(phase.residual.mean()),
+            f"{name}_residual_max": float(phase.residual.max()),
+            f"{name}_unsettled": int(phase.unsettled.sum()) / examples,
+            f"{name}_unsettled_batches": float((phase.unsettled > 0).mean()),
+        }
+    return entry
+
+
+def evaluation_entry(split: str, found: Evaluation) -> dict[str, Any]:
+    """Error, cost and settling of one look at a split."""
+    return {
+        f"{split}_error": found.error,
+        f"{split}_cost": found.cost,
+        f"{split}_examples": len(found.outputs),
+        f"{split}_unsettled": found.unsettled,
+        f"{split}_steps": found.steps,
+        f"{split}_start": "cold" if found.states is None else "kept",
+    }

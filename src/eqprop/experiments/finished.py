@@ -1,0 +1,103 @@
+"""A trained network read back from the folder of its run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from eqprop import data
+from eqprop.energy import Network
+from eqprop.errors import ConfigError, RunFolderError
+from eqprop.experiments.build import build_network
+from eqprop.experiments.config import RunConfig
+from eqprop.experiments.config import load as load_config
+from eqprop.experiments.entries import evaluation_entry
+from eqprop.records import RunFolder, read_checkpoint
+from eqprop.topology import Topology
+from eqprop.training import Evaluation, Examples, Model, evaluate, evaluation_phase
+
+
+def load_model(path: str | Path, *, best: bool = False) -> Model:
+    """The network of a run folder: it predicts, trains further, and exports.
+
+    **Arguments:**
+
+    - `best`: the network with the smallest validation error so far, which an unfinished run has
+      too, instead of the final one.
+
+    **Raises:** `RunFolderError` if the run is not finished, or a file is missing or damaged.
+    """
+    folder = RunFolder.open(Path(path))
+    config = load_config(folder.path / "config.toml")
+    if best:
+        run_id = folder.read_json("run.json")["id"]
+        arrays = read_checkpoint(folder.path / "checkpoints" / "best", run_id).files[
+            "network.safetensors"
+        ]
+    else:
+        if not folder.is_finished:
+            raise RunFolderError(
+                f"the run must be finished, got {folder.path}. Finish it with `eqprop resume "
+                f"{folder.path}`, or load its best network so far with best=True."
+            )
+        arrays = folder.load_arrays("network.safetensors")
+        if folder.digest("network.safetensors") != folder.read_json("summary.json").get(
+            "network_sha256"
+        ):
+            raise RunFolderError(
+                f"the network must be the one that the run wrote, got "
+                f"{folder.path / 'network.safetensors'}, which does not match its digest in "
+                "summary.json. Train it again, or copy the folder again."
+            )
+    topology, network = network_from_arrays(config, arrays, folder.path)
+    return Model(topology, seed=config.seed, network=network)
+
+
+def network_from_arrays(
+    config: RunConfig, arrays: dict[str, np.ndarray], path: Path
+) -> tuple[Topology, Network]:
+    """Wiring and network of a run from the arrays that it saved."""
+    try:
+        topology = Topology.from_arrays(arrays)
+        if topology.layer_sizes != config.topology.layer_sizes:
+            raise ConfigError(
+                f"`layer_sizes` must be {list(config.topology.layer_sizes)} as in config.toml, "
+                f"got {list(topology.layer_sizes)}."
+            )
+        return topology, build_network(config, topology).with_arrays(arrays)
+    except (ConfigError, KeyError, ValueError) as problem:
+        raise RunFolderError(
+            f"the saved network must fit the run's configuration, got {path}: {problem}"
+        ) from None
+
+
+def evaluate_run(path: Path, split: str, data_dir: Path | None = None) -> dict[str, Any]:
+    """Error, cost and share unsettled of a finished run on a whole split, from a cold start."""
+    config = load_config(RunFolder.open(path).path / "config.toml")
+    network = load_model(path).network
+    dataset = data.load(config.data.dataset, data_dir)
+    chosen = dataset.split(split)
+    examples = Examples.of(network, chosen.x, chosen.target)
+    return {"dataset": dataset.name} | evaluation_entry(split, look(config, network, examples))
+
+
+def look(
+    config: RunConfig,
+    network: Network,
+    examples: Examples,
+    *,
+    states: Any = None,
+    between: Callable[[], None] = lambda: None,
+) -> Evaluation:
+    """One evaluation as the run's configuration wants it."""
+    return evaluate(
+        network,
+        examples,
+        evaluation_phase(config.evaluation.max_steps),
+        batch_size=config.evaluation.batch_size,
+        states=states,
+        between=between,
+    )

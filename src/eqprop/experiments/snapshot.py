@@ -1,0 +1,148 @@
+"""All that a run changes while it works: what a checkpoint holds."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from eqprop.errors import ConfigError, RunFolderError
+from eqprop.experiments.config import RunConfig
+from eqprop.experiments.entries import join_logs
+from eqprop.experiments.finished import network_from_arrays
+from eqprop.experiments.health import WARNINGS
+from eqprop.experiments.wiring import STREAMS, stream_seed
+from eqprop.records import Checkpoint
+from eqprop.topology import Topology
+from eqprop.training import BatchLog, TrainState, tree_from_arrays, tree_to_arrays
+
+NETWORK, TRAINING, LOG = "network.safetensors", "training.safetensors", "log.safetensors"
+
+
+@dataclasses.dataclass
+class Cursor:
+    """Where a run stands.
+
+    **Attributes:**
+
+    - `epoch`, from 0, and `batch`, batches of it that are done.
+    - `bound`: the smallest `monotone_bound` seen in the epoch.
+    - `validation_error` of the last look, and `best_error` of all.
+    - `said`: the warnings that were said.
+    - `metrics_bytes`: length of `metrics.jsonl`.
+    """
+
+    epoch: int = 0
+    batch: int = 0
+    bound: float = 2.0
+    validation_error: float | None = None
+    best_error: float | None = None
+    said: list[str] = dataclasses.field(default_factory=list)
+    metrics_bytes: int = 0
+
+    def check(self, epochs: int, batches: int) -> None:
+        """Refuses, by `ValueError`, what no run of that length can have saved."""
+        for name, limit in {"epoch": epochs, "batch": batches, "metrics_bytes": 1 << 62}.items():
+            value = getattr(self, name)
+            if type(value) is not int or not 0 <= value <= limit:
+                raise ValueError(f"its {name} is {value!r}")
+        errors = [e for e in (self.validation_error, self.best_error) if e is not None]
+        if not all(type(e) is float and 0 <= e <= 1 for e in errors):
+            raise ValueError(f"its validation errors are {errors}")
+        if type(self.bound) is not float or not set(self.said) <= set(WARNINGS):
+            raise ValueError(f"its bound is {self.bound!r} and its warnings are {self.said!r}")
+
+
+@dataclasses.dataclass
+class Snapshot:
+    """The state of a run between two chunks.
+
+    **Attributes:**
+
+    - `cursor`, `topology`, and `state` of training.
+    - `kept`: states of the looks before, where evaluation starts from them.
+    - `logs`: of the epoch's chunks so far.
+    - `key`: of whatever the rule draws; it does not change, but JAX may derive another one from
+      the same seed in another version.
+    """
+
+    cursor: Cursor
+    topology: Topology
+    state: TrainState
+    kept: dict[str, Any]
+    logs: list[BatchLog]
+    key: Array
+
+    def network_arrays(self) -> dict[str, np.ndarray]:
+        """Wiring, weights and biases."""
+        return self.topology.to_arrays() | self.state.network.to_arrays()
+
+    def files(self) -> dict[str, dict[str, np.ndarray]]:
+        """Everything, as the arrays of a resume point."""
+        log = tree_to_arrays(join_logs(self.logs), "log") if self.logs else {}
+        return {
+            NETWORK: self.network_arrays(),
+            TRAINING: self.state.to_arrays() | tree_to_arrays(self.kept, "kept"),
+            LOG: log,
+        }
+
+    def meta(self, config: RunConfig, data_digest: str) -> dict[str, Any]:
+        """Everything else, and what a resume point must agree with."""
+        return {
+            "cursor": dataclasses.asdict(self.cursor),
+            "batches_seen": int(self.state.batches_seen),
+            "config": config.model_dump(mode="json", exclude_none=True),
+            "data_sha256": data_digest,
+            "streams": {name: stream_seed(config.seed, name) for name in STREAMS},
+            "key": np.asarray(jax.random.key_data(self.key)).tolist(),
+        }
+
+    def limit_bytes(self) -> int:
+        """More than any file of this run's checkpoints can need."""
+        sizes = (value.nbytes for arrays in self.files().values() for value in arrays.values())
+        return 2 * sum(sizes) + (16 << 20)
+
+    def restored(
+        self, found: Checkpoint, config: RunConfig, data_digest: str, batches: int
+    ) -> Snapshot:
+        """What a resume point holds, with this snapshot to give shapes and types.
+
+        **Raises:** `RunFolderError` if it does not fit the run.
+        """
+        path, meta = found.path, found.meta
+        try:
+            cursor = Cursor(**meta["cursor"])
+            cursor.check(config.training.epochs, batches)
+            topology, network = network_from_arrays(config, found.files[NETWORK], path)
+            state = self.state.with_arrays(network, found.files[TRAINING])
+            kept = tree_from_arrays(self.kept, found.files[TRAINING], "kept")
+            logs = [_log(state, found.files[LOG], cursor.batch)] if cursor.batch else []
+            key = jax.random.wrap_key_data(jnp.asarray(meta["key"], jnp.uint32))
+            same_config = meta["config"] == config.model_dump(mode="json", exclude_none=True)
+            same_data = meta["data_sha256"] == data_digest
+        except (ConfigError, KeyError, TypeError, ValueError) as problem:
+            raise RunFolderError(
+                f"the checkpoint must fit the run's settings, got {path}: {problem}."
+            ) from None
+        if not same_config:
+            raise RunFolderError(
+                f"the checkpoint must have the settings of the run's config.toml, got {path} with "
+                "others. Restore config.toml."
+            )
+        if not same_data:
+            raise RunFolderError(
+                "the training examples must be those that the run began with, got others for "
+                f"{path}. Point --data-dir to the original files."
+            )
+        return Snapshot(cursor, topology, state, kept, logs, key)
+
+
+def _log(state: TrainState, arrays: dict[str, np.ndarray], batches: int) -> BatchLog:
+    like = jax.tree.map(
+        lambda leaf: np.zeros(batches, leaf.dtype), BatchLog.empty(state.network, 1)
+    )
+    return jax.tree.map(np.asarray, tree_from_arrays(like, arrays, "log"))

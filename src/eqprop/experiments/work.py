@@ -1,0 +1,340 @@
+"""The work of a run: epochs, looks, records, checkpoints, from wherever it stands."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import time
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+
+from eqprop.data import Dataset, Split
+from eqprop.errors import RunFolderError, Stopped
+from eqprop.experiments import health
+from eqprop.experiments.build import build_network, build_rule, build_trainer, free_phase
+from eqprop.experiments.config import RunConfig
+from eqprop.experiments.entries import epoch_entry, evaluation_entry, join_logs, update_entries
+from eqprop.experiments.finished import look
+from eqprop.experiments.snapshot import NETWORK, Cursor, Snapshot
+from eqprop.experiments.wiring import build_topology
+from eqprop.records import Checkpoint, Checkpoints, RunFolder, environment
+from eqprop.relaxation import monotone_bound
+from eqprop.training import Examples, Probe, probe
+
+_PROBED = 200  # examples whose free phase is watched step by step once an epoch
+
+
+@dataclasses.dataclass(frozen=True)
+class Progress:
+    """Where a run is: what is reported after each chunk and each epoch.
+
+    **Attributes:** `epoch` counted from 1; `batches_done` of this epoch; `training_error` of
+    the epoch so far; `validation_error` of the last look; `settled`, share of the examples
+    whose free phase settled in this chunk; `epoch_done`; `notice`, something to be said once.
+    """
+
+    name: str
+    epoch: int
+    epochs: int
+    batches_done: int
+    batches: int
+    training_error: float | None = None
+    validation_error: float | None = None
+    settled: float = 0.0
+    epoch_done: bool = False
+    notice: str | None = None
+
+
+Reporter = Callable[[Progress], None]
+StopSignal = Callable[[], int | None]
+"""Says the number of the signal by which the run was asked to stop, or None."""
+
+
+class Work:
+    """A run in the making. Making one restores the newest checkpoint that is good.
+
+    **Arguments:**
+
+    - `folder`: of the run, held by `locked`; `run_id`, its identity.
+    - `dataset`: that of `config`.
+    - `report`, `stop`: see `eqprop.experiments.run.train`.
+    """
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        run_id: str,
+        config: RunConfig,
+        dataset: Dataset,
+        report: Reporter,
+        stop: StopSignal,
+    ) -> None:
+        self.folder, self.config, self.report, self.stop = folder, config, report, stop
+        self.checkpoints = Checkpoints(folder.path / "checkpoints", run_id, config.checkpoint.keep)
+        self.checkpoints.clean()
+        self.unwritten: list[dict[str, Any]] = []
+        self.saving_seconds = 0.0
+        self.dataset_name = dataset.name
+        self.data_digest = _digest(dataset.split("train"))
+
+        topology = build_topology(config)
+        network = build_network(config, topology)
+        examples = _examples(network, dataset.split("train"))
+        self.trainer = build_trainer(config, network, examples)
+        validation = dataset.split("validation")
+        looks = {"part": validation.stratified(config.evaluation.examples), "all": validation}
+        if "test" in dataset.splits:
+            looks["test"] = dataset.split("test")
+        self.looks = {name: _examples(network, split) for name, split in looks.items()}
+        kept = {}
+        if config.evaluation.start == "kept":
+            kept = {name: network.cold_state(len(self.looks[name])) for name in ("part", "all")}
+        state = self.trainer.start(network)
+        self.now = Snapshot(Cursor(), topology, state, kept, [], self.trainer.key)
+        self._resume()
+        self.saved_at = (time.monotonic(), self._position())
+
+    def _resume(self) -> None:
+        restored: list[Snapshot] = []
+
+        def accept(found: Checkpoint) -> None:
+            batches = self.trainer.batches_per_epoch
+            snapshot = self.now.restored(found, self.config, self.data_digest, batches)
+            if self.folder.synced_size("metrics.jsonl") < snapshot.cursor.metrics_bytes:
+                raise RunFolderError(
+                    "metrics.jsonl must reach as far as the checkpoint, got fewer than "
+                    f"{snapshot.cursor.metrics_bytes} bytes for {found.path}. It was cut."
+                )
+            restored.append(snapshot)
+
+        found = self.checkpoints.newest(accept, self._notice, self.now.limit_bytes())
+        if found is not None:
+            self.now = restored[-1]
+            self.trainer = dataclasses.replace(self.trainer, key=self.now.key)
+        self.folder.cut("metrics.jsonl", self.now.cursor.metrics_bytes)
+        facts = environment()
+        if found is None:
+            self.folder.write_json("environment.json", facts)
+        event = {"event": "started" if found is None else "resumed"}
+        where = {"epoch": self.now.cursor.epoch, "batch": self.now.cursor.batch}
+        self.folder.append("timing.jsonl", [event | where | {"environment": facts}])
+
+    def finish(self) -> None:
+        """Trains what is left, then writes network and summary."""
+        self._stop_if_asked()
+        while self.now.cursor.epoch < self.config.training.epochs:
+            began, saving = time.monotonic(), self.saving_seconds
+            self._train_epoch()
+            trained, saved = time.monotonic(), self.saving_seconds - saving
+            self._end_epoch()
+            entry = {
+                "epoch": self.now.cursor.epoch,
+                "training_seconds": trained - began - saved,
+                "evaluation_seconds": time.monotonic() - trained,
+                "saving_seconds": saved,
+            }
+            self.folder.append("timing.jsonl", [entry])
+            self._save_if_due()
+            self._stop_if_asked()
+        self._write_results()
+
+    def _train_epoch(self) -> None:
+        now, total = self.now, self.trainer.batches_per_epoch
+        cursor = now.cursor
+        if cursor.batch == 0:
+            cursor.bound = 2.0
+        rule = build_rule(self.config, cursor.epoch)
+        for chunk in self.trainer.epoch(now.state, rule, cursor.epoch, first_batch=cursor.batch):
+            now.state, log = chunk.state, chunk.log
+            first = cursor.epoch * total + cursor.batch
+            health.check_finite(log, now.state.network, first)
+            self._write(update_entries(log, first))
+            now.logs.append(log)
+            cursor.batch = chunk.batches_done
+            cursor.bound = min(cursor.bound, monotone_bound(now.state.network))
+            wrong = sum(int(log.errors.sum()) for log in now.logs)
+            self._tell(
+                training_error=wrong / sum(int(log.examples.sum()) for log in now.logs),
+                settled=1 - float(log.free.unsettled.sum() / log.examples.sum()),
+            )
+            if cursor.batch < total:
+                self._save_if_due()
+            self._stop_if_asked()
+
+    def _end_epoch(self) -> None:
+        now, cursor, wanted = self.now, self.now.cursor, self.config.evaluation
+        epoch = cursor.epoch + 1
+        seen = self._probe()
+        entry = {"kind": "epoch", "epoch": epoch} | epoch_entry(join_logs(now.logs))
+        entry |= {
+            "monotone_bound": cursor.bound,
+            "probe_examples": min(_PROBED, len(self.trainer.examples)),
+            "probe_energy_rises": int(seen.energy_rises),
+            "probe_two_cycles": float(seen.two_cycles),
+            "probe_dead_outputs": float(seen.dead_outputs),
+            "probe_saturation": [float(share) for share in seen.saturation],
+        }
+        counts = np.asarray(self.trainer.examples.target).sum(axis=0)
+        entry["warnings"] = health.warnings_of(entry, seen, counts.max() / counts.sum())
+        whole = epoch == self.config.training.epochs or epoch % wanted.full_every == 0
+        name, kept = "all" if whole else "part", dict(now.kept)
+        if whole or epoch % wanted.every == 0:
+            found = look(
+                self.config,
+                now.state.network,
+                self.looks[name],
+                states=kept.get(name),
+                between=self._stop_if_asked,
+            )
+            if name in kept:
+                kept[name] = found.states
+            entry |= evaluation_entry("validation", found)
+            cursor.validation_error = found.error
+        # Nothing can interrupt from here on: the epoch is written and counted, or neither.
+        self._write([entry])
+        self._tell(
+            batches_done=self.trainer.batches_per_epoch,
+            training_error=entry["training_error"],
+            settled=1 - entry["free_unsettled"],
+            epoch_done=True,
+        )
+        for warning in entry["warnings"]:
+            if warning not in cursor.said:
+                cursor.said.append(warning)
+                self._notice(f"{warning}, from epoch {epoch} on: {health.WARNINGS[warning]}.")
+        cursor.epoch, cursor.batch, now.logs, now.kept = epoch, 0, [], kept
+        best, error = cursor.best_error, entry.get("validation_error")
+        if error is not None and (best is None or error < best):
+            cursor.best_error = error
+            self._save_best()
+
+    def _probe(self) -> Probe:
+        examples, state = self.trainer.examples, self.now.state
+        x = examples.x[:_PROBED]
+        cold = state.network.cold_state(len(x))
+        start = state.particles[:_PROBED] if self.config.training.persistent else cold
+        phase = free_phase(self.config, self.now.cursor.epoch)
+        return jax.device_get(probe(state.network, x, start, phase))
+
+    def _write_results(self) -> None:
+        entries = [e for e in self.folder.read_lines("metrics.jsonl") if e["kind"] == "epoch"]
+        summary = {
+            "name": self.config.name,
+            "dataset": self.dataset_name,
+            "training_examples": len(self.trainer.examples),
+            "seed": self.config.seed,
+        }
+        summary |= {key: value for key, value in entries[-1].items() if key != "kind"}
+        if "test" in self.looks:
+            network, stop = self.now.state.network, self._stop_if_asked
+            found = look(self.config, network, self.looks["test"], between=stop)
+            summary |= evaluation_entry("test", found)
+        epochs = {
+            name: [e["epoch"] for e in entries if name in e["warnings"]] for name in health.WARNINGS
+        }
+        summary["warnings"] = {name: found for name, found in epochs.items() if found}
+        summary["connections"] = self.now.topology.accounting().to_dict()
+        self.folder.save_arrays(NETWORK, self.now.network_arrays())
+        summary["network_sha256"] = self.folder.digest(NETWORK)
+        self.folder.write_json("summary.json", summary)
+        if not self.config.checkpoint.keep_finished:
+            self.checkpoints.discard_resume_points()
+
+    def _position(self) -> float:
+        return self.now.cursor.epoch + self.now.cursor.batch / self.trainer.batches_per_epoch
+
+    def _save_if_due(self) -> None:
+        wanted = self.config.checkpoint
+        then, position = self.saved_at
+        late = time.monotonic() - then >= 60 * wanted.every_minutes
+        if late and self._position() - position >= wanted.every_epochs:
+            self._save()
+
+    def _save(self) -> bool:
+        """Writes a resume point; says whether it could."""
+
+        def save() -> None:
+            self._flush()
+            self.now.cursor.metrics_bytes = self.folder.synced_size("metrics.jsonl")
+            step = int(self.now.state.batches_seen)
+            meta = self.now.meta(self.config, self.data_digest)
+            self.checkpoints.save(step, meta, self.now.files())
+
+        saved = self._try_to_save(save)
+        self.saved_at = (time.monotonic(), self._position())
+        return saved
+
+    def _save_best(self) -> None:
+        meta = self.now.meta(self.config, self.data_digest)
+        files = {NETWORK: self.now.network_arrays()}
+        self._try_to_save(lambda: self.checkpoints.save_best(meta, files))
+
+    def _try_to_save(self, save: Callable[[], None]) -> bool:
+        began = time.monotonic()
+        try:
+            save()
+        except RunFolderError as problem:
+            if self.config.checkpoint.on_failure == "stop":
+                raise
+            self._notice(f"not saved, going on: {problem}")
+            return False
+        finally:
+            self.saving_seconds += time.monotonic() - began
+        return True
+
+    def _write(self, entries: list[dict[str, Any]]) -> None:
+        self.unwritten += entries
+        try:
+            self._flush()
+        except RunFolderError as problem:
+            if self.config.checkpoint.on_failure == "stop":
+                raise
+            self._notice(f"records are kept in memory for now: {problem}")
+
+    def _flush(self) -> None:
+        if self.unwritten:
+            self.folder.append("metrics.jsonl", self.unwritten)
+            self.unwritten = []
+
+    def _stop_if_asked(self) -> None:
+        number = self.stop()
+        if number is None:
+            return
+        state = "Saved" if self._save() else "Not saved (see above)"
+        cursor = self.now.cursor
+        raise Stopped(
+            f"run '{self.config.name}' was stopped by signal {number} in epoch "
+            f"{cursor.epoch + 1} after {cursor.batch} of {self.trainer.batches_per_epoch} "
+            f"batches. {state}; go on with: eqprop resume {self.folder.path}",
+            number,
+        )
+
+    def _tell(self, **facts: Any) -> None:
+        cursor = self.now.cursor
+        where = {
+            "name": self.config.name,
+            "epoch": cursor.epoch + 1,
+            "epochs": self.config.training.epochs,
+            "batches_done": cursor.batch,
+            "batches": self.trainer.batches_per_epoch,
+            "validation_error": cursor.validation_error,
+        }
+        self.report(Progress(**(where | facts)))
+
+    def _notice(self, text: str) -> None:
+        self._tell(notice=text)
+
+
+def _examples(network: Any, split: Split) -> Examples:
+    return Examples.of(network, split.x, split.target)
+
+
+def _digest(split: Split) -> str:
+    total = hashlib.sha256()
+    for array in (split.x, split.target):
+        total.update(str((array.dtype, array.shape)).encode())
+        total.update(np.ascontiguousarray(array).data.cast("B"))
+    return total.hexdigest()

@@ -1,0 +1,59 @@
+"""A closer look at a free phase than training takes of it, once in a while."""
+
+from __future__ import annotations
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from eqprop.energy import Network
+from eqprop.learning import Phase
+from eqprop.relaxation import SETTLED, Residual, relax
+
+
+class Probe(eqx.Module):
+    """What `probe` saw.
+
+    **Attributes:**
+
+    - `energy_rises`: how often the energy of an example rose from one step to the next.
+    - `two_cycles`: share of the examples whose state jumps to and fro between two points, as an
+      Euler step beyond its stability limit makes it.
+    - `dead_outputs`: share of the examples whose output units are all exactly 0.
+    - `saturation`: per free layer, the share of its units exactly at 0 or 1.
+    """
+
+    energy_rises: Array
+    two_cycles: Array
+    dead_outputs: Array
+    saturation: tuple[Array, ...]
+
+
+@jax.jit
+def probe(network: Network, x: Array, start: Array, phase: Phase) -> Probe:
+    """Relaxes `x` `[batch, inputs]` from `start` `[batch, free units]`, watching every step.
+
+    Training checks the energy once per phase; this checks it after every step.
+    """
+    watched = Residual(tolerance=-1.0, max_steps=phase.termination.max_steps, check_every=1)
+    clamped = network.energy.clamp(x)
+    found = relax(clamped, start, phase.method, watched)
+    state = found.state.T
+    memory = phase.method.init(clamped, state)
+    once, memory = phase.method.step(clamped, state, memory)
+    twice, _ = phase.method.step(clamped, once, memory)
+    moved = jnp.max(jnp.abs(once - state), axis=0)
+    returned = jnp.max(jnp.abs(twice - state), axis=0)
+    layers = []
+    begin = 0
+    for size in network.layer_sizes[1:]:
+        layer = found.state[:, begin : begin + size]
+        layers.append(jnp.mean((layer == 0) | (layer == 1)))
+        begin += size
+    return Probe(
+        energy_rises=found.energy_rises,
+        two_cycles=jnp.mean((moved > SETTLED) & (returned < 0.1 * moved)),
+        dead_outputs=jnp.mean(jnp.all(network.output(found.state) == 0, axis=1)),
+        saturation=tuple(layers),
+    )
