@@ -16,6 +16,12 @@ def x64():
         yield
 
 
+def pytest_addoption(parser):
+    parser.addoption(
+        "--kills", type=int, default=10, help="how many times runs are killed (200 to publish)"
+    )
+
+
 def pytest_collection_modifyitems(config, items):
     data = os.environ.get("EQPROP_DATA")
     has_mnist = data is not None and (Path(data) / "mnist").is_dir()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import jax
 import optax
 
@@ -61,9 +63,15 @@ def _phase(wanted: PhaseConfig, epoch: int) -> Phase:
 
 def build_optimizer(config: RunConfig) -> optax.GradientTransformation:
     """The optimiser at rate 1; the learning rates multiply what it returns."""
-    if config.learning.optimizer == "adam":
+    return _optimizer(config.learning.optimizer, config.learning.momentum)
+
+
+@functools.cache
+def _optimizer(name: str, momentum: float) -> optax.GradientTransformation:
+    # The same object for the same settings: a new one would compile the training program anew.
+    if name == "adam":
         return optax.adam(1.0)
-    return optax.sgd(1.0, momentum=config.learning.momentum or None)
+    return optax.sgd(1.0, momentum=momentum or None)
 
 
 def build_trainer(config: RunConfig, network: Network, examples: Examples) -> Trainer:

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from eqprop.errors import ConfigError, RunFolderError
+from eqprop.errors import ConfigError, DataError, RunFolderError
 from eqprop.experiments.config import RunConfig
 from eqprop.experiments.entries import join_logs
 from eqprop.experiments.finished import network_from_arrays
@@ -111,7 +111,8 @@ class Snapshot:
     ) -> Snapshot:
         """What a resume point holds, with this snapshot to give shapes and types.
 
-        **Raises:** `RunFolderError` if it does not fit the run.
+        **Raises:** `RunFolderError` if it does not fit the run; `ConfigError` or `DataError` if
+        it was made with other settings or on other examples.
         """
         path, meta = found.path, found.meta
         try:
@@ -126,15 +127,15 @@ class Snapshot:
             same_data = meta["data_sha256"] == data_digest
         except (ConfigError, KeyError, TypeError, ValueError) as problem:
             raise RunFolderError(
-                f"the checkpoint must fit the run's settings, got {path}: {problem}."
+                f"the checkpoint must fit the run's settings, got {path}: {problem}"
             ) from None
         if not same_config:
-            raise RunFolderError(
+            raise ConfigError(
                 f"the checkpoint must have the settings of the run's config.toml, got {path} with "
                 "others. Restore config.toml."
             )
         if not same_data:
-            raise RunFolderError(
+            raise DataError(
                 "the training examples must be those that the run began with, got others for "
                 f"{path}. Point --data-dir to the original files."
             )

@@ -54,7 +54,7 @@ def write_checkpoint(path: Path, run_id: str, meta: Mapping[str, Any], files: Fi
         temporary.mkdir(parents=True)
         described = {}
         for name, arrays in files.items():
-            contiguous = {key: np.ascontiguousarray(value) for key, value in arrays.items()}
+            contiguous = {key: np.asarray(value, order="C") for key, value in arrays.items()}
             save_file(contiguous, temporary / name, metadata={"schema": str(SCHEMA)})
             described[name] = {
                 "bytes": (temporary / name).stat().st_size,
@@ -188,8 +188,9 @@ class Checkpoints:
     ) -> Checkpoint | None:
         """The newest resume point that is whole and that `accept` does not refuse.
 
-        None if the run has none. `accept` raises `RunFolderError` to refuse one. A damaged one
-        is set aside under a hidden name, and `warn` is told.
+        None if the run has none. `accept` raises `RunFolderError` to pass one over; any other
+        error of its ends the search. A damaged one is set aside under a hidden name, and `warn`
+        is told of both.
 
         **Raises:** `RunFolderError` when there are some and none is good.
         """
@@ -197,17 +198,21 @@ class Checkpoints:
         for path in points:
             try:
                 found = read_checkpoint(path, self.run_id, limit_bytes)
-                accept(found)
             except RunFolderError as problem:
                 warn(f"{problem} Falling back to the one before.")
                 self._set_aside(path)
+                continue
+            try:
+                accept(found)
+            except RunFolderError as problem:
+                warn(f"{problem} Falling back to the one before.")
             else:
                 return found
         if points:
             raise RunFolderError(
-                f"no checkpoint of {self.folder.parent} can be used; what is left of them is in "
-                f"{self.folder} under names that begin with '.damaged'. Remove that folder to "
-                "start the run from its beginning."
+                f"a checkpoint of {self.folder.parent} must be usable, got {len(points)} that are "
+                f"not. They are still in {self.folder}, damaged ones under names that begin with "
+                "'.damaged'. Remove that folder to start the run from its beginning."
             )
         return None
 

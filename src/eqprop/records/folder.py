@@ -167,7 +167,7 @@ class RunFolder:
         target = self.path / name
         temporary = target.with_name(f".{name}.tmp")
         try:
-            contiguous = {key: np.ascontiguousarray(value) for key, value in arrays.items()}
+            contiguous = {key: np.asarray(value, order="C") for key, value in arrays.items()}
             save_file(contiguous, temporary, metadata={"schema": str(SCHEMA)})
             os.replace(temporary, target)
         except (OSError, SafetensorError) as problem:
