@@ -41,13 +41,13 @@ SETTINGS = build(
 CHUNKS_PER_EPOCH = 4
 
 
-def start(arguments: list[str], cache: Path) -> subprocess.Popen:
+def start(arguments: list[str], cache: Path, before: str = "") -> subprocess.Popen:
     environment = os.environ | {
         # Compiled once for all the processes of this test.
         "JAX_COMPILATION_CACHE_DIR": str(cache),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
     }
-    code = "from eqprop.cli import main; main()"
+    code = f"{before}; from eqprop.cli import main; main()".removeprefix("; ")
     return subprocess.Popen(
         [sys.executable, "-c", code, *arguments],
         env=environment,
@@ -198,3 +198,19 @@ def test_the_settings_of_a_deterministic_run_say_so(whole):
     assert load(whole / "config.toml").deterministic
     environment = json.loads((whole / "environment.json").read_text())
     assert "xla_cpu_multi_thread_eigen=false" in environment["xla_flags"]
+
+
+def test_resume_after_the_disk_refused_to_grow_a_file(place, whole):
+    """A limit of the kernel stands for a full disk: writes beyond it fail with an error."""
+    folder = place / "full" / "run"
+    arguments = ["train", str(place / "run.toml"), "--deterministic", "--out", str(folder.parent)]
+    size = (whole / "metrics.jsonl").stat().st_size
+    largest = max(p.stat().st_size for p in (whole / "checkpoints").rglob("*.safetensors"))
+    assert largest < size // 2, "the checkpoints must fit where the metrics do not"
+    limit = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({size // 2},) * 2)"
+    process = start(arguments, place / "cache", limit)
+    error = process.communicate(timeout=120)[1].decode()
+    assert process.returncode == 5, error
+    assert str(folder / "metrics.jsonl") in error and "Traceback" not in error
+    finish(start(["resume", str(folder)], place / "cache"))
+    assert_same_run(folder, whole)

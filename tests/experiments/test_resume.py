@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import signal
@@ -153,8 +154,6 @@ def test_resume_refuses_a_live_run_and_names_it(tmp_path, capsys):
         train(settings(), tmp_path, stop=StopAfter(3))
     with locked(tmp_path / "small"):
         assert command(["resume", str(tmp_path / "small")]) == 5
-    import os
-
     assert f"process {os.getpid()}" in capsys.readouterr().err
     assert command(["resume", str(tmp_path / "small")]) == 0
 
@@ -326,3 +325,28 @@ def test_dead_outputs_are_warned_of(tmp_path, monkeypatch):
     monkeypatch.setattr(work, "build_network", with_dead_outputs)
     folder = train(settings(learning={"learning_rate": 0.0}), tmp_path)
     assert folder.read_json("summary.json")["warnings"]["dead-outputs"] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("policy", ["stop", "continue"])
+def test_a_folder_that_became_read_only(tmp_path, policy):
+    if os.geteuid() != 0:
+        pytest.skip("needs root, to become somebody with fewer rights")
+    said = []
+
+    def forbid(progress):
+        said.append(progress.notice)
+        if progress.epoch_done and progress.epoch == 1:
+            os.seteuid(65534)
+
+    tmp_path.chmod(0o755)
+    for parent in tmp_path.parents[:2]:
+        parent.chmod(0o755)
+    try:
+        with pytest.raises(RunFolderError, match="must be writable") as caught:
+            train(settings(checkpoint={"on_failure": policy}), tmp_path, report=forbid)
+    finally:
+        os.seteuid(0)
+    assert str(tmp_path / "small") in str(caught.value)
+    if policy == "continue":  # it went on to the end, where the results could not be written
+        assert any("not saved, going on" in text for text in said if text)
+    resume(tmp_path / "small")

@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 
 from eqprop import data
-from eqprop.errors import ConfigError
+from eqprop.errors import ConfigError, DataError
 from eqprop.experiments.build import check_fit
 from eqprop.experiments.config import RunConfig
 from eqprop.experiments.config import load as load_config
@@ -102,13 +102,22 @@ def complete(
     if folder.is_finished:
         return folder
     with locked(folder.path):
-        asked = data_dir or os.environ.get("EQPROP_DATA") or None
-        identity = folder.identity(data_dir=None if asked is None else os.path.abspath(asked))
-        if asked is None and identity.get("data_dir") and Path(identity["data_dir"]).is_dir():
-            asked = identity["data_dir"]
-        dataset = dataset or load_data(config, None if asked is None else Path(asked))
+        seen = data_dir or os.environ.get("EQPROP_DATA") or None
+        identity = folder.identity(data_dir=None if seen is None else os.path.abspath(seen))
+        if dataset is None:
+            dataset = _load_again(config, data_dir, identity.get("data_dir"))
         Work(folder, identity["id"], config, dataset, report, stop).finish()
     return folder
+
+
+def _load_again(config: RunConfig, data_dir: Path | None, remembered: str | None) -> data.Dataset:
+    """Looks where the run found its data at first, when nothing else is said now."""
+    if data_dir is None and "EQPROP_DATA" not in os.environ and remembered:
+        try:
+            return load_data(config, Path(remembered))
+        except DataError:
+            pass  # moved since; look where any run would
+    return load_data(config, data_dir)
 
 
 def load_data(config: RunConfig, data_dir: Path | None = None) -> data.Dataset:
