@@ -28,7 +28,7 @@ _RATES: dict[str, Any] = {
 }
 # More sweeps while the particles are cold, the same for every network: too few would hurt the
 # layered ones more and flatter the effect.
-_FAST = {"method": "block", "step_size": 1.0, "steps": 24, "cold_steps": 50}
+_FAST = {"method": "block", "step_size": 1.0, "steps": 24, "cold_steps": 100}
 _RELEASED = {"method": "euler", "step_size": 0.5, "steps": 500}
 
 PRESETS: dict[str, dict[str, Any]] = {
