@@ -184,7 +184,10 @@ def topology(
     set_: Override = None,
     picture: Annotated[Path | None, Parameter(help="Write a PNG or SVG here.")] = None,
 ) -> None:
-    """Count the connections of a topology, and draw its blocks like figures 1 and 2."""
+    """Count the connections of a topology, and draw it like figures 1 and 2.
+
+    Small networks are drawn as graphs, large ones as densities per pair of layers.
+    """
     from eqprop.experiments.config import build, load, override
     from eqprop.experiments.figure3 import REWIRED
 
@@ -197,9 +200,14 @@ def topology(
     wired = build_topology(settings)
     print(json.dumps(wired.accounting().to_dict(), indent=2))
     if picture is not None:
-        from eqprop.plots.wiring import block_densities
+        from eqprop.plots.wiring import draw
 
-        block_densities(wired, picture)
+        try:
+            draw(wired, picture)
+        except (OSError, ValueError) as problem:
+            raise ConfigError(
+                f"`--picture` must name a writable .png or .svg file, got {picture}: {problem}."
+            ) from None
         print(picture, file=sys.stderr)
 
 

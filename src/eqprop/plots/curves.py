@@ -21,39 +21,39 @@ Curves = Mapping[str, Sequence[Sequence[Mapping[str, Any]]]]
 """Per network and seed, the epoch entries of its metrics, each with its `seed`."""
 
 
+_COLUMNS = (
+    "epoch",
+    "training_error",
+    "validation_error",
+    "validation_examples",
+    "validation_unsettled",
+    "free_steps",
+    "free_unsettled",
+    "free_residual_mean",
+    "nudged_steps",
+    "nudged_unsettled",
+    "nudged_residual_mean",
+)
+
+
 def write_csv(curves: Curves, path: Path) -> None:
-    """One row per network, seed and epoch."""
+    """One row per network, seed and epoch; empty where nothing was measured."""
     with open(path, "w", newline="") as file:
         table = csv.writer(file)
-        table.writerow(
-            [
-                "network",
-                "seed",
-                "epoch",
-                "training_error",
-                "validation_error",
-                "validation_examples",
-            ]
-        )
+        table.writerow(["network", "seed", *_COLUMNS, "warnings"])
         for network, seeds in curves.items():
             for entries in seeds:
                 for entry in entries:
-                    table.writerow(
-                        [
-                            network,
-                            entry["seed"],
-                            entry["epoch"],
-                            entry["training_error"],
-                            entry.get("validation_error", ""),
-                            entry.get("validation_examples", ""),
-                        ]
-                    )
+                    values = [entry.get(column, "") for column in _COLUMNS]
+                    warnings = " ".join(entry.get("warnings", []))
+                    table.writerow([network, entry["seed"], *values, warnings])
 
 
 def error_curves(curves: Curves, caption: str, stem: Path) -> list[Path]:
     """Training (solid) and validation error (dashed) against epochs; `.png` and `.svg`.
 
-    Several seeds are drawn as their mean with a band from the smallest to the largest.
+    Several seeds are drawn as their mean with a band from the smallest to the largest. A cross
+    marks an epoch in which some seed had a numerical warning.
     """
     import matplotlib
 
@@ -78,6 +78,18 @@ def error_curves(curves: Curves, caption: str, stem: Path) -> list[Path]:
                 axes.fill_between(
                     epochs, table.min(0), table.max(0), color=color, alpha=0.15, linewidth=0
                 )
+    warned = False
+    for network, seeds in curves.items():
+        rows = {
+            epoch: np.mean([100 * run[epoch]["training_error"] for run in seeds])
+            for epoch in range(len(seeds[0]))
+            if any(run[epoch].get("warnings") for run in seeds)
+        }
+        warned = warned or bool(rows)
+        epochs = [seeds[0][epoch]["epoch"] for epoch in rows]
+        axes.plot(epochs, list(rows.values()), "x", color=COLORS[network], markersize=8)
+    if warned:
+        axes.plot([], [], "x", color="0.35", label="epoch with a warning (see the run's summary)")
     axes.set_yscale("log")
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.yaxis.set_minor_formatter(

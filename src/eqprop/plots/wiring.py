@@ -8,6 +8,78 @@ import numpy as np
 
 from eqprop.topology import Topology
 
+GRAPH_LIMIT = 80
+"""Topologies of at most so many units are drawn as graphs, larger ones as block densities."""
+
+_KINDS = {"interlayer": "0.55", "intralayer": "#E69F00", "skip": "#0072B2"}
+
+
+def draw(topology: Topology, path: Path) -> None:
+    """A picture like figures 1 and 2: a graph if it is small, else its block densities."""
+    if topology.num_units <= GRAPH_LIMIT:
+        graph(topology, path)
+    else:
+        block_densities(topology, path)
+
+
+def graph(topology: Topology, path: Path) -> None:
+    """Every unit as a dot, layer by layer from left to right, and every connection as a line.
+
+    Connections inside a layer are drawn as arcs.
+    """
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import FancyArrowPatch
+
+    sizes, tallest = topology.layer_sizes, max(topology.layer_sizes)
+    layer = np.repeat(np.arange(len(sizes)), sizes)
+    place = [(2.2 * k, (n - 1) / 2 - row) for k, n in enumerate(sizes) for row in range(n)]
+    figure, axes = plt.subplots(
+        figsize=(max(4.8, 1.7 * len(sizes)), max(3.6, min(9.0, 0.35 * tallest + 1.5))),
+        layout="constrained",
+    )
+    rows, columns = np.nonzero(np.tril(topology.adjacency().toarray()))
+    names = ("intralayer", "interlayer", "skip")
+    kinds = [names[min(2, layer[i] - layer[j])] for i, j in zip(rows, columns, strict=True)]
+    for i, j, kind in zip(rows, columns, kinds, strict=True):
+        # Skip connections bend, so that they do not run through the units between their ends.
+        bend = {"interlayer": 0.0, "intralayer": 0.35, "skip": 0.18}[kind]
+        line = FancyArrowPatch(
+            place[j],
+            place[i],
+            arrowstyle="-",
+            connectionstyle=f"arc3,rad={bend}",
+            color=_KINDS[kind],
+            linewidth=0.6 if kind == "interlayer" else 1.0,
+            zorder=1 if kind == "interlayer" else 2,
+        )
+        axes.add_patch(line)
+    x, y = zip(*place, strict=True)
+    axes.scatter(x, y, s=60, color="white", edgecolor="black", zorder=3)
+    last = len(sizes) - 1
+    titles = ["input", *(f"hidden {k}" for k in range(1, last)), "output"]
+    axes.set_xticks([2.2 * k for k in range(len(sizes))], titles)
+    axes.set_yticks([])
+    axes.set_frame_on(False)
+    axes.tick_params(length=0)
+    axes.set_xlim(-0.8, 2.2 * last + 0.8)
+    axes.set_ylim(-tallest / 2 - 0.5, tallest / 2 + 0.5)
+    present = [kind for kind in _KINDS if kind in kinds]
+    count = {kind: kinds.count(kind) for kind in present}
+    handles = [Line2D([], [], color=_KINDS[kind]) for kind in present]
+    figure.legend(
+        handles,
+        [f"{kind} ({count[kind]})" for kind in present],
+        loc="outside lower center",
+        ncols=3,
+        frameon=False,
+    )
+    figure.savefig(path, dpi=150)
+    plt.close(figure)
+
 
 def block_densities(topology: Topology, path: Path) -> None:
     """Share of the possible connections that exist, per pair of layers, as a labelled grid."""

@@ -1,0 +1,167 @@
+"""Thirty defects in the physics, each of which a test with an oracle must notice.
+
+    python tests/mutants.py            # all of them, one after the other
+    python tests/mutants.py "beta"     # those whose name contains a word
+
+Each mutant is one change to a copy of the package; the named tests must pass on the original
+and fail on the mutant. Prints one line per mutant and exits 1 if one survives.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+GRADIENT = "tests/learning/test_gradient.py"
+REFERENCE = "tests/learning/test_reference.py"
+RELAX = "tests/relaxation/test_relax.py"
+HOPFIELD = "tests/energy/test_hopfield.py"
+TRAINING = "tests/training/test_training.py"
+TOPOLOGY = "tests/topology/test_topology.py"
+EP = "learning/equilibrium_propagation.py"
+
+
+@dataclasses.dataclass(frozen=True)
+class Mutant:
+    """`old` becomes `new` in `file`; `test` must fail then."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    test: str
+
+
+MUTANTS = [
+    Mutant("beta has the wrong sign in the update", EP,
+           "share = example_weights / jnp.sum(example_weights) / (upper[0] - lower[0])",
+           "share = example_weights / jnp.sum(example_weights) / (lower[0] - upper[0])", GRADIENT),
+    Mutant("1/beta is missing", EP,
+           "/ jnp.sum(example_weights) / (upper[0] - lower[0])", "/ jnp.sum(example_weights)",
+           GRADIENT),
+    Mutant("phases are swapped", EP, "jnp.concatenate([upper[1], lower[1]])",
+           "jnp.concatenate([lower[1], upper[1]])", GRADIENT),
+    Mutant("the batch is summed, not averaged", EP, "share = example_weights / jnp.sum(example_weights)",
+           "share = example_weights", REFERENCE),
+    Mutant("the nudged phase starts cold", EP,
+           "relax(total, free.state, self.nudged.method", "relax(total, 0 * free.state, self.nudged.method",
+           REFERENCE),
+    Mutant("the nudged state is kept as the particle", EP,
+           "return Estimate(gradient, free.state,", "return Estimate(gradient, above.state,", REFERENCE),
+    Mutant("the nudge has twice the sign", "learning/nudging.py",
+           "return jnp.where(jax.random.bernoulli(key), self.beta, -self.beta), None",
+           "return jnp.where(jax.random.bernoulli(key), self.beta, self.beta), None", GRADIENT),
+    Mutant("centred nudging is one-sided", EP, "below_beta, below = nudge(lower)",
+           "below_beta, below = jnp.zeros_like(beta), free", GRADIENT),
+    Mutant("missing connections learn", "learning/base.py",
+           "network.constrain(updates)", "updates", GRADIENT),
+    Mutant("the cost has a half too many", "energy/cost.py",
+           "return 2 * self.factor * (target - output)", "return self.factor * (target - output)",
+           REFERENCE),
+    Mutant("the cost pushes away", "energy/cost.py",
+           "return 2 * self.factor * (target - output)", "return 2 * self.factor * (output - target)",
+           REFERENCE),
+    Mutant("split nudges the state before its step", "relaxation/euler.py",
+           "return energy.nudge(moved, moved,", "return energy.nudge(moved, state,", REFERENCE),
+    Mutant("split nudges without the step size", "relaxation/euler.py",
+           "self.step_size * energy.beta)", "energy.beta)", REFERENCE),
+    Mutant("the state is not projected", "relaxation/euler.py",
+           "return energy.project(self._unprojected(energy, state)), memory",
+           "return self._unprojected(energy, state), memory", REFERENCE),
+    Mutant("Euler steps twice as far", "relaxation/euler.py",
+           "return state + self.step_size * energy.force(state)",
+           "return state + 2 * self.step_size * energy.force(state)", RELAX + " " + REFERENCE),
+    Mutant("the sweep uses the states of the sweep before", "relaxation/block.py",
+           "energy.minimize_block(state, block)", "energy.minimize_block(state * 0 + here.mean(), block)",
+           RELAX),
+    Mutant("the nudged output forgets to be divided", "energy/total.py",
+           "(drive + stiffness * self.target) / (1 + stiffness)", "drive + stiffness * self.target",
+           RELAX + " " + GRADIENT),
+    Mutant("weights are transposed upwards", "energy/hopfield.py",
+           "return weight if layer > other else weight.T", "return weight if layer > other else 0 * weight.T",
+           HOPFIELD),
+    Mutant("intralayer coupling is not symmetric", "energy/hopfield.py",
+           "            return weight + weight.T\n        return weight if",
+           "            return weight\n        return weight if", HOPFIELD),
+    Mutant("the input drive is forgotten", "energy/hopfield.py",
+           "pull = self._pull(self.activation(state)) + self.input_drive\n        return self.activation.derivative",
+           "pull = self._pull(self.activation(state))\n        return self.activation.derivative", HOPFIELD),
+    Mutant("biases are skipped in the force", "energy/hopfield.py",
+           "self.activation.derivative(state) * pull + self.biases - state",
+           "self.activation.derivative(state) * pull - state", HOPFIELD),
+    Mutant("the leak is missing", "energy/hopfield.py",
+           "self.activation.derivative(state) * pull + self.biases - state",
+           "self.activation.derivative(state) * pull + self.biases", HOPFIELD),
+    Mutant("rho' is 0 at the bounds", "energy/activation.py",
+           "(state >= 0) & (state <= 1)", "(state > 0) & (state < 1)", HOPFIELD),
+    Mutant("each pair is counted twice in the energy", "energy/hopfield.py",
+           "pull = 0.5 * self._pull(active)", "pull = self._pull(active)", HOPFIELD + " " + RELAX),
+    Mutant("initial weights are too large", "energy/hopfield.py",
+           "bound = (6 / (sizes[post] + sizes[pre])) ** 0.5",
+           "bound = (12 / (sizes[post] + sizes[pre])) ** 0.5", HOPFIELD),
+    Mutant("particles are not kept", "training/train.py",
+           'particles.at[index].set(found.free_states, mode="drop")',
+           'particles.at[index].set(0 * found.free_states, mode="drop")', TRAINING),
+    Mutant("particles go to the wrong example", "training/train.py",
+           "particles = particles.at[index].set(", "particles = particles.at[index - 1].set(", TRAINING),
+    Mutant("padding counts as an example", "training/train.py",
+           "present.astype(x.dtype),", "jnp.ones_like(present, x.dtype),", TRAINING),
+    Mutant("one replacement too few", "topology/rewiring.py",
+           "slots.connected.tolist(), slots.free.tolist()\n    if n and",
+           "slots.connected.tolist(), slots.free.tolist()\n    n = max(0, n - 1)\n    if n and", TOPOLOGY),
+    Mutant("replacements are drawn without putting back", "topology/rewiring.py",
+           "draws = rng.integers(len(connected), size=n).tolist() if n else []",
+           "draws = rng.permutation(len(connected))[:n].tolist() if n else []", TOPOLOGY),
+    Mutant("p is applied twice", "topology/rewiring.py",
+           "round(math.log1p(-p) / math.log1p(-1 / connections))",
+           "round(math.log1p(-p * p) / math.log1p(-1 / connections))", TOPOLOGY),
+    Mutant("the exact gradient moves units at a bound", "learning/exact.py",
+           "both = free[:, None] & free[None, :]", "both = free[:, None] | free[None, :]", GRADIENT),
+    Mutant("biases take the rate of the layer above", "learning/rates.py",
+           'rate[layer - 1] if bias_rates == "below"', 'rate[layer - 1] if bias_rates == "above"',
+           GRADIENT),
+]  # fmt: skip
+
+
+def run_tests(source: Path, tests: str) -> int:
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "--no-header", *tests.split()]
+    environment = os.environ | {"PYTHONPATH": str(source)}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    if done.returncode not in (0, 1):
+        print(done.stdout[-2000:], done.stderr[-2000:])
+        raise SystemExit("the tests themselves could not run")
+    return done.returncode
+
+
+def main() -> int:
+    wanted = [m for m in MUTANTS if all(word in m.name for word in sys.argv[1:])]
+    survivors = []
+    with tempfile.TemporaryDirectory() as place:
+        copy = Path(place) / "src"
+        for number, mutant in enumerate(wanted, 1):
+            shutil.rmtree(copy, ignore_errors=True)
+            shutil.copytree(ROOT / "src", copy)
+            path = copy / "eqprop" / mutant.file
+            text = path.read_text("utf-8")
+            if text.count(mutant.old) != 1:
+                raise SystemExit(f"{mutant.name}: its text stands {text.count(mutant.old)} times")
+            path.write_text(text.replace(mutant.old, mutant.new), "utf-8")
+            began = time.monotonic()
+            killed = run_tests(copy, mutant.test) == 1
+            survivors += [] if killed else [mutant.name]
+            verdict = "killed" if killed else "SURVIVED"
+            seconds = time.monotonic() - began
+            print(f"{number:2d} {verdict:8s} {seconds:5.1f} s  {mutant.name}", flush=True)
+    print(f"{len(wanted) - len(survivors)} of {len(wanted)} killed")
+    return 1 if survivors else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
