@@ -38,12 +38,12 @@ def boundary_state(rng, units):
 def test_force_is_minus_the_gradient_of_the_energy(name, x64):
     rng = np.random.default_rng(1)
     network = eqprop.Network.initialize(WIRINGS[name](), seed=0, dtype=jnp.float64)
-    biases = {k: jnp.asarray(rng.normal(size=b.shape)) for k, b in network.energy.biases.items()}
+    biases = {k: jnp.asarray(rng.normal(size=b.shape)) for k, b in network.hopfield.biases.items()}
     energy = eqprop.HopfieldEnergy(
-        weights=network.energy.weights,
+        weights=network.hopfield.weights,
         biases=biases,
-        masks=network.energy.masks,
-        activation=network.energy.activation,
+        masks=network.hopfield.masks,
+        activation=network.hopfield.activation,
         layer_sizes=network.layer_sizes,
     )
     x = jnp.asarray(rng.random((5, network.num_inputs)))
@@ -69,7 +69,7 @@ def test_energy_is_equation_2(name, x64):
     rng = np.random.default_rng(2)
     network = eqprop.Network.initialize(WIRINGS[name](), seed=0, dtype=jnp.float64)
     x, state = rng.random(network.num_inputs), rng.uniform(-0.5, 1.5, network.num_free)
-    weights = network.energy.dense_weights()
+    weights = network.hopfield.dense_weights()
     u, rho = np.concatenate([x, state]), np.concatenate([x, state.clip(0, 1)])
     expected = 0.5 * u @ u - 0.5 * rho @ weights @ rho
     assert abs(expected) > 0.1
@@ -78,11 +78,18 @@ def test_energy_is_equation_2(name, x64):
     assert (weights == weights.T).all() and not weights.diagonal().any()
 
 
+def test_the_derivative_is_1_on_the_closed_interval(x64):
+    states = jnp.array([-0.1, 0.0, 0.3, 1.0, 1.1])
+    by_autodiff = jax.vmap(jax.grad(eqprop.HardSigmoid()))(states)
+    assert by_autodiff.tolist() == [0, 1, 1, 1, 0]
+    assert eqprop.HardSigmoid().derivative(states).tolist() == [0, 1, 1, 1, 0]
+
+
 def test_initial_weights_follow_section_2_3():
     topology = eqprop.rewire(
         eqprop.with_intralayer(eqprop.layered([60, 50, 40, 10])), n=900, seed=0
     )
-    energy = eqprop.Network.initialize(topology, seed=0).energy
+    energy = eqprop.Network.initialize(topology, seed=0).hopfield
     for (post, pre), weight in energy.weights.items():
         values = np.asarray(weight)[topology.masks[post, pre]]
         sizes = topology.layer_sizes
@@ -96,7 +103,7 @@ def test_initial_weights_follow_section_2_3():
 def test_networks_share_the_weights_of_shared_connections():
     plain = eqprop.layered([12, 10, 9, 4])
     rewired = eqprop.rewire(eqprop.with_intralayer(plain), n=40, seed=5)
-    a, b = (eqprop.Network.initialize(t, seed=7).energy for t in (plain, rewired))
+    a, b = (eqprop.Network.initialize(t, seed=7).hopfield for t in (plain, rewired))
     for block in plain.blocks:
         kept = rewired.masks[block]
         assert kept.sum() > 20
@@ -108,14 +115,14 @@ def test_arrays_and_dense_matrix_round_trip():
     network = eqprop.Network.initialize(topology, seed=0)
     blank = eqprop.Network.initialize(topology, seed=1)
     back = blank.with_arrays(network.to_arrays())
-    assert (back.energy.dense_weights() == network.energy.dense_weights()).all()
+    assert (back.hopfield.dense_weights() == network.hopfield.dense_weights()).all()
     dense = eqprop.HopfieldEnergy.from_dense(
-        topology, network.energy.dense_weights(), np.zeros(topology.num_free, np.float32)
+        topology, network.hopfield.dense_weights(), np.zeros(topology.num_free, np.float32)
     )
-    assert (dense.dense_weights() == network.energy.dense_weights()).all()
+    assert (dense.dense_weights() == network.hopfield.dense_weights()).all()
     with pytest.raises(eqprop.ConfigError, match="zero where `topology` has no connection"):
         eqprop.HopfieldEnergy.from_dense(
-            WIRINGS["layered"](), network.energy.dense_weights(), np.zeros(35)
+            WIRINGS["layered"](), network.hopfield.dense_weights(), np.zeros(35)
         )
 
 

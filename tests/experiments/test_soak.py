@@ -25,7 +25,7 @@ def compilations():
     """Names what is compiled from here on."""
     seen: list[str] = []
 
-    def listen(event: str, seconds: float, **_) -> None:
+    def listen(event: str, duration_secs: float, **kwargs: str | int) -> None:
         if event == "/jax/core/compile/backend_compile_duration":
             seen.append(event)
 

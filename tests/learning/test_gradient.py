@@ -18,8 +18,8 @@ BETAS = 0.02 * 0.5 ** np.arange(6)
 
 
 def blocks(gradient):
-    return {k: np.asarray(w) for k, w in gradient.energy.weights.items()} | {
-        k: np.asarray(b) for k, b in gradient.energy.biases.items()
+    return {k: np.asarray(w) for k, w in gradient.hopfield.weights.items()} | {
+        k: np.asarray(b) for k, b in gradient.hopfield.biases.items()
     }
 
 
@@ -40,10 +40,12 @@ def problem(x64):
     network = eqprop.Network.initialize(topology, seed=2, dtype=jnp.float64)
     rng = np.random.default_rng(0)
     biases = {
-        k: jnp.asarray(rng.uniform(-0.05, 0.5, b.shape)) for k, b in network.energy.biases.items()
+        k: jnp.asarray(rng.uniform(-0.05, 0.5, b.shape)) for k, b in network.hopfield.biases.items()
     }
-    weights = {b: 0.5 * w for b, w in network.energy.weights.items()}
-    network = eqx.tree_at(lambda n: (n.energy.weights, n.energy.biases), network, (weights, biases))
+    weights = {b: 0.5 * w for b, w in network.hopfield.weights.items()}
+    network = eqx.tree_at(
+        lambda n: (n.hopfield.weights, n.hopfield.biases), network, (weights, biases)
+    )
     x, y = jnp.asarray(rng.random((4, 8))), jnp.asarray(rng.random((4, 3)))
     states = settle(network, x, network.cold_state(4))
     gradient = eqprop.implicit_gradient(network, x, y, states)
@@ -62,15 +64,15 @@ def test_implicit_gradient_is_the_slope_of_the_settled_cost(problem):
         return float(jnp.mean(jax.vmap(network.cost)(network.output(end), y)))
 
     step, checked = 1e-5, 0
-    for block, mask in network.energy.masks.items():
+    for block, mask in network.hopfield.masks.items():
         i, j = np.argwhere(np.asarray(mask))[len(np.argwhere(np.asarray(mask))) // 2]
         ends = []
         for sign in (1, -1):
-            moved = network.energy.weights[block].at[i, j].add(sign * step)
-            weights = network.energy.weights | {block: moved}
-            ends.append(settled_cost(eqx.tree_at(lambda n: n.energy.weights, network, weights)))
+            moved = network.hopfield.weights[block].at[i, j].add(sign * step)
+            weights = network.hopfield.weights | {block: moved}
+            ends.append(settled_cost(eqx.tree_at(lambda n: n.hopfield.weights, network, weights)))
         slope = (ends[0] - ends[1]) / (2 * step)
-        assert gradient.energy.weights[block][i, j] == pytest.approx(slope, abs=1e-7)
+        assert gradient.hopfield.weights[block][i, j] == pytest.approx(slope, abs=1e-7)
         checked += abs(slope) > 1e-4
     assert checked >= 3
 
@@ -111,11 +113,11 @@ def test_gradient_is_equations_7_and_8_with_the_sign_turned(problem):
         [(np.outer(b, b) - np.outer(a, a)) / beta for a, b in zip(u0, u1, strict=True)], axis=0
     )
     assert np.abs(correction).max() > 0.1
-    for (post, pre), mask in network.energy.masks.items():
+    for (post, pre), mask in network.hopfield.masks.items():
         block = correction[spans[post] : spans[post + 1], spans[pre] : spans[pre + 1]]
         expected = np.where(mask, -block, 0)
-        np.testing.assert_allclose(found.energy.weights[post, pre], expected, atol=1e-12)
-    for layer, bias in found.energy.biases.items():
+        np.testing.assert_allclose(found.hopfield.weights[post, pre], expected, atol=1e-12)
+    for layer, bias in found.hopfield.biases.items():
         expected = -np.mean((u1 - u0) / beta, axis=0)[spans[layer] : spans[layer + 1]]
         np.testing.assert_allclose(bias, expected, atol=1e-12)
 
@@ -143,15 +145,15 @@ def test_padded_examples_change_nothing(problem):
 def test_no_optimiser_touches_a_missing_connection(problem, optimizer):
     network, x, y, states, _ = problem
     rule = eqprop.EquilibriumPropagation(eqprop.OneSided(0.1), TIGHT, TIGHT)
-    before = network.energy.dense_weights()
+    before = network.hopfield.dense_weights()
     memory = optimizer.init(eqx.filter(network, eqx.is_inexact_array))
     for _ in range(3):
         gradient = rule.estimate(network, x, y, states, KEY).gradient
         parameters = eqx.filter(network, eqx.is_inexact_array)
         updates, memory = optimizer.update(gradient, memory, parameters)
         network = eqprop.apply_updates(network, updates)
-    weights = network.energy.dense_weights()
-    missing = ~network.energy.topology().adjacency().toarray()
+    weights = network.hopfield.dense_weights()
+    missing = ~network.hopfield.topology().adjacency().toarray()
     assert not weights[missing].any() and (weights == weights.T).all()
     assert np.abs(weights - before).max() > 0.01
 
@@ -197,7 +199,7 @@ def test_rates_per_layer_reach_weights_and_biases():
     network = eqprop.Network.initialize(eqprop.layered([5, 4, 3, 2]), seed=0)
     expected = {"below": [0.1, 0.2, 0.3], "above": [0.2, 0.3, 0.3], "as_released": [1, 1, 1]}
     for name, biases in expected.items():
-        rates = eqprop.learning_rates(network, [0.1, 0.2, 0.3], bias_rates=name).energy
+        rates = eqprop.learning_rates(network, [0.1, 0.2, 0.3], bias_rates=name).hopfield  # pyright: ignore[reportArgumentType]
         found = [float(rates.weights[k + 1, k]) for k in range(3)]
         np.testing.assert_allclose(found, [0.1, 0.2, 0.3], rtol=1e-6)
         np.testing.assert_allclose([float(rates.biases[k]) for k in (1, 2, 3)], biases, rtol=1e-6)
@@ -213,5 +215,5 @@ def test_rates_per_layer_are_refused_where_they_say_nothing():
     with pytest.raises(eqprop.ConfigError, match="one entry per pair of adjacent layers, 3, got 2"):
         eqprop.learning_rates(network, [0.1, 0.2], intralayer_rate=0.1, skip_rate=0.1)
     rates = eqprop.learning_rates(network, [0.1, 0.2, 0.3], intralayer_rate=0.4, skip_rate=0.5)
-    assert float(rates.energy.weights[1, 1]) == pytest.approx(0.4)
-    assert float(rates.energy.weights[3, 0]) == pytest.approx(0.5)
+    assert float(rates.hopfield.weights[1, 1]) == pytest.approx(0.4)
+    assert float(rates.hopfield.weights[3, 0]) == pytest.approx(0.5)

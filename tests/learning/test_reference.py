@@ -62,7 +62,7 @@ def test_reference_trajectory_is_reproduced(name):
         nudged_state = recorded["nudged_state"][update][:, 12:]
         np.testing.assert_allclose(estimate.free_states, free_state, atol=2e-3)
         np.testing.assert_allclose(estimate.report.nudged[0].state, nudged_state, atol=2e-3)
-        weights, biases = network.energy.dense_weights(), network.to_arrays()
+        weights, biases = network.hopfield.dense_weights(), network.to_arrays()
         np.testing.assert_allclose(weights, recorded["weights"][update], atol=2e-5)
         ours = np.concatenate([biases[f"biases_{layer}"] for layer in range(1, 5)])
         np.testing.assert_allclose(ours, recorded["biases"][update][12:], atol=2e-5)

@@ -59,7 +59,7 @@ def test_one_hundred_rewirings_agree_with_both_formulas():
     counts = [eqprop.rewire(base, n=n, seed=seed).accounting() for seed in range(100)]
     for found, expected in (
         ([c.skip for c in counts], expected_net_skips(existing, slots - existing, n)),
-        ([c.originals_drawn for c in counts], eqprop.probability_of(n, existing)),
+        ([c.originals_drawn or 0.0 for c in counts], eqprop.probability_of(n, existing)),
     ):
         error = np.std(found, ddof=1) / 10
         assert abs(np.mean(found) - expected) <= 3 * error
@@ -70,7 +70,7 @@ def test_one_hundred_rewirings_agree_with_both_formulas():
 def test_one_hundred_rewirings_of_the_paper_network(paper):
     counts = [eqprop.rewire(paper, n=100_000, seed=seed).accounting() for seed in range(100)]
     skips = [c.skip for c in counts]
-    share = [c.originals_drawn for c in counts]
+    share = [c.originals_drawn or 0.0 for c in counts]
     expected = expected_net_skips(1_271_250, 1_051_840, 100_000)
     assert abs(np.mean(skips) - expected) <= 3 * np.std(skips, ddof=1) / 10
     p = eqprop.probability_of(100_000, 1_271_250)
@@ -103,7 +103,7 @@ def test_rewiring_keeps_what_algorithm_1_keeps(sizes, n, seed):
     again = eqprop.rewire(base, n=n, seed=seed)
     assert all((again.masks[b] == rewired.masks[b]).all() for b in rewired.blocks)
     back = eqprop.Topology.from_arrays(rewired.to_arrays())
-    assert (back.adjacency() != rewired.adjacency()).nnz == 0 and back.rewiring == rewired.rewiring
+    assert (back.adjacency().toarray() == matrix).all() and back.rewiring == rewired.rewiring
     if n == 0:
         assert (matrix == base.adjacency().toarray()).all()
 
@@ -119,9 +119,10 @@ def test_rewire_each_replaces_every_interlayer_connection_at_p_1():
     base = eqprop.layered([20, 9, 9, 4])
     none, every = (eqprop.rewire_each(base, p=p, seed=0) for p in (0, 1))
     assert none.accounting().skip == 0
-    assert every.rewiring.requested == base.num_connections
+    assert every.rewiring is not None and every.rewiring.requested == base.num_connections
     assert every.num_connections == base.num_connections
-    counts = [eqprop.rewire_each(base, p=0.3, seed=s).rewiring.requested for s in range(100)]
+    made = [eqprop.rewire_each(base, p=0.3, seed=s).rewiring for s in range(100)]
+    counts = [count.requested for count in made if count is not None]
     deviation = (0.3 * 0.7 * base.num_connections / 100) ** 0.5
     assert abs(np.mean(counts) - 0.3 * base.num_connections) <= 3 * deviation
     assert base.blocks != every.blocks and every.accounting().intralayer == 0

@@ -66,9 +66,9 @@ def test_compiled_training_is_the_plain_loop(shuffle_seed):
             plain = eqprop.apply_updates(plain, jax.tree.map(jnp.multiply, rates, updates))
             seen += 1
     assert int(state.batches_seen) == seen == 10
-    assert np.abs(plain.energy.dense_weights() - network.energy.dense_weights()).max() > 0.01
+    assert np.abs(plain.hopfield.dense_weights() - network.hopfield.dense_weights()).max() > 0.01
     np.testing.assert_allclose(
-        state.network.energy.dense_weights(), plain.energy.dense_weights(), atol=1e-5
+        state.network.hopfield.dense_weights(), plain.hopfield.dense_weights(), atol=1e-5
     )
     np.testing.assert_allclose(state.particles, particles, atol=1e-4)
     assert (particles != 0).any(axis=1).all(), "every example has its particle"
@@ -90,14 +90,14 @@ def test_recorded_sizes_are_root_mean_squares_over_existing_connections():
         network.cold_state(5),
         jax.random.fold_in(trainer.key, 0),
     )
-    for block, mask in network.energy.masks.items():
+    for block, mask in network.hopfield.masks.items():
         if not mask.any():
             continue
-        entries = np.asarray(found.gradient.energy.weights[block])[np.asarray(mask)]
+        entries = np.asarray(found.gradient.hopfield.weights[block])[np.asarray(mask)]
         expected = np.sqrt(np.mean(entries**2))
         assert logs[0].corrections[block][0] == pytest.approx(expected, rel=1e-4)
         assert logs[0].updates[block][0] == pytest.approx(0.05 * expected, rel=1e-4)
-    assert max(logs[0].corrections[b][0] for b in network.energy.masks) > 1e-3
+    assert max(logs[0].corrections[b][0] for b in network.hopfield.masks) > 1e-3
     del state
 
 
