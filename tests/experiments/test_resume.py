@@ -98,7 +98,7 @@ def test_resume_stopped_at_every_chunk_with_kept_evaluation_states(tmp_path):
     path = tmp_path / "hops"
     for _ in range(100):
         try:
-            folder = complete(config, path_made(path), stop=StopAfter(4))
+            folder = complete(config, path_made(path), stop=StopAfter(14))
             break
         except Stopped:
             continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Callable
 
 import equinox as eqx
@@ -13,9 +14,10 @@ from jax import Array
 
 from eqprop.energy import Network
 from eqprop.learning import Phase
-from eqprop.relaxation import Equilibrium, relax
-from eqprop.training.batches import batch_table
+from eqprop.relaxation import Equilibrium, FixedSteps, relax
 from eqprop.training.examples import Examples
+
+_FEWEST_SLOTS = 32
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -27,7 +29,7 @@ class Evaluation:
     - `errors`: number of examples whose largest output is not the largest target.
     - `cost`: mean over the examples.
     - `unsettled`: share of the examples that did not settle within the phase's limit.
-    - `steps`: mean number of steps per batch.
+    - `steps`: mean number of steps per example.
     - `states`: `[examples, free units]` where the relaxations ended, or None for a cold start.
     - `outputs`: `[examples, outputs]`.
     """
@@ -56,51 +58,81 @@ def evaluate(
 ) -> Evaluation:
     """Relaxes every example freely and compares the outputs with the targets.
 
+    Each example stops at the first check at which it has settled, or at the phase's limit.
+
     **Arguments:**
 
     - `network`, `examples`: see `Examples.of`.
     - `phase`: how to relax; `Phase(BlockCoordinateDescent(), Residual(1e-3, 300))` unless you
       want to reproduce something.
-    - `batch_size`: examples relaxed together; large is fast.
+    - `batch_size`: examples relaxed at a time; large is fast, and changes no result.
     - `states`: `[examples, free units]` kept from an earlier call (the paper's code does this
       for its test error, which then depends on how often one looked). Default: a cold start,
       all free units 0.
     - `between`: called before each batch; may raise to give up.
     """
-    size = len(examples)
-    table = batch_table(size, min(batch_size, size))
+    size, slots = len(examples), min(batch_size, len(examples))
+    limit = int(phase.termination.max_steps)
     outputs = np.zeros((size, network.num_outputs), network.dtype)
     ends = None if states is None else np.zeros((size, network.num_free), network.dtype)
     unsettled = steps = 0
-    for index in table:
+    waiting = iter(range(size))
+    # Each slot relaxes one example; when that is done, the next one takes its place, so that no
+    # example waits for the slowest of a batch.
+    index = np.fromiter(itertools.islice(waiting, slots), np.int32)
+    fresh, taken = np.ones(slots, bool), np.zeros(slots, int)
+    state = network.cold_state(slots)
+    while (index < size).any():
         between()
-        found = _relax_batch(network, examples, phase, jnp.asarray(index), states)
-        rows = index[index < size]
-        present = len(rows)  # the padding of a short batch comes last
-        outputs[rows] = network.output(found.state)[:present]
+        found = _relax_slots(
+            network, examples, phase, jnp.asarray(index), jnp.asarray(fresh), state, states
+        )
+        state, settled = found.state, np.asarray(found.settled)
+        taken += int(found.steps)
+        done = (index < size) & (settled | (taken >= limit))
+        rows = index[done]
+        outputs[rows] = network.output(state[done])
         if ends is not None:
-            ends[rows] = found.state[:present]
-        unsettled += present - int(found.settled[:present].sum())
-        steps += int(found.steps)
+            ends[rows] = state[done]
+        unsettled += int((~settled[done]).sum())
+        steps += int(taken[done].sum())
+        taken[done], index[done], fresh = 0, size, np.zeros(len(index), bool)
+        for slot in np.flatnonzero(done):
+            index[slot] = next(waiting, size)
+            fresh[slot] = index[slot] < size
+        order = np.argsort(index == size, kind="stable")
+        while len(order) > _FEWEST_SLOTS and (index[order[len(order) // 4 :]] == size).all():
+            order = order[: len(order) // 4]
+        if len(order) < len(index):  # few are left: relax no more slots than needed
+            index, fresh, taken, state = index[order], fresh[order], taken[order], state[order]
     shown = jnp.asarray(outputs)
     wrong = jnp.argmax(shown, axis=1) != jnp.argmax(examples.target, axis=1)
     return Evaluation(
         errors=int(wrong.sum()),
         cost=float(jnp.mean(jax.vmap(network.cost)(shown, examples.target))),
         unsettled=unsettled / size,
-        steps=steps / len(table),
+        steps=steps / size,
         states=None if ends is None else jnp.asarray(ends),
         outputs=outputs,
     )
 
 
 @eqx.filter_jit
-def _relax_batch(
-    network: Network, examples: Examples, phase: Phase, index: Array, states: Array | None
+def _relax_slots(
+    network: Network,
+    examples: Examples,
+    phase: Phase,
+    index: Array,
+    fresh: Array,
+    state: Array,
+    states: Array | None,
 ) -> Equilibrium:
+    """Relaxes every slot until the next check; `fresh` ones start anew."""
     clamped = network.energy.clamp(examples.x.at[index].get(mode="clip"))
     if states is None:
         start = network.cold_state(len(index))
     else:
         start = states.at[index].get(mode="fill", fill_value=0)
-    return relax(clamped, start, phase.method, phase.termination)
+    state = jnp.where(fresh[:, None], start, state)
+    tolerance, check_every = phase.termination.tolerance, phase.termination.check_every
+    return relax(clamped, state, phase.method, FixedSteps(check_every, tolerance))
