@@ -17,7 +17,7 @@ from eqprop.learning import Phase
 from eqprop.relaxation import Equilibrium, FixedSteps, relax
 from eqprop.training.examples import Examples
 
-_FEWEST_SLOTS = 32
+_SHRINK = 5  # the last examples are relaxed in a fifth of the slots
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -84,26 +84,26 @@ def evaluate(
     state = network.cold_state(slots)
     while (index < size).any():
         between()
-        found = _relax_slots(
+        found, output = _relax_slots(
             network, examples, phase, jnp.asarray(index), jnp.asarray(fresh), state, states
         )
         state, settled = found.state, np.asarray(found.settled)
         taken += int(found.steps)
         done = (index < size) & (settled | (taken >= limit))
         rows = index[done]
-        outputs[rows] = network.output(state[done])
+        outputs[rows] = np.asarray(output)[done]
         if ends is not None:
-            ends[rows] = state[done]
+            ends[rows] = np.asarray(state)[done]
         unsettled += int((~settled[done]).sum())
         steps += int(taken[done].sum())
         taken[done], index[done], fresh = 0, size, np.zeros(len(index), bool)
         for slot in np.flatnonzero(done):
             index[slot] = next(waiting, size)
             fresh[slot] = index[slot] < size
-        order = np.argsort(index == size, kind="stable")
-        while len(order) > _FEWEST_SLOTS and (index[order[len(order) // 4 :]] == size).all():
-            order = order[: len(order) // 4]
-        if len(order) < len(index):  # few are left: relax no more slots than needed
+        few = slots // _SHRINK
+        if len(index) > few > 0 and (index < size).sum() <= few:
+            # Few are left: relax no more slots than needed.
+            order = np.argsort(index == size, kind="stable")[:few]
             index, fresh, taken, state = index[order], fresh[order], taken[order], state[order]
     shown = jnp.asarray(outputs)
     wrong = jnp.argmax(shown, axis=1) != jnp.argmax(examples.target, axis=1)
@@ -126,8 +126,8 @@ def _relax_slots(
     fresh: Array,
     state: Array,
     states: Array | None,
-) -> Equilibrium:
-    """Relaxes every slot until the next check; `fresh` ones start anew."""
+) -> tuple[Equilibrium, Array]:
+    """Relaxes every slot until the next check, `fresh` ones from their start."""
     clamped = network.energy.clamp(examples.x.at[index].get(mode="clip"))
     if states is None:
         start = network.cold_state(len(index))
@@ -135,4 +135,5 @@ def _relax_slots(
         start = states.at[index].get(mode="fill", fill_value=0)
     state = jnp.where(fresh[:, None], start, state)
     tolerance, check_every = phase.termination.tolerance, phase.termination.check_every
-    return relax(clamped, state, phase.method, FixedSteps(check_every, tolerance))
+    found = relax(clamped, state, phase.method, FixedSteps(check_every, tolerance))
+    return found, network.output(found.state)
