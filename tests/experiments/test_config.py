@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from eqprop.errors import ConfigError
 from eqprop.experiments.config import RunConfig, build, load, to_toml
+from eqprop.experiments.wiring import build_topology
 
 numbers = st.floats(1e-6, 1e3)
 counts = st.integers(1, 1000)
@@ -77,7 +78,7 @@ def valid(draw):
     }
 
 
-@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(valid())
 def test_valid_settings_round_trip_through_toml(values):
     config = build(values)
@@ -102,7 +103,7 @@ WRONG = st.one_of(
 )
 
 
-@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     valid(), st.sampled_from(FIELDS), WRONG, st.sampled_from(["value", "key", "section", "scalar"])
 )
@@ -175,3 +176,10 @@ def test_a_file_that_is_no_text_is_refused(tmp_path):
 def test_toml_of_awkward_strings():
     values = {"a": 'quote " and \\', "b": [1, 2.5], "c": True, "section": {"d": "x"}}
     assert tomllib.loads(to_toml(values)) == values
+
+
+@pytest.mark.parametrize("intralayer", [True, False])
+def test_layers_that_cannot_fit_are_refused_before_anything_is_made(intralayer):
+    huge = build({"topology": {"layer_sizes": [784, 10**7, 10**7, 10], "intralayer": intralayer}})
+    with pytest.raises(ConfigError, match=r"must fit into memory, got \[784, 10000000"):
+        build_topology(huge)

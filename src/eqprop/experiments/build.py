@@ -11,7 +11,7 @@ from eqprop.data import Dataset
 from eqprop.energy import HardSigmoid, Network, SquaredError
 from eqprop.errors import DataError
 from eqprop.experiments.config import PhaseConfig, RunConfig
-from eqprop.experiments.wiring import stream_seed
+from eqprop.experiments.wiring import check_memory, stream_seed
 from eqprop.learning import (
     AbstractLearningRule,
     Centered,
@@ -96,7 +96,8 @@ def build_trainer(config: RunConfig, network: Network, examples: Examples) -> Tr
 
 
 def check_fit(config: RunConfig, dataset: Dataset) -> None:
-    """Refuses layer sizes that do not fit the data set."""
+    """Refuses layer sizes that do not fit the data set or this machine."""
+    check_memory(config)
     sizes = config.topology.layer_sizes
     needed = (dataset.num_inputs, dataset.num_outputs)
     if (sizes[0], sizes[-1]) != needed:

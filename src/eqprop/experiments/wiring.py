@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+import os
+
 import numpy as np
 
+from eqprop.errors import ConfigError
 from eqprop.experiments.config import RunConfig
 from eqprop.topology import (
     Topology,
@@ -24,8 +28,32 @@ def stream_seed(seed: int, purpose: str) -> int:
     return int(words[0])
 
 
+def check_memory(config: RunConfig) -> None:
+    """Refuses layers so large that their connections cannot fit into this machine.
+
+    **Raises:** `ConfigError` that says how much would be needed.
+    """
+    wanted = config.topology
+    sizes = wanted.layer_sizes
+    pairs = sum(a * b for a, b in itertools.pairwise(sizes))
+    if wanted.wiring != "layered" or wanted.intralayer:
+        pairs = sum(sizes) ** 2 // 2
+    # Masks, weights, their symmetric assembly, gradient and update.
+    needed = pairs * (1 + 5 * 4)
+    try:
+        available = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return  # a system that does not tell
+    if needed > available:
+        raise ConfigError(
+            f"`topology.layer_sizes` must fit into memory, got {list(sizes)}, which needs about "
+            f"{needed / 2**30:,.0f} GiB of {available / 2**30:,.0f}. Use smaller layers."
+        )
+
+
 def build_topology(config: RunConfig) -> Topology:
     """The wiring of a run."""
+    check_memory(config)
     wanted = config.topology
     topology = layered(wanted.layer_sizes)
     if wanted.intralayer:
