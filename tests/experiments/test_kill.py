@@ -18,25 +18,12 @@ from pathlib import Path
 import pytest
 from safetensors.numpy import load_file
 
-from eqprop.experiments.config import build, load
+from eqprop.experiments.config import load
 from eqprop.records import read_checkpoint
 
-SETTINGS = build(
-    {
-        "name": "run",
-        "topology": {
-            "layer_sizes": [20, 12, 12, 4],
-            "wiring": "rewire",
-            "intralayer": True,
-            "connections": 40,
-        },
-        "free": {"steps": 10, "cold_steps": 20},
-        "learning": {"learning_rate": 0.05, "momentum": 0.5},
-        "data": {"dataset": "teacher", "batch_size": 7, "shuffle": True, "num_train": 100},
-        "training": {"epochs": 60, "chunk_batches": 4, "record_every": 2},
-        "evaluation": {"batch_size": 100, "max_steps": 50},
-        "checkpoint": {"every_epochs": 0, "every_minutes": 0, "keep_finished": True},
-    }
+SETTINGS = load(
+    Path(__file__).parent / "small.toml",
+    ["name=run", "training.epochs=60", "checkpoint.keep_finished=true"],
 )
 CHUNKS_PER_EPOCH = 4
 

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import threading
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -23,21 +24,7 @@ from eqprop.experiments.run import complete, resume, train
 from eqprop.records import RunFolder, locked
 
 # Rewired, with momentum, shuffling and a short last batch: whatever a resume could get wrong.
-SETTINGS = {
-    "name": "small",
-    "topology": {
-        "layer_sizes": [20, 12, 12, 4],
-        "wiring": "rewire",
-        "intralayer": True,
-        "connections": 40,
-    },
-    "free": {"steps": 10, "cold_steps": 20},
-    "learning": {"learning_rate": 0.05, "momentum": 0.5},
-    "data": {"dataset": "teacher", "batch_size": 7, "shuffle": True, "num_train": 100},
-    "training": {"epochs": 3, "chunk_batches": 4, "record_every": 2},
-    "evaluation": {"batch_size": 100, "max_steps": 50},
-    "checkpoint": {"every_epochs": 0, "every_minutes": 0},
-}
+SETTINGS = tomllib.loads((Path(__file__).parent / "small.toml").read_text("utf-8"))
 
 
 def settings(**changes):
@@ -302,11 +289,7 @@ def test_fifty_runs_started_together_get_fifty_folders(tmp_path):
 )
 def test_a_sick_run_is_warned_of_once(tmp_path, changes, warning):
     said = []
-    base = {k: v for k, v in SETTINGS.items() if k not in changes or k in SETTINGS}
-    values = {k: dict(v) if isinstance(v, dict) else v for k, v in base.items()}
-    for key, value in changes.items():
-        values[key] = values.get(key, {}) | value
-    folder = train(build(values), tmp_path, report=lambda p: said.append(p.notice or ""))
+    folder = train(settings(**changes), tmp_path, report=lambda p: said.append(p.notice or ""))
     assert sum(text.startswith(warning) for text in said) == 1
     entries = [e for e in folder.read_lines("metrics.jsonl") if e["kind"] == "epoch"]
     named = [e["epoch"] for e in entries if warning in e["warnings"]]

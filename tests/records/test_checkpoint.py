@@ -113,11 +113,11 @@ def _seal(folder: Path, manifest: dict) -> None:
 
 def _reseal(folder: Path, name: str, content: bytes) -> None:
     """Puts hostile content in place of a file, with size and digest that are right."""
-    from eqprop.records.checkpoint import _digest
+    from eqprop.records.checkpoint import file_digest
 
     (folder / name).write_bytes(content)
     manifest = json.loads((folder / "manifest.json").read_text())
-    manifest["files"][name] |= {"bytes": len(content), "sha256": _digest(folder / name)}
+    manifest["files"][name] |= {"bytes": len(content), "sha256": file_digest(folder / name)}
     _seal(folder, manifest)
 
 

@@ -69,7 +69,7 @@ def reproduce(
         raise ConfigError(unknown_name("preset", preset, figure3.PRESETS))
     if seeds < 1:
         raise ConfigError(f"`--seeds` must be 1 or more, got {seeds}.")
-    overrides = [*(set_ or []), *(["deterministic=true"] if deterministic else [])]
+    overrides = _overrides(set_, deterministic)
     configs = figure3.configs(
         preset, range(seeds), epochs=epochs, dataset=dataset, overrides=overrides
     )
@@ -91,7 +91,7 @@ def train(
     """Train one network as a configuration file says."""
     from eqprop.experiments.config import load
 
-    settings = load(config, [*(set_ or []), *(["deterministic=true"] if deterministic else [])])
+    settings = load(config, _overrides(set_, deterministic))
     with _prepared(settings.deterministic) as stop:
         from eqprop.cli.progress import reporting
         from eqprop.experiments.run import train as train_run
@@ -130,6 +130,10 @@ def resume(
         with reporting() as report:
             folder = resume_run(path, data_dir=data_dir, report=report, stop=stop)
         _print_summary(folder)
+
+
+def _overrides(set_: list[str] | None, deterministic: bool) -> list[str]:
+    return [*(set_ or []), *(["deterministic=true"] if deterministic else [])]
 
 
 @contextmanager

@@ -59,8 +59,7 @@ def finish_figure3(
                     stopped.signal_number,
                 ) from None
             network = config.name.rpartition("-seed")[0]
-            lines = [e for e in run.read_lines("metrics.jsonl") if e["kind"] == "epoch"]
-            runs[network].append([entry | {"seed": config.seed} for entry in lines])
+            runs[network].append([entry | {"seed": config.seed} for entry in run.epochs()])
             summaries[network].append(run.read_json("summary.json"))
     first, summary = configs[0], summaries[NETWORKS[0]][0]
     seeds = sorted({config.seed for config in configs})

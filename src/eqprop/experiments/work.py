@@ -84,6 +84,8 @@ class Work:
         network = build_network(config, topology)
         examples = _examples(network, dataset.split("train"))
         self.trainer = build_trainer(config, network, examples)
+        counts = np.asarray(examples.target).sum(axis=0)
+        self.largest_class = counts.max() / counts.sum()
         validation = dataset.split("validation")
         looks = {"part": validation.stratified(config.evaluation.examples), "all": validation}
         if "test" in dataset.splits:
@@ -177,8 +179,7 @@ class Work:
             "probe_dead_outputs": float(seen.dead_outputs),
             "probe_saturation": [float(share) for share in seen.saturation],
         }
-        counts = np.asarray(self.trainer.examples.target).sum(axis=0)
-        entry["warnings"] = health.warnings_of(entry, seen, counts.max() / counts.sum())
+        entry["warnings"] = health.warnings_of(entry, seen, self.largest_class)
         whole = epoch == self.config.training.epochs or epoch % wanted.full_every == 0
         name, kept = "all" if whole else "part", dict(now.kept)
         if whole or epoch % wanted.every == 0:
@@ -220,7 +221,7 @@ class Work:
         return jax.device_get(probe(state.network, x, start, phase))
 
     def _write_results(self) -> None:
-        entries = [e for e in self.folder.read_lines("metrics.jsonl") if e["kind"] == "epoch"]
+        entries = self.folder.epochs()
         summary = {
             "name": self.config.name,
             "dataset": self.dataset_name,

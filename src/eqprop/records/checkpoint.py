@@ -58,7 +58,7 @@ def write_checkpoint(path: Path, run_id: str, meta: Mapping[str, Any], files: Fi
             save_file(contiguous, temporary / name, metadata={"schema": str(SCHEMA)})
             described[name] = {
                 "bytes": (temporary / name).stat().st_size,
-                "sha256": _digest(temporary / name),
+                "sha256": file_digest(temporary / name),
                 "arrays": {
                     key: {"dtype": str(value.dtype), "shape": list(value.shape)}
                     for key, value in contiguous.items()
@@ -125,7 +125,7 @@ def read_checkpoint(path: Path, run_id: str, limit_bytes: int | None = None) -> 
                 raise refuse(f"{name} does not have its {described['bytes']} bytes.")
             if limit_bytes is not None and described["bytes"] > limit_bytes:
                 raise refuse(f"{name} is larger than this run can need, {limit_bytes} bytes.")
-            if _digest(file) != described["sha256"]:
+            if file_digest(file) != described["sha256"]:
                 raise refuse(f"{name} does not match its digest.")
             arrays = load_file(file)
             for key, wanted in described["arrays"].items():
@@ -258,7 +258,8 @@ class Checkpoints:
             shutil.rmtree(path, ignore_errors=True)
 
 
-def _digest(path: Path) -> str:
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import os
 import platform
@@ -18,6 +17,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from eqprop.errors import RunFolderError
+from eqprop.records.checkpoint import file_digest
 
 SCHEMA = 1
 _PACKAGES = ("eqprop", "jax", "jaxlib", "equinox", "optax", "numpy", "scipy")
@@ -162,6 +162,10 @@ class RunFolder:
                     raise _unreadable(self.path / name, problem) from None
         return entries
 
+    def epochs(self) -> list[dict[str, Any]]:
+        """The entries of `metrics.jsonl` that sum up an epoch each."""
+        return [entry for entry in self.read_lines("metrics.jsonl") if entry["kind"] == "epoch"]
+
     def save_arrays(self, name: str, arrays: dict[str, np.ndarray]) -> None:
         """Writes arrays as safetensors: beside its place, then moved there."""
         target = self.path / name
@@ -176,8 +180,7 @@ class RunFolder:
     def digest(self, name: str) -> str:
         """SHA-256 of a file."""
         try:
-            with open(self.path / name, "rb") as file:
-                return hashlib.file_digest(file, "sha256").hexdigest()
+            return file_digest(self.path / name)
         except OSError as problem:
             raise _unreadable(self.path / name, problem) from None
 

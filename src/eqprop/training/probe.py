@@ -5,6 +5,7 @@ from __future__ import annotations
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from eqprop.energy import Network
@@ -45,15 +46,11 @@ def probe(network: Network, x: Array, start: Array, phase: Phase) -> Probe:
     twice, _ = phase.method.step(clamped, once, memory)
     moved = jnp.max(jnp.abs(once - state), axis=0)
     returned = jnp.max(jnp.abs(twice - state), axis=0)
-    layers = []
-    begin = 0
-    for size in network.layer_sizes[1:]:
-        layer = found.state[:, begin : begin + size]
-        layers.append(jnp.mean((layer == 0) | (layer == 1)))
-        begin += size
+    ends = np.cumsum(network.layer_sizes[1:])[:-1].tolist()
+    at_bound = (found.state == 0) | (found.state == 1)
     return Probe(
         energy_rises=found.energy_rises,
         two_cycles=jnp.mean((moved > SETTLED) & (returned < 0.1 * moved)),
         dead_outputs=jnp.mean(jnp.all(network.output(found.state) == 0, axis=1)),
-        saturation=tuple(layers),
+        saturation=tuple(map(jnp.mean, jnp.split(at_bound, ends, axis=1))),
     )
