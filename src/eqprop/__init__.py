@@ -42,7 +42,15 @@ _HOMES = {
         "implicit_gradient",
         "learning_rates",
     ),
-    "training": ("Examples", "Model", "TrainState", "Trainer", "default_rule", "evaluate"),
+    "training": (
+        "Examples",
+        "Model",
+        "TrainState",
+        "Trainer",
+        "default_rule",
+        "evaluate",
+        "join_processes",
+    ),
     "errors": ("ConfigError", "DataError", "DivergedError", "EqpropError", "RunFolderError"),
 }
 _RENAMED = {"load": ("experiments.finished", "load_model")}

@@ -52,16 +52,16 @@ def test_force_is_minus_the_gradient_of_the_energy(name, x64):
     assert jnp.abs(oracle).max() > 0.5
     np.testing.assert_allclose(jax.vmap(energy.force)(x, states), oracle, atol=1e-10)
     clamped = energy.clamp(x)
-    np.testing.assert_allclose(clamped.force(states.T).T, oracle, atol=1e-10)
+    np.testing.assert_allclose(clamped.force(states), oracle, atol=1e-10)
     value = jax.vmap(energy.energy)(x, states)
-    np.testing.assert_allclose(clamped.energy(states.T), value, atol=1e-10)
+    np.testing.assert_allclose(clamped.energy(states), value, atol=1e-10)
 
     target = jnp.asarray(rng.random((5, network.num_outputs)))
     network = eqprop.Network(energy, eqprop.SquaredError(0.7))
-    total = TotalEnergy(clamped, network.cost, jnp.asarray(-0.3), target.T)
+    total = TotalEnergy(clamped, network.cost, jnp.asarray(-0.3), target)
     slope = jax.vmap(jax.grad(network.total_energy, argnums=1), in_axes=(0, 0, 0, None))
     oracle = -slope(x, states, target, -0.3)
-    np.testing.assert_allclose(total.force(states.T).T, oracle, atol=1e-10)
+    np.testing.assert_allclose(total.force(states), oracle, atol=1e-10)
 
 
 @pytest.mark.parametrize("name", WIRINGS)

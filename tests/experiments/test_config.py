@@ -17,18 +17,24 @@ from eqprop.experiments.wiring import build_topology
 numbers = st.floats(1e-6, 1e3)
 counts = st.integers(1, 1000)
 sizes = st.lists(counts, min_size=2, max_size=6)
+stops = {"tolerance": st.floats(0, 1), "share": st.floats(0.01, 1)}
 phases = st.one_of(
     st.fixed_dictionaries(
-        {"method": st.just("block"), "step_size": numbers, "steps": counts},
-        optional={"cold_steps": counts},
+        {"method": st.just("block"), "nudging_step": st.just("joint"), "steps": counts},
+        optional={
+            "step_size": st.floats(0.01, 1.99),
+            "block_size": st.integers(0, 1000),
+            "cold_steps": counts,
+            **stops,
+        },
     ),
     st.fixed_dictionaries(
         {
             "method": st.just("euler"),
-            "step_size": numbers,
             "steps": counts,
             "nudging_step": st.sampled_from(["split", "joint"]),
-        }
+        },
+        optional={"step_size": numbers, **stops},
     ),
 )
 

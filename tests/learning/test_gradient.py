@@ -12,7 +12,7 @@ import pytest
 import eqprop
 from eqprop.learning import contrast, interior_units
 
-TIGHT = eqprop.Phase(eqprop.Euler(0.4), eqprop.Residual(1e-13, max_steps=20_000, check_every=100))
+TIGHT = eqprop.Phase(eqprop.Euler(0.4), eqprop.Residual(1e-13, max_steps=20_000))
 KEY = jax.random.key(0)
 BETAS = 0.02 * 0.5 ** np.arange(6)
 
@@ -104,7 +104,7 @@ def test_gradient_is_equations_7_and_8_with_the_sign_turned(problem):
     rng = np.random.default_rng(0)
     beta, nudged = -0.7, jnp.asarray(rng.random(states.shape))
     found = contrast(
-        network, x, y, (jnp.asarray(beta), nudged), (jnp.asarray(0.0), states), jnp.ones(4)
+        network, x, y, (jnp.asarray(beta), nudged), (jnp.asarray(0.0), states), jnp.full(4, 1 / 4)
     )
     sizes = network.layer_sizes
     spans = np.cumsum([0, *sizes])
@@ -126,7 +126,7 @@ def test_padded_examples_change_nothing(problem):
     network, x, y, states, _ = problem
     rule = eqprop.EquilibriumPropagation(eqprop.OneSided(0.1), TIGHT, TIGHT)
     whole = rule.estimate(network, x[:3], y[:3], states[:3], KEY).gradient
-    weights = jnp.array([1.0, 1.0, 1.0, 0.0])
+    weights = jnp.array([1.0, 1.0, 1.0, 0.0]) / 3
     padded = rule.estimate(network, x, y, states, KEY, weights).gradient
     np.testing.assert_allclose(flat(padded), flat(whole), atol=1e-12)
     assert np.abs(flat(whole)).max() > 1e-3

@@ -9,7 +9,7 @@ import optax
 import pytest
 
 import eqprop
-from eqprop.training import batch_table
+from eqprop.training import Layout
 
 FREE = eqprop.Phase(eqprop.BlockCoordinateDescent(), eqprop.FixedSteps(6))
 NUDGED = eqprop.Phase(eqprop.Euler(0.5, nudging_step="split"), eqprop.FixedSteps(4))
@@ -53,7 +53,7 @@ def test_compiled_training_is_the_plain_loop(shuffle_seed):
     particles = np.zeros((23, network.num_free), np.float32)
     seen, errors = 0, []
     for epoch in range(2):
-        for row in batch_table(23, 5, epoch=epoch, shuffle_seed=shuffle_seed):
+        for row in Layout(23, 5).table(epoch=epoch, shuffle_seed=shuffle_seed)[:, 0]:
             index = row[row < 23]
             key = jax.random.fold_in(trainer.key, seen)
             found = RULE.estimate(
@@ -70,7 +70,7 @@ def test_compiled_training_is_the_plain_loop(shuffle_seed):
     np.testing.assert_allclose(
         state.network.hopfield.dense_weights(), plain.hopfield.dense_weights(), atol=1e-5
     )
-    np.testing.assert_allclose(state.particles, particles, atol=1e-4)
+    np.testing.assert_allclose(trainer.layout.collect(state.particles), particles, atol=1e-4)
     assert (particles != 0).any(axis=1).all(), "every example has its particle"
     assert np.concatenate([log.errors for log in logs]).tolist() == errors
     assert np.concatenate([log.examples for log in logs]).tolist() == [5, 5, 5, 5, 3] * 2
@@ -82,7 +82,7 @@ def test_recorded_sizes_are_root_mean_squares_over_existing_connections():
     network, examples = problem()
     trainer = trainer_for(network, examples, optimizer=optax.sgd(1.0), record_every=1)
     state, logs = run(trainer, network, epochs=1)
-    table = batch_table(23, 5)
+    table = Layout(23, 5).table()[:, 0]
     found = RULE.estimate(
         network,
         examples.x[table[0]],

@@ -15,6 +15,7 @@ import eqprop
 from eqprop.errors import ConfigError, RunFolderError, unknown_name
 
 if TYPE_CHECKING:
+    from eqprop.experiments.config import RunConfig
     from eqprop.records import RunFolder
 
 app = App(
@@ -73,7 +74,7 @@ def reproduce(
     configs = figure3.configs(
         preset, range(seeds), epochs=epochs, dataset=dataset, overrides=overrides
     )
-    with _prepared(configs[0].deterministic) as stop:
+    with _prepared(configs[0]) as stop:
         from eqprop.cli.figure3 import start_figure3
 
         start_figure3(configs, preset, out, data_dir, stop)
@@ -92,7 +93,7 @@ def train(
     from eqprop.experiments.config import load
 
     settings = load(config, _overrides(set_, deterministic))
-    with _prepared(settings.deterministic) as stop:
+    with _prepared(settings) as stop:
         from eqprop.cli.progress import reporting
         from eqprop.experiments.run import train as train_run
 
@@ -108,7 +109,7 @@ def resume(
     data_dir: DataDir = None,
 ) -> None:
     """Go on with what was stopped, from its last checkpoints; does no harm to finished work."""
-    from eqprop.experiments.config import load
+    from eqprop.experiments.config import load_recorded
     from eqprop.experiments.figure3 import runs_of
 
     figure = runs_of(path)
@@ -118,7 +119,7 @@ def resume(
             f"`path` must be the folder of a run or of a figure, got {path}, which has no "
             "config.toml. Name a folder that `eqprop train` or `eqprop reproduce` made."
         )
-    with _prepared(load(first / "config.toml").deterministic) as stop:
+    with _prepared(load_recorded(first / "config.toml")) as stop:
         if figure is not None:
             from eqprop.cli.figure3 import finish_figure3
 
@@ -137,13 +138,15 @@ def _overrides(set_: list[str] | None, deterministic: bool) -> list[str]:
 
 
 @contextmanager
-def _prepared(deterministic: bool) -> Iterator[Callable[[], int | None]]:
+def _prepared(config: RunConfig) -> Iterator[Callable[[], int | None]]:
     """What a training command needs around it, before JAX is imported."""
     from eqprop.cli.signals import listening
-    from eqprop.experiments.machine import use_one_thread
+    from eqprop.experiments.machine import use_a_core_per_shard, use_one_thread
 
-    if deterministic:
+    if config.deterministic:
         use_one_thread()
+    else:
+        use_a_core_per_shard(config.training.data_shards)
     with listening() as stop:
         yield stop
 

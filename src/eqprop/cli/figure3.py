@@ -13,7 +13,7 @@ from rich.table import Table
 from eqprop.cli.progress import reporting
 from eqprop.errors import Stopped
 from eqprop.experiments.config import RunConfig
-from eqprop.experiments.config import load as load_config
+from eqprop.experiments.config import load_recorded as load_config
 from eqprop.experiments.figure3 import NETWORKS, RECORD
 from eqprop.experiments.run import StopSignal, complete, load_data
 from eqprop.plots.curves import error_curves, write_csv
@@ -80,7 +80,10 @@ def schedule(config: RunConfig) -> str:
     free, nudged = config.free, config.nudged
     unit = "sweeps" if free.method == "block" else "Euler steps"
     cold = f"{free.cold_steps} (epoch 1), then " if free.cold_steps else ""
-    return f"{cold}{free.steps} free {unit} + {nudged.steps} {nudged.nudging_step} steps"
+    until = ""
+    if free.tolerance:
+        until = f" at most, until {free.share:.0%} settled to {free.tolerance:g},"
+    return f"{cold}{free.steps} free {unit}{until} + {nudged.steps} {nudged.nudging_step} steps"
 
 
 def _print_table(runs: Records, summaries: Records, caption: str) -> None:

@@ -15,9 +15,7 @@ class AbstractClampedEnergy(eqx.Module):
     """An energy whose input units are clamped to a batch of examples: what a relaxation sees.
 
     What stays constant during a relaxation (the drive of the inputs, the assembled coupling)
-    is computed once, when it is made. States are `[free units, batch]` here, the layout in
-    which a matrix product with few examples is fastest; the public functions take and return
-    `[batch, free units]`.
+    is computed once, when it is made. States are `[batch, free units]`.
     """
 
     @abc.abstractmethod
@@ -26,28 +24,31 @@ class AbstractClampedEnergy(eqx.Module):
 
     @abc.abstractmethod
     def force(self, state: Array) -> Array:
-        """-dE/ds, `[free units, batch]`."""
+        """-dE/ds, `[batch, free units]`."""
 
     @abc.abstractmethod
     def project(self, state: Array) -> Array:
-        """The nearest allowed state, `[free units, batch]`."""
+        """The nearest allowed state, `[batch, free units]`."""
 
 
 class AbstractBlockClampedEnergy(AbstractClampedEnergy):
-    """A clamped energy that can be minimised over one layer with the others held."""
+    """A clamped energy that can be minimised over one block of units with the others held."""
 
     @property
     @abc.abstractmethod
     def block_slices(self) -> tuple[slice, ...]:
-        """Where each block stands in the state."""
+        """Where each block stands in the state; a block never reaches over a layer's end."""
+
+    @abc.abstractmethod
+    def split(self, block_size: int) -> AbstractBlockClampedEnergy:
+        """The same energy with blocks of at most `block_size` units."""
 
     @abc.abstractmethod
     def minimize_block(self, state: Array, block: int) -> Array:
-        """Where block number `block` is drawn, `[size of block, batch]`, before projection.
+        """Where block number `block` is drawn, `[batch, size of block]`, before projection.
 
-        The exact minimiser over the block if its units are not coupled with each other; with
-        intralayer connections, the point where the force on each unit vanishes with the rest
-        held.
+        The exact minimiser over the block if its units are not coupled with each other; else
+        the point where the force on each unit vanishes with the rest held.
         """
 
 
@@ -93,7 +94,7 @@ class AbstractCost(eqx.Module):
 
     @abc.abstractmethod
     def force(self, output: Array, target: Array) -> Array:
-        """-dC/dy, `[outputs]`; works on `[outputs, batch]` as well."""
+        """-dC/dy, `[outputs]`; works on `[batch, outputs]` as well."""
 
     @abc.abstractmethod
     def curvature(self) -> float:

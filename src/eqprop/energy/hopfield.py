@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import equinox as eqx
@@ -137,35 +137,36 @@ class HopfieldEnergy(AbstractEnergy):
         return jnp.asarray(value)
 
     def force(self, x: Array, state: Array) -> Array:
-        return self.clamp(x[None]).force(state[:, None])[:, 0]
+        return self.clamp(x[None]).force(state[None])[0]
 
     def project(self, state: Array) -> Array:
         return self.activation.project(state)
 
     def clamp(self, x: Array) -> ClampedHopfieldEnergy:
         free = range(1, len(self.layer_sizes))
-        rows, sources = [], []
+        ends = np.cumsum(self.layer_sizes[1:]).tolist()
+        spans = [slice(end - self.layer_sizes[k], end) for k, end in zip(free, ends, strict=True)]
+        columns, sources = [], []
         for layer in free:
-            row = {other: self._coupling(layer, other) for other in free}
-            row = {other: block for other, block in row.items() if block is not None}
-            sources.append(tuple(row))
-            width = (self.layer_sizes[layer], 0)
-            empty = jnp.zeros(width, x.dtype)
-            rows.append(jnp.concatenate([empty, *row.values()], axis=1))
-        inputs = [
-            self.weights[layer, 0] @ x.T
+            column = {other: self._coupling(layer, other) for other in free}
+            column = {other: block for other, block in column.items() if block is not None}
+            empty = jnp.zeros((0, self.layer_sizes[layer]), x.dtype)
+            columns.append(jnp.concatenate([empty, *column.values()]))
+            sources.append(_merged([spans[other - 1] for other in column]))
+        drives = [
+            x @ self.weights[layer, 0].T
             if (layer, 0) in self.weights
-            else jnp.zeros((self.layer_sizes[layer], len(x)), x.dtype)
+            else jnp.zeros((len(x), self.layer_sizes[layer]), x.dtype)
             for layer in free
         ]
         return ClampedHopfieldEnergy(
-            rows=tuple(rows),
-            input_drive=jnp.concatenate(inputs),
-            biases=jnp.concatenate([self.biases[layer] for layer in free])[:, None],
+            columns=tuple(columns),
+            input_drive=jnp.concatenate(drives, axis=1),
+            biases=jnp.concatenate([self.biases[layer] for layer in free]),
             input_energy=0.5 * jnp.sum(x**2, axis=1),
             activation=self.activation,
+            spans=tuple((span.start, span.stop) for span in spans),
             sources=tuple(sources),
-            layer_sizes=self.layer_sizes,
         )
 
     def constrain(self, candidate: HopfieldEnergy) -> HopfieldEnergy:
@@ -199,43 +200,66 @@ class HopfieldEnergy(AbstractEnergy):
         return jnp.split(state, ends)
 
     def _coupling(self, layer: int, other: int) -> Array | None:
+        """What the units of `layer` receive from those of `other`: `[other, layer]`."""
         weight = self.weights.get((max(layer, other), min(layer, other)))
         if weight is None:
             return None
         if layer == other:
             return weight + weight.T
-        return weight if layer > other else weight.T
+        return weight.T if layer > other else weight
 
 
 class ClampedHopfieldEnergy(AbstractBlockClampedEnergy):
-    """`HopfieldEnergy` with its inputs clamped to a batch. States are `[free units, batch]`.
+    """`HopfieldEnergy` with its inputs clamped to a batch. States are `[batch, free units]`.
 
     **Attributes:**
 
-    - `rows`: per free layer, its coupling with all free layers it is wired to, side by side:
-      `[size, sum of the sizes of its sources]`.
-    - `input_drive`: W_in x, `[free units, batch]`.
-    - `biases`: `[free units, 1]`.
-    - `sources`: per free layer, the free layers of its row.
+    - `columns`: per block of units, its coupling with all free units that it is wired to:
+      `[units of its sources, size]`. A product of a few examples with a matrix in this layout
+      is the fastest on a CPU.
+    - `input_drive`: W_in x, `[batch, free units]`.
+    - `biases`: `[free units]`.
+    - `input_energy`: of the clamped units, `[batch]`.
+    - `spans`: per block, where it begins and ends in the state.
+    - `sources`: per block, the stretches of the state that its column reads.
     """
 
-    rows: tuple[Array, ...]
+    columns: tuple[Array, ...]
     input_drive: Array
     biases: Array
     input_energy: Array
     activation: AbstractActivation
-    sources: tuple[tuple[int, ...], ...] = eqx.field(static=True)
-    layer_sizes: tuple[int, ...] = eqx.field(static=True)
+    spans: tuple[tuple[int, int], ...] = eqx.field(static=True)
+    sources: tuple[tuple[tuple[int, int], ...], ...] = eqx.field(static=True)
 
     @property
     def block_slices(self) -> tuple[slice, ...]:
-        ends = np.cumsum(self.layer_sizes[1:]).tolist()
-        return tuple(slice(e - n, e) for n, e in zip(self.layer_sizes[1:], ends, strict=True))
+        return tuple(slice(*span) for span in self.spans)
+
+    def split(self, block_size: int) -> ClampedHopfieldEnergy:
+        columns, spans, sources = [], [], []
+        for column, (begin, end), source in zip(
+            self.columns, self.spans, self.sources, strict=True
+        ):
+            for start in range(begin, end, block_size):
+                stop = min(start + block_size, end)
+                columns.append(column[:, start - begin : stop - begin])
+                spans.append((start, stop))
+                sources.append(source)
+        return ClampedHopfieldEnergy(
+            columns=tuple(columns),
+            input_drive=self.input_drive,
+            biases=self.biases,
+            input_energy=self.input_energy,
+            activation=self.activation,
+            spans=tuple(spans),
+            sources=tuple(sources),
+        )
 
     def energy(self, state: Array) -> Array:
         active = self.activation(state)
         pull = 0.5 * self._pull(active) + self.input_drive
-        free = jnp.sum(0.5 * state**2 - active * pull - self.biases * state, axis=0)
+        free = jnp.sum(0.5 * state**2 - active * pull - self.biases * state, axis=1)
         return free + self.input_energy
 
     def force(self, state: Array) -> Array:
@@ -252,14 +276,26 @@ class ClampedHopfieldEnergy(AbstractBlockClampedEnergy):
                 f"{type(self.activation).__name__}. Relax this energy with `Euler`."
             )
         span = self.block_slices[block]
-        return self._row_pull(state, block) + self.input_drive[span] + self.biases[span]
+        return self._block_pull(state, block) + self.input_drive[:, span] + self.biases[span]
 
-    def _row_pull(self, active: Array, block: int) -> Array:
-        spans = self.block_slices
-        parts = [active[spans[layer - 1]] for layer in self.sources[block]]
+    def _block_pull(self, active: Array, block: int) -> Array:
+        parts = [active[:, start:stop] for start, stop in self.sources[block]]
         if not parts:
-            return jnp.zeros((self.layer_sizes[block + 1], active.shape[1]), active.dtype)
-        return self.rows[block] @ (parts[0] if len(parts) == 1 else jnp.concatenate(parts))
+            return jnp.zeros((len(active), self.columns[block].shape[1]), active.dtype)
+        return jnp.concatenate(parts, axis=1) @ self.columns[block]
 
     def _pull(self, active: Array) -> Array:
-        return jnp.concatenate([self._row_pull(active, k) for k in range(len(self.rows))])
+        return jnp.concatenate(
+            [self._block_pull(active, k) for k in range(len(self.columns))], axis=1
+        )
+
+
+def _merged(spans: Sequence[slice]) -> tuple[tuple[int, int], ...]:
+    """The same stretches with touching ones joined, so that fewer pieces are put together."""
+    merged: list[tuple[int, int]] = []
+    for span in spans:
+        if merged and merged[-1][1] == span.start:
+            merged[-1] = (merged[-1][0], span.stop)
+        else:
+            merged.append((span.start, span.stop))
+    return tuple(merged)

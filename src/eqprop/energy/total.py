@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import equinox as eqx
+import jax
 from jax import Array
 
 from eqprop.energy.base import AbstractBlockClampedEnergy, AbstractClampedEnergy, AbstractCost
@@ -10,12 +11,12 @@ from eqprop.errors import ConfigError
 
 
 class TotalEnergy(AbstractBlockClampedEnergy):
-    """`free` + beta C on its last `len(target)` units. States are `[free units, batch]`.
+    """`free` + beta C on its output units, the last ones. States are `[batch, free units]`.
 
     **Attributes:**
 
     - `free`: the clamped energy E.
-    - `cost`, `target` `[outputs, batch]`, `beta`: of the nudge. beta may be negative.
+    - `cost`, `target` `[batch, outputs]`, `beta`: of the nudge. beta may be negative.
     """
 
     free: AbstractClampedEnergy
@@ -26,11 +27,11 @@ class TotalEnergy(AbstractBlockClampedEnergy):
     @property
     def output(self) -> slice:
         """Where the output units stand in a state."""
-        return slice(-self.target.shape[0], None)
+        return slice(-self.target.shape[1], None)
 
     def energy(self, state: Array) -> Array:
-        per_example = eqx.filter_vmap(self.cost, in_axes=1)
-        return self.free.energy(state) + self.beta * per_example(state[self.output], self.target)
+        costs = jax.vmap(self.cost)(state[:, self.output], self.target)
+        return self.free.energy(state) + self.beta * costs
 
     def force(self, state: Array) -> Array:
         return self.nudge(self.free.force(state), state, self.beta)
@@ -40,19 +41,24 @@ class TotalEnergy(AbstractBlockClampedEnergy):
 
     def nudge(self, addend: Array, state: Array, strength: Array | float) -> Array:
         """`addend` plus `strength` times the force of the cost on the output units of `state`."""
-        pull = self.cost.force(state[self.output], self.target)
-        return addend.at[self.output].add(strength * pull)
+        pull = self.cost.force(state[:, self.output], self.target)
+        return addend.at[:, self.output].add(strength * pull)
 
     @property
     def block_slices(self) -> tuple[slice, ...]:
         return self._blocks.block_slices
 
+    def split(self, block_size: int) -> TotalEnergy:
+        return eqx.tree_at(lambda total: total.free, self, self._blocks.split(block_size))
+
     def minimize_block(self, state: Array, block: int) -> Array:
         drive = self._blocks.minimize_block(state, block)
-        if block != len(self.block_slices) - 1:
+        span, hidden = self.block_slices[block], state.shape[1] - self.target.shape[1]
+        if span.start < hidden:
             return drive
+        target = self.target[:, span.start - hidden : span.stop - hidden]
         stiffness = self.beta * self.cost.curvature()
-        return (drive + stiffness * self.target) / (1 + stiffness)
+        return (drive + stiffness * target) / (1 + stiffness)
 
     @property
     def _blocks(self) -> AbstractBlockClampedEnergy:

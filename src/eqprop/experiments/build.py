@@ -21,7 +21,7 @@ from eqprop.learning import (
     RandomSign,
     learning_rates,
 )
-from eqprop.relaxation import BlockCoordinateDescent, Euler, FixedSteps
+from eqprop.relaxation import BlockCoordinateDescent, Euler, FixedSteps, Residual
 from eqprop.topology import Topology
 from eqprop.training import Examples, Trainer
 
@@ -53,12 +53,21 @@ def free_phase(config: RunConfig, epoch: int) -> Phase:
     return _phase(config.free, epoch)
 
 
+def free_block_size(config: RunConfig) -> int | None:
+    """The most units that a sweep of the free phase updates at once, None for whole layers."""
+    return config.free.block_size or None
+
+
 def _phase(wanted: PhaseConfig, epoch: int) -> Phase:
     cold = wanted.cold_steps if epoch == 0 else None
-    steps = FixedSteps(wanted.steps if cold is None else cold)
+    steps = wanted.steps if cold is None else cold
+    if wanted.tolerance:
+        stop = Residual(wanted.tolerance, steps, wanted.share)
+    else:
+        stop = FixedSteps(steps)
     if wanted.method == "block":
-        return Phase(BlockCoordinateDescent(wanted.step_size), steps)
-    return Phase(Euler(wanted.step_size, nudging_step=wanted.nudging_step), steps)
+        return Phase(BlockCoordinateDescent(wanted.step_size, wanted.block_size or None), stop)
+    return Phase(Euler(wanted.step_size, nudging_step=wanted.nudging_step), stop)
 
 
 def build_optimizer(config: RunConfig) -> optax.GradientTransformation:
@@ -92,6 +101,7 @@ def build_trainer(config: RunConfig, network: Network, examples: Examples) -> Tr
         shuffle_seed=stream_seed(config.seed, "order") if config.data.shuffle else None,
         chunk_batches=config.training.chunk_batches,
         record_every=config.training.record_every,
+        data_shards=config.training.data_shards,
     )
 
 

@@ -88,15 +88,34 @@ class NetworkConfig(Settings):
 class PhaseConfig(Settings):
     """How a phase relaxes."""
 
-    method: Literal["block", "euler"] = Field(default="block", description="relaxation method")
-    step_size: Above0 = Field(default=1.0, description="of the method; the paper's Euler has 0.5")
-    steps: Positive = Field(default=24, description="steps or sweeps")
+    method: Literal["block", "euler"] = Field(description="relaxation method")
+    step_size: Above0 = Field(
+        description="of the method; above 1 is over-relaxation for block; the paper's Euler has 0.5"
+    )
+    block_size: Count = Field(
+        description="block only: most units updated at once; 0 for whole layers"
+    )
+    steps: Positive = Field(description="steps or sweeps, at most")
     cold_steps: Positive | None = Field(
         default=None, description="instead, in the first epoch, while the particles are cold"
     )
-    nudging_step: Literal["split", "joint"] = Field(
-        default="joint", description="split as released or joint as written; Euler only"
+    tolerance: Rate = Field(
+        description="stop earlier once the residuals are within it; 0 takes every step"
     )
+    share: Annotated[float, Field(gt=0, le=1)] = Field(
+        description="of the examples (of a shard) that must be within the tolerance"
+    )
+    nudging_step: Literal["split", "joint"] = Field(
+        description="split as released or joint as written; Euler only"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _step_of_the_method(cls, values: Any) -> Any:
+        if isinstance(values, Mapping) and "step_size" not in values:
+            method = values.get("method", cls.model_fields["method"].default)
+            return {**values, "step_size": 0.5 if method == "euler" else 1.5}
+        return values
 
     @model_validator(mode="after")
     def _fits(self) -> PhaseConfig:
@@ -105,7 +124,36 @@ class PhaseConfig(Settings):
                 "nudging_step 'split' belongs to method 'euler', got method 'block'. "
                 'Set method = "euler" or nudging_step = "joint"'
             )
+        if self.method == "block" and self.step_size >= 2:
+            raise ValueError(
+                f"step_size must be below 2 for method 'block', got {self.step_size:g}: from 2 on "
+                "no network settles. Try 1.5"
+            )
         return self
+
+
+class FreePhaseConfig(PhaseConfig):
+    """The free phase: block coordinate descent until nine in ten examples have settled."""
+
+    method: Literal["block", "euler"] = "block"
+    step_size: Above0 = 1.5
+    block_size: Count = 100
+    steps: Positive = 100
+    tolerance: Rate = 1e-3
+    share: Annotated[float, Field(gt=0, le=1)] = 0.9
+    nudging_step: Literal["split", "joint"] = "joint"
+
+
+class NudgedPhaseConfig(PhaseConfig):
+    """The nudged phase: 8 Euler steps as released."""
+
+    method: Literal["block", "euler"] = "euler"
+    step_size: Above0 = 0.5
+    block_size: Count = 100
+    steps: Positive = 8
+    tolerance: Rate = 0.0
+    share: Annotated[float, Field(gt=0, le=1)] = 1.0
+    nudging_step: Literal["split", "joint"] = "split"
 
 
 class LearningConfig(Settings):
@@ -167,6 +215,11 @@ class TrainingConfig(Settings):
     record_every: Positive = Field(
         default=500, description="batches between two records of the size of the updates"
     )
+    data_shards: Positive = Field(
+        default=2,
+        description="parts of a batch that relax independently, each on a core or device of its "
+        "own as far as there are some; must divide the batch size",
+    )
 
 
 class EvaluationConfig(Settings):
@@ -212,13 +265,27 @@ class RunConfig(Settings):
     )
     topology: TopologyConfig = TopologyConfig()
     network: NetworkConfig = NetworkConfig()
-    free: PhaseConfig = PhaseConfig()
-    nudged: PhaseConfig = PhaseConfig(method="euler", step_size=0.5, steps=8, nudging_step="split")
+    free: FreePhaseConfig = FreePhaseConfig()
+    nudged: NudgedPhaseConfig = NudgedPhaseConfig()
     learning: LearningConfig = LearningConfig()
     data: DataConfig = DataConfig()
     training: TrainingConfig = TrainingConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
     checkpoint: CheckpointConfig = CheckpointConfig()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _shards_that_fit(cls, values: Any) -> Any:
+        """Batches of an odd size have one part unless something else is said."""
+        if not isinstance(values, Mapping):
+            return values
+        data, training = (values.get(name, {}) for name in ("data", "training"))
+        if not isinstance(data, Mapping) or not isinstance(training, Mapping):
+            return values
+        size = data.get("batch_size", 20)
+        if "data_shards" in training or not isinstance(size, int) or size % 2 == 0:
+            return values
+        return {**values, "training": {**training, "data_shards": 1}}
 
     @model_validator(mode="after")
     def _fits(self) -> RunConfig:
@@ -237,6 +304,12 @@ class RunConfig(Settings):
                         f"`learning.{kind}_rate` must be given when learning_rate is a list and "
                         f"the network has {kind} connections. Set it, or use one global rate"
                     )
+        if self.data.batch_size % self.training.data_shards:
+            raise ValueError(
+                f"`training.data_shards` must divide `data.batch_size`, got "
+                f"{self.training.data_shards} for batches of {self.data.batch_size}. "
+                "Change one of them"
+            )
         if self.nudged.method == "block":
             worst = self.learning.beta
             if self.learning.nudging != "one-sided":
@@ -264,16 +337,37 @@ def build(values: Mapping[str, Any], source: str = "the configuration") -> RunCo
 
 def load(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
     """Reads a TOML file and applies overrides such as `training.epochs=3`."""
+    return build(override(_read(path), overrides), str(path))
+
+
+def load_recorded(path: Path) -> RunConfig:
+    """Reads the `config.toml` of a run's folder, which an earlier version may have written."""
+    return recorded(_read(path), str(path))
+
+
+_FIXED_STEPS = {"block_size": 0, "tolerance": 0.0, "share": 1.0}
+_BEFORE = {"free": _FIXED_STEPS, "nudged": _FIXED_STEPS, "training": {"data_shards": 1}}
+"""What versions did that had no such setting."""
+
+
+def recorded(values: Mapping[str, Any], source: str = "the recorded configuration") -> RunConfig:
+    """Settings that a run wrote down; what its version did not know is set to what it did."""
+    complete = {k: dict(v) if isinstance(v, Mapping) else v for k, v in values.items()}
+    for section, settings in _BEFORE.items():
+        complete[section] = settings | complete.get(section, {})
+    return build(complete, source)
+
+
+def _read(path: Path) -> dict[str, Any]:
     try:
         text = Path(path).read_text("utf-8")
-        values = tomllib.loads(text)
+        return tomllib.loads(text)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as problem:
         reason = getattr(problem, "strerror", None) or problem
         raise ConfigError(
             f"`config` must be a readable TOML file, got {path}: {reason}. "
             "`eqprop config` prints one to start from."
         ) from None
-    return build(override(values, overrides), str(path))
 
 
 def override(values: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:

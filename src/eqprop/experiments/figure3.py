@@ -26,25 +26,19 @@ _RATES: dict[str, Any] = {
     "per-layer": [0.128, 0.032, 0.008, 0.002],
     "rewired": 0.02,
 }
-# More sweeps while the particles are cold, the same for every network: too few would hurt the
-# layered ones more and flatter the effect.
-_FAST = {"method": "block", "step_size": 1.0, "steps": 24, "cold_steps": 100}
-_RELEASED = {"method": "euler", "step_size": 0.5, "steps": 500}
+_RELEASED = {"method": "euler", "step_size": 0.5, "steps": 500, "tolerance": 0.0, "share": 1.0}
 
 PRESETS: dict[str, dict[str, Any]] = {
     "smoke": {
         "topology": {"layer_sizes": [20, 16, 16, 16, 4]},
-        "free": _FAST,
         "data": {"dataset": "teacher"},
         "training": {"epochs": 3, "record_every": 10},
     },
     "quick": {
-        "free": _FAST,
         "data": {"dataset": "mnist-5k"},
         "training": {"epochs": 10, "chunk_batches": 50, "record_every": 50},
     },
     "paper": {
-        "free": _FAST,
         "data": {"dataset": "mnist"},
         "training": {"epochs": 250},
     },

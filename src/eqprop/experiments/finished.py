@@ -13,7 +13,7 @@ from eqprop.energy import Network
 from eqprop.errors import ConfigError, RunFolderError
 from eqprop.experiments.build import build_network
 from eqprop.experiments.config import RunConfig
-from eqprop.experiments.config import load as load_config
+from eqprop.experiments.config import load_recorded as load_config
 from eqprop.experiments.entries import evaluation_entry
 from eqprop.records import RunFolder, read_checkpoint
 from eqprop.topology import Topology

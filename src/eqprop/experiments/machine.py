@@ -13,12 +13,14 @@ _ONE_THREAD = {
     "OPENBLAS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
 }
-_FLAGS = "--xla_cpu_multi_thread_eigen=false --xla_gpu_deterministic_ops=true"
+_ONE_PER_DEVICE = "--xla_cpu_multi_thread_eigen=false"
+_DEVICES = "--xla_force_host_platform_device_count"
+_REPEATABLE = f"{_ONE_PER_DEVICE} --xla_gpu_deterministic_ops=true"
 
 
 def is_one_thread() -> bool:
     """Whether this process was set to compute on one thread."""
-    return _FLAGS in os.environ.get("XLA_FLAGS", "") and all(
+    return _REPEATABLE in os.environ.get("XLA_FLAGS", "") and all(
         os.environ.get(name) == value for name, value in _ONE_THREAD.items()
     )
 
@@ -39,4 +41,21 @@ def use_one_thread() -> None:
             "it. Start the run from the command line with --deterministic."
         )
     os.environ.update(_ONE_THREAD)
-    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {_FLAGS}".strip()
+    _add_flags(_REPEATABLE)
+
+
+def use_a_core_per_shard(shards: int) -> None:
+    """Lets each shard of a batch relax on a CPU core of its own, one thread each.
+
+    A product of a few examples with a matrix is too small to be shared by threads: two cores
+    with ten examples each finish a sweep sooner than both together with twenty. Does nothing if
+    JAX is loaded already, if `XLA_FLAGS` sets the number of devices, or for a single shard.
+    """
+    flags = os.environ.get("XLA_FLAGS", "")
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    if shards > 1 and "jax" not in sys.modules and _DEVICES not in flags:
+        _add_flags(f"{_ONE_PER_DEVICE} {_DEVICES}={min(shards, cores or 1)}")
+
+
+def _add_flags(flags: str) -> None:
+    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {flags}".strip()

@@ -13,7 +13,7 @@ from eqprop import data
 from eqprop.errors import ConfigError, DataError
 from eqprop.experiments.build import check_fit
 from eqprop.experiments.config import RunConfig
-from eqprop.experiments.config import load as load_config
+from eqprop.experiments.config import load_recorded as load_config
 from eqprop.experiments.machine import is_one_thread
 from eqprop.experiments.work import Progress, Reporter, StopSignal, Work
 from eqprop.records import RunFolder, locked

@@ -8,17 +8,16 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
 
 from eqprop.errors import ConfigError, DataError, RunFolderError
-from eqprop.experiments.config import RunConfig
+from eqprop.experiments.config import RunConfig, recorded
 from eqprop.experiments.entries import join_logs
 from eqprop.experiments.finished import network_from_arrays
 from eqprop.experiments.health import WARNINGS
 from eqprop.experiments.wiring import STREAMS, stream_seed
 from eqprop.records import Checkpoint
 from eqprop.topology import Topology
-from eqprop.training import BatchLog, TrainState, tree_from_arrays, tree_to_arrays
+from eqprop.training import BatchLog, Trainer, TrainState, tree_from_arrays, tree_to_arrays
 
 NETWORK, TRAINING, LOG = "network.safetensors", "training.safetensors", "log.safetensors"
 
@@ -66,8 +65,8 @@ class Snapshot:
     - `cursor`, `topology`, and `state` of training.
     - `kept`: states of the looks before, where evaluation starts from them.
     - `logs`: of the epoch's chunks so far.
-    - `key`: of whatever the rule draws; it does not change, but JAX may derive another one from
-      the same seed in another version.
+    - `trainer`: what training does not change; its key is saved too, since JAX may derive
+      another one from the same seed in another version.
     """
 
     cursor: Cursor
@@ -75,7 +74,7 @@ class Snapshot:
     state: TrainState
     kept: dict[str, Any]
     logs: list[BatchLog]
-    key: Array
+    trainer: Trainer
 
     def network_arrays(self) -> dict[str, np.ndarray]:
         """Wiring, weights and biases."""
@@ -86,7 +85,7 @@ class Snapshot:
         log = tree_to_arrays(join_logs(self.logs), "log") if self.logs else {}
         return {
             NETWORK: self.network_arrays(),
-            TRAINING: self.state.to_arrays() | tree_to_arrays(self.kept, "kept"),
+            TRAINING: self.state.to_arrays(self.trainer.layout) | tree_to_arrays(self.kept, "kept"),
             LOG: log,
         }
 
@@ -98,7 +97,7 @@ class Snapshot:
             "config": config.model_dump(mode="json", exclude_none=True),
             "data_sha256": data_digest,
             "streams": {name: stream_seed(config.seed, name) for name in STREAMS},
-            "key": np.asarray(jax.random.key_data(self.key)).tolist(),
+            "key": np.asarray(jax.random.key_data(self.trainer.key)).tolist(),
         }
 
     def limit_bytes(self) -> int:
@@ -106,9 +105,7 @@ class Snapshot:
         sizes = (value.nbytes for arrays in self.files().values() for value in arrays.values())
         return 2 * sum(sizes) + (16 << 20)
 
-    def restored(
-        self, found: Checkpoint, config: RunConfig, data_digest: str, batches: int
-    ) -> Snapshot:
+    def restored(self, found: Checkpoint, config: RunConfig, data_digest: str) -> Snapshot:
         """What a resume point holds, with this snapshot to give shapes and types.
 
         **Raises:** `RunFolderError` if it does not fit the run; `ConfigError` or `DataError` if
@@ -117,13 +114,16 @@ class Snapshot:
         path, meta = found.path, found.meta
         try:
             cursor = Cursor(**meta["cursor"])
-            cursor.check(config.training.epochs, batches)
+            cursor.check(config.training.epochs, self.trainer.batches_per_epoch)
             topology, network = network_from_arrays(config, found.files[NETWORK], path)
-            state = self.state.with_arrays(network, found.files[TRAINING])
-            kept = tree_from_arrays(self.kept, found.files[TRAINING], "kept")
+            trainer = self.trainer
+            arrays = found.files[TRAINING]
+            state = self.state.with_arrays(network, arrays, trainer.layout, trainer.mesh)
+            kept = tree_from_arrays(self.kept, arrays, "kept")
             logs = [_log(state, found.files[LOG], cursor.batch)] if cursor.batch else []
             key = jax.random.wrap_key_data(jnp.asarray(meta["key"], jnp.uint32))
-            same_config = meta["config"] == config.model_dump(mode="json", exclude_none=True)
+            trainer = dataclasses.replace(trainer, key=key)
+            same_config = recorded(meta["config"]) == config
             same_data = meta["data_sha256"] == data_digest
         except (ConfigError, KeyError, TypeError, ValueError) as problem:
             raise RunFolderError(
@@ -139,7 +139,7 @@ class Snapshot:
                 "the training examples must be those that the run began with, got others for "
                 f"{path}. Point --data-dir to the original files."
             )
-        return Snapshot(cursor, topology, state, kept, logs, key)
+        return Snapshot(cursor, topology, state, kept, logs, trainer)
 
 
 def _log(state: TrainState, arrays: dict[str, np.ndarray], batches: int) -> BatchLog:

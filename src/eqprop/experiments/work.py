@@ -14,7 +14,13 @@ import numpy as np
 from eqprop.data import Dataset, Split
 from eqprop.errors import RunFolderError, Stopped
 from eqprop.experiments import health
-from eqprop.experiments.build import build_network, build_rule, build_trainer, free_phase
+from eqprop.experiments.build import (
+    build_network,
+    build_rule,
+    build_trainer,
+    free_block_size,
+    free_phase,
+)
 from eqprop.experiments.config import RunConfig
 from eqprop.experiments.entries import epoch_entry, evaluation_entry, join_logs, update_entries
 from eqprop.experiments.finished import look
@@ -22,7 +28,7 @@ from eqprop.experiments.snapshot import NETWORK, Cursor, Snapshot
 from eqprop.experiments.wiring import build_topology
 from eqprop.records import Checkpoint, Checkpoints, RunFolder, environment
 from eqprop.relaxation import monotone_bound
-from eqprop.training import Examples, Probe, probe
+from eqprop.training import Examples, Probe, Trainer, probe
 
 _PROBED = 200  # examples whose free phase is watched step by step once an epoch
 
@@ -83,7 +89,7 @@ class Work:
         topology = build_topology(config)
         network = build_network(config, topology)
         examples = _examples(network, dataset.split("train"))
-        self.trainer = build_trainer(config, network, examples)
+        trainer = build_trainer(config, network, examples)
         counts = np.asarray(examples.target).sum(axis=0)
         self.largest_class = counts.max() / counts.sum()
         validation = dataset.split("validation")
@@ -94,17 +100,21 @@ class Work:
         kept = {}
         if config.evaluation.start == "kept":
             kept = {name: network.cold_state(len(self.looks[name])) for name in ("part", "all")}
-        state = self.trainer.start(network)
-        self.now = Snapshot(Cursor(), topology, state, kept, [], self.trainer.key)
+        state = trainer.start(network)
+        self.now = Snapshot(Cursor(), topology, state, kept, [], trainer)
         self._resume()
         self.saved_at = (time.monotonic(), self._position())
+
+    @property
+    def trainer(self) -> Trainer:
+        """What training does not change."""
+        return self.now.trainer
 
     def _resume(self) -> None:
         restored: list[Snapshot] = []
 
         def accept(found: Checkpoint) -> None:
-            batches = self.trainer.batches_per_epoch
-            snapshot = self.now.restored(found, self.config, self.data_digest, batches)
+            snapshot = self.now.restored(found, self.config, self.data_digest)
             if self.folder.synced_size("metrics.jsonl") < snapshot.cursor.metrics_bytes:
                 raise RunFolderError(
                     "metrics.jsonl must reach as far as the checkpoint, got fewer than "
@@ -115,7 +125,6 @@ class Work:
         found = self.checkpoints.newest(accept, self._notice, self.now.limit_bytes())
         if found is not None:
             self.now = restored[-1]
-            self.trainer = dataclasses.replace(self.trainer, key=self.now.key)
         self.folder.cut("metrics.jsonl", self.now.cursor.metrics_bytes)
         facts = environment()
         if found is None:
@@ -156,7 +165,9 @@ class Work:
             self._write(update_entries(log, first))
             now.logs.append(log)
             cursor.batch = chunk.batches_done
-            cursor.bound = min(cursor.bound, monotone_bound(now.state.network))
+            cursor.bound = min(
+                cursor.bound, monotone_bound(now.state.network, free_block_size(self.config))
+            )
             wrong = sum(int(log.errors.sum()) for log in now.logs)
             self._tell(
                 training_error=wrong / sum(int(log.examples.sum()) for log in now.logs),
@@ -213,10 +224,9 @@ class Work:
             self._save_best()
 
     def _probe(self) -> Probe:
-        examples, state = self.trainer.examples, self.now.state
-        x = examples.x[:_PROBED]
-        cold = state.network.cold_state(len(x))
-        start = state.particles[:_PROBED] if self.config.training.persistent else cold
+        state = self.now.state
+        x = self.trainer.examples.x[:_PROBED]
+        start = self.trainer.kept_states(state, len(x))
         phase = free_phase(self.config, self.now.cursor.epoch)
         return jax.device_get(probe(state.network, x, start, phase))
 

@@ -79,7 +79,8 @@ class AbstractLearningRule(eqx.Module):
         - `target`: `[batch, outputs]`.
         - `states`: where the free phase starts, `[batch, free units]`.
         - `key`: for rules that draw.
-        - `example_weights`: `[batch]`; 0 leaves an example out (default: all count as 1).
+        - `example_weights`: `[batch]`, what each example counts in the sum (default: 1 / batch,
+          so that the gradient is the mean). 0 leaves an example out.
         """
 
 

@@ -59,13 +59,14 @@ class EquilibriumPropagation(AbstractLearningRule):
     ) -> Estimate:
         self.check(network)
         if example_weights is None:
-            example_weights = jnp.ones(x.shape[0], states.dtype)
-        clamped = network.energy.clamp(x)
+            example_weights = jnp.full(len(x), 1 / len(x), states.dtype)
+        # Prepared once, so that both phases read the same copy of the couplings.
+        clamped = self.free.method.prepare(network.energy.clamp(x))
         free = relax(clamped, states, self.free.method, self.free.termination)
 
         def nudge(beta: Array):
             beta = jnp.asarray(beta, states.dtype)
-            total = TotalEnergy(clamped, network.cost, beta, target.T)
+            total = TotalEnergy(clamped, network.cost, beta, target)
             found = relax(total, free.state, self.nudged.method, self.nudged.termination)
             return beta, found
 
@@ -95,18 +96,18 @@ def contrast(
     lower: tuple[Array, Array],
     example_weights: Array,
 ) -> Network:
-    """(dF/dtheta at `upper` - dF/dtheta at `lower`) / (their difference in beta), batch mean.
+    """(dF/dtheta at `upper` - dF/dtheta at `lower`) / (their difference in beta).
 
     **Arguments:**
 
     - `upper`, `lower`: pairs `(beta, states)`, a scalar and `[batch, free units]`.
-    - `example_weights`: `[batch]`; the mean is weighted by them.
+    - `example_weights`: `[batch]`; the sum over the examples is weighted by them.
 
     **Returns:** in the structure of `network`, zero where no connection exists.
     """
     # Both phases side by side in one batch with weights of opposite sign: autodiff then makes
     # one matrix product per pair of layers, never a product per example.
-    share = example_weights / jnp.sum(example_weights) / (upper[0] - lower[0])
+    share = example_weights / (upper[0] - lower[0])
     coefficients = jnp.concatenate([share, -share])
     betas = jnp.repeat(jnp.stack([upper[0], lower[0]]), x.shape[0])
     states = jnp.concatenate([upper[1], lower[1]])

@@ -9,7 +9,7 @@ from eqprop.relaxation.base import (
 )
 from eqprop.relaxation.block import BlockCoordinateDescent, monotone_bound
 from eqprop.relaxation.euler import Euler
-from eqprop.relaxation.relax import relax
+from eqprop.relaxation.relax import relax, watch
 from eqprop.relaxation.termination import AbstractTermination, FixedSteps, Residual
 
 __all__ = [
@@ -25,4 +25,5 @@ __all__ = [
     "monotone_bound",
     "projected_residual",
     "relax",
+    "watch",
 ]

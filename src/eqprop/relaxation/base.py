@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import abc
-from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -43,12 +42,19 @@ class AbstractRelaxation(eqx.Module):
     """One step of a method by which a state settles. The driver `relax` owns the loop."""
 
     @abc.abstractmethod
-    def init(self, energy: AbstractClampedEnergy, state: Array) -> Any:
-        """What the method remembers between steps; refuses an energy that it cannot relax."""
+    def prepare(self, energy: AbstractClampedEnergy) -> AbstractClampedEnergy:
+        """The same energy in the form in which the method takes its steps.
+
+        Refuses, by `ConfigError`, an energy that the method cannot relax.
+        """
 
     @abc.abstractmethod
-    def step(self, energy: AbstractClampedEnergy, state: Array, memory: Any) -> tuple[Array, Any]:
-        """One step or sweep on `state` `[free units, batch]`."""
+    def step(self, prepared: AbstractClampedEnergy, state: Array) -> tuple[Array, Array]:
+        """One step or sweep on `state` `[batch, free units]`.
+
+        **Returns:** the new state, and for each example the residual as it was seen on the way,
+        `[batch]`: it costs nothing and tells when a look at the residual itself pays.
+        """
 
     @abc.abstractmethod
     def residual(self, energy: AbstractClampedEnergy, state: Array) -> Array:
@@ -57,7 +63,7 @@ class AbstractRelaxation(eqx.Module):
 
 def projected_residual(energy: AbstractClampedEnergy, state: Array) -> Array:
     """The largest |project(s + force) - s| over the free units of each example, `[batch]`."""
-    return jnp.max(jnp.abs(energy.project(state + energy.force(state)) - state), axis=0)
+    return jnp.max(jnp.abs(energy.project(state + energy.force(state)) - state), axis=1)
 
 
 def is_traced(value: object) -> bool:

@@ -10,7 +10,7 @@ from jax import Array
 
 from eqprop.energy import AbstractClampedEnergy, TotalEnergy
 from eqprop.errors import ConfigError
-from eqprop.relaxation.base import AbstractRelaxation, is_traced, projected_residual
+from eqprop.relaxation.base import AbstractRelaxation, is_traced
 
 
 class Euler(AbstractRelaxation):
@@ -42,26 +42,22 @@ class Euler(AbstractRelaxation):
             )
         check_step_size(self.step_size)
 
-    def init(self, energy: AbstractClampedEnergy, state: Array) -> None:
-        return None
+    def prepare(self, energy: AbstractClampedEnergy) -> AbstractClampedEnergy:
+        return energy
 
-    def step(self, energy: AbstractClampedEnergy, state: Array, memory: None) -> tuple[Array, None]:
-        return energy.project(self._unprojected(energy, state)), memory
+    def step(self, prepared: AbstractClampedEnergy, state: Array) -> tuple[Array, Array]:
+        if self.nudging_step == "split" and isinstance(prepared, TotalEnergy):
+            moved = state + self.step_size * prepared.free.force(state)
+            # The nudge acts on the output that the energy moved already, not yet projected.
+            moved = prepared.nudge(moved, moved, self.step_size * prepared.beta)
+            new = prepared.project(moved)
+            return new, jnp.max(jnp.abs(new - state), axis=1) / self.step_size
+        force = prepared.force(state)
+        off = jnp.abs(prepared.project(state + force) - state)
+        return prepared.project(state + self.step_size * force), jnp.max(off, axis=1)
 
     def residual(self, energy: AbstractClampedEnergy, state: Array) -> Array:
-        if self._is_split(energy):
-            moved = energy.project(self._unprojected(energy, state))
-            return jnp.max(jnp.abs(moved - state), axis=0) / self.step_size
-        return projected_residual(energy, state)
-
-    def _is_split(self, energy: AbstractClampedEnergy) -> bool:
-        return self.nudging_step == "split" and isinstance(energy, TotalEnergy)
-
-    def _unprojected(self, energy: AbstractClampedEnergy, state: Array) -> Array:
-        if self.nudging_step == "split" and isinstance(energy, TotalEnergy):
-            moved = state + self.step_size * energy.free.force(state)
-            return energy.nudge(moved, moved, self.step_size * energy.beta)
-        return state + self.step_size * energy.force(state)
+        return self.step(energy, state)[1]
 
 
 def check_step_size(step_size: Array) -> None:

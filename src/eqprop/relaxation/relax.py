@@ -36,37 +36,68 @@ def relax(
     >>> bool(found.settled.all())
     True
     """
-    start = energy.project(state.T)
-    memory = method.init(energy, start)
     limit = jnp.asarray(termination.max_steps, jnp.int32)
-    check_every = jnp.maximum(1, jnp.asarray(termination.check_every, jnp.int32))
+    energy = method.prepare(energy)
 
     def unfinished(carry):
         steps, *_, done = carry
         return (steps < limit) & ~done
 
-    def until_next_check(carry):
-        steps, state, memory, _, energy_before, rises, _ = carry
-        stop = jnp.minimum(steps + check_every, limit)
-        state, memory = lax.fori_loop(
-            steps, stop, lambda _, pair: method.step(energy, *pair), (state, memory)
-        )
-        residual, energy_now = method.residual(energy, state), energy.energy(state)
-        # Rounding alone moves the energy of a settled state by a few units in the last place.
-        slack = 32 * jnp.finfo(energy_now.dtype).eps * (1 + jnp.abs(energy_now))
-        rises += jnp.sum(energy_now > energy_before + slack, dtype=jnp.int32)
-        return stop, state, memory, residual, energy_now, rises, termination.is_done(residual)
+    def until_it_seems_done(carry):
+        steps, state, _, energy_before, rises, _ = carry
 
-    nothing = jnp.full(start.shape[1], jnp.inf, start.dtype)
-    first = (jnp.int32(0), start, memory, nothing, nothing, jnp.int32(0), jnp.asarray(False))
-    steps, end, _, residual, energies, rises, _ = lax.while_loop(
-        unfinished, until_next_check, first
+        def step(inner):
+            steps, state, _ = inner
+            return steps + 1, *method.step(energy, state)
+
+        def goes_on(inner):
+            steps, _, seen = inner
+            return (steps < limit) & ~termination.is_done(seen)
+
+        # The residual seen during a step is a little old: what it suggests is looked at below.
+        steps, state, _ = lax.while_loop(goes_on, step, step((steps, state, None)))
+        residual, energy_now = method.residual(energy, state), energy.energy(state)
+        rises += _rises(energy_before, energy_now)
+        return steps, state, residual, energy_now, rises, termination.is_done(residual)
+
+    start = energy.project(state)
+    nothing = jnp.full(len(start), jnp.inf, start.dtype)
+    first = (jnp.int32(0), start, nothing, nothing, jnp.int32(0), jnp.asarray(False))
+    steps, end, residual, energies, rises, _ = lax.while_loop(
+        unfinished, until_it_seems_done, first
     )
     return Equilibrium(
-        state=end.T,
+        state=end,
         steps=steps,
         residual=residual,
         energy=energies,
         settled=residual <= termination.tolerance,
         energy_rises=rises,
     )
+
+
+def watch(
+    energy: AbstractClampedEnergy, state: Array, method: AbstractRelaxation, steps: int | Array
+) -> tuple[Array, Array]:
+    """Takes `steps` steps and looks at the energy after each, which doubles their cost.
+
+    **Returns:** the state `[batch, free units]`, and how often the energy of an example rose
+    from one step to the next, a scalar: 0 for a method that descends.
+    """
+    energy = method.prepare(energy)
+
+    def step(_, carry):
+        state, before, rises = carry
+        state, _ = method.step(energy, state)
+        now = energy.energy(state)
+        return state, now, rises + _rises(before, now)
+
+    start = energy.project(state)
+    state, _, rises = lax.fori_loop(0, steps, step, (start, energy.energy(start), jnp.int32(0)))
+    return state, rises
+
+
+def _rises(before: Array, now: Array) -> Array:
+    # Rounding alone moves the energy of a settled state by a few units in the last place.
+    slack = 32 * jnp.finfo(now.dtype).eps * (1 + jnp.abs(now))
+    return jnp.sum(now > before + slack, dtype=jnp.int32)

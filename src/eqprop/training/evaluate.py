@@ -54,6 +54,7 @@ def evaluate(
     *,
     batch_size: int = 500,
     states: Array | None = None,
+    check_every: int = 10,
     between: Callable[[], None] = lambda: None,
 ) -> Evaluation:
     """Relaxes every example freely and compares the outputs with the targets.
@@ -69,10 +70,12 @@ def evaluate(
     - `states`: `[examples, free units]` kept from an earlier call (the paper's code does this
       for its test error, which then depends on how often one looked). Default: a cold start,
       all free units 0.
+    - `check_every`: steps between two looks at which examples have settled.
     - `between`: called before each batch; may raise to give up.
     """
     size, slots = len(examples), min(batch_size, len(examples))
     limit = int(phase.termination.max_steps)
+    check_every = min(check_every, limit)
     outputs = np.zeros((size, network.num_outputs), network.dtype)
     ends = None if states is None else np.zeros((size, network.num_free), network.dtype)
     unsettled = steps = 0
@@ -85,7 +88,7 @@ def evaluate(
     while (index < size).any():
         between()
         found, output = _relax_slots(
-            network, examples, phase, jnp.asarray(index), jnp.asarray(fresh), state, states
+            network, examples, phase, check_every, index, fresh, state, states
         )
         state, settled = found.state, np.asarray(found.settled)
         taken += int(found.steps)
@@ -122,8 +125,9 @@ def _relax_slots(
     network: Network,
     examples: Examples,
     phase: Phase,
-    index: Array,
-    fresh: Array,
+    check_every: int,
+    index: np.ndarray,
+    fresh: np.ndarray,
     state: Array,
     states: Array | None,
 ) -> tuple[Equilibrium, Array]:
@@ -134,6 +138,6 @@ def _relax_slots(
     else:
         start = states.at[index].get(mode="fill", fill_value=0)
     state = jnp.where(fresh[:, None], start, state)
-    tolerance, check_every = phase.termination.tolerance, phase.termination.check_every
-    found = relax(clamped, state, phase.method, FixedSteps(check_every, tolerance))
+    steps = FixedSteps(check_every, phase.termination.tolerance)
+    found = relax(clamped, state, phase.method, steps)
     return found, network.output(found.state)

@@ -41,7 +41,7 @@ def default_rule(beta: float = 1.0, max_sweeps: int = 100) -> EquilibriumPropaga
 
 def evaluation_phase(max_steps: int = 300) -> Phase:
     """How examples are relaxed when nothing else is said: block by block until settled."""
-    return Phase(BlockCoordinateDescent(), Residual(max_steps=max_steps, check_every=10))
+    return Phase(BlockCoordinateDescent(), Residual(max_steps=max_steps))
 
 
 class Model:

@@ -10,7 +10,7 @@ from jax import Array
 
 from eqprop.energy import Network
 from eqprop.learning import Phase
-from eqprop.relaxation import SETTLED, Residual, relax
+from eqprop.relaxation import SETTLED, watch
 
 
 class Probe(eqx.Module):
@@ -37,20 +37,18 @@ def probe(network: Network, x: Array, start: Array, phase: Phase) -> Probe:
 
     Training checks the energy once per phase; this checks it after every step.
     """
-    watched = Residual(tolerance=-1.0, max_steps=phase.termination.max_steps, check_every=1)
     clamped = network.energy.clamp(x)
-    found = relax(clamped, start, phase.method, watched)
-    state = found.state.T
-    memory = phase.method.init(clamped, state)
-    once, memory = phase.method.step(clamped, state, memory)
-    twice, _ = phase.method.step(clamped, once, memory)
-    moved = jnp.max(jnp.abs(once - state), axis=0)
-    returned = jnp.max(jnp.abs(twice - state), axis=0)
+    state, rises = watch(clamped, start, phase.method, phase.termination.max_steps)
+    prepared = phase.method.prepare(clamped)
+    once, _ = phase.method.step(prepared, state)
+    twice, _ = phase.method.step(prepared, once)
+    moved = jnp.max(jnp.abs(once - state), axis=1)
+    returned = jnp.max(jnp.abs(twice - state), axis=1)
     ends = np.cumsum(network.layer_sizes[1:])[:-1].tolist()
-    at_bound = (found.state == 0) | (found.state == 1)
+    at_bound = (state == 0) | (state == 1)
     return Probe(
-        energy_rises=found.energy_rises,
+        energy_rises=rises,
         two_cycles=jnp.mean((moved > SETTLED) & (returned < 0.1 * moved)),
-        dead_outputs=jnp.mean(jnp.all(network.output(found.state) == 0, axis=1)),
+        dead_outputs=jnp.mean(jnp.all(network.output(state) == 0, axis=1)),
         saturation=tuple(map(jnp.mean, jnp.split(at_bound, ends, axis=1))),
     )

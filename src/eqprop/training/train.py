@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import equinox as eqx
@@ -11,11 +12,14 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from jax import Array, lax
+from jax.sharding import Mesh, PartitionSpec
 
 from eqprop.energy import HopfieldEnergy, Network
 from eqprop.learning import AbstractLearningRule, apply_updates
 from eqprop.relaxation import Equilibrium
 from eqprop.training.arrays import tree_from_arrays, tree_to_arrays
+from eqprop.training.batches import Layout
+from eqprop.training.devices import SHARDS, deal_out, replicate
 from eqprop.training.examples import Examples
 
 
@@ -26,8 +30,9 @@ class TrainState(eqx.Module):
 
     - `network`: the network.
     - `optimizer_state`: of the Optax optimiser.
-    - `particles`: the persistent particles, `[examples, free units]`: the free state of each
-      training example when it was last seen, zero before. No rows where they are not kept.
+    - `particles`: the persistent particles, `[shards, slots, free units]` (`Layout`): the free
+      state of each training example when it was last seen, zero before. No slots where they
+      are not kept.
     - `batches_seen`: number of updates made so far, a scalar.
     """
 
@@ -38,47 +43,71 @@ class TrainState(eqx.Module):
 
     @staticmethod
     def create(
-        network: Network, optimizer: optax.GradientTransformation, num_examples: int
+        network: Network,
+        optimizer: optax.GradientTransformation,
+        layout: Layout,
+        mesh: Mesh,
+        *,
+        persistent: bool,
     ) -> TrainState:
         """The state before the first update."""
+        slots = layout.slots if persistent else 0
+        particles = np.zeros((layout.shards, slots, network.num_free), network.dtype)
         parameters = eqx.filter(network, eqx.is_inexact_array)
         # A copy: the compiled program reuses the memory of the state that it is given.
-        network = jax.tree.map(
-            lambda leaf: jnp.array(leaf) if eqx.is_array(leaf) else leaf, network
+        network, optimizer_state, batches_seen = jax.tree.map(
+            lambda leaf: jnp.array(leaf) if eqx.is_array(leaf) else leaf,
+            (network, optimizer.init(parameters), jnp.int32(0)),  # pyright: ignore[reportArgumentType]
         )
-        return TrainState(
-            network,
-            optimizer.init(parameters),  # pyright: ignore[reportArgumentType]
-            network.cold_state(num_examples),
-            jnp.int32(0),
+        network, optimizer_state, batches_seen = replicate(
+            (network, optimizer_state, batches_seen), mesh
         )
+        return TrainState(network, optimizer_state, deal_out(particles, mesh), batches_seen)
 
-    def to_arrays(self) -> dict[str, np.ndarray]:
-        """Everything but the network as host arrays; `Network.to_arrays` gives that."""
-        arrays = {"particles": self.particles, "batches_seen": self.batches_seen}
-        arrays = {name: np.asarray(value) for name, value in arrays.items()}
+    def to_arrays(self, layout: Layout) -> dict[str, np.ndarray]:
+        """Everything but the network as host arrays; `Network.to_arrays` gives that.
+
+        Particles are `[examples, free units]`, in the order of the examples.
+        """
+        if self.particles.shape[1]:
+            particles = layout.collect(self.particles)
+        else:
+            particles = np.zeros((0, self.particles.shape[2]), self.particles.dtype)
+        arrays = {"particles": particles, "batches_seen": np.asarray(self.batches_seen)}
         return arrays | tree_to_arrays(self.optimizer_state, "optimizer")
 
-    def with_arrays(self, network: Network, arrays: Mapping[str, np.ndarray]) -> TrainState:
+    def with_arrays(
+        self, network: Network, arrays: Mapping[str, np.ndarray], layout: Layout, mesh: Mesh
+    ) -> TrainState:
         """This state with another network and with what `to_arrays` gave.
 
         **Raises:** `ConfigError` if an array is missing or does not fit.
         """
-        rest = {"particles": self.particles, "batches_seen": self.batches_seen}
-        found = {
-            name: tree_from_arrays(like, {name: arrays[name]} if name in arrays else {}, name)
-            for name, like in rest.items()
-        }
+        kept = layout.num_examples if self.particles.shape[1] else 0
+        like = np.zeros((kept, self.particles.shape[2]), self.particles.dtype)
+        particles = np.asarray(tree_from_arrays(like, _only(arrays, "particles"), "particles"))
+        shape = (layout.shards, 0, particles.shape[1])
+        particles = layout.deal(particles) if kept else particles.reshape(shape)
+        batches_seen = tree_from_arrays(
+            self.batches_seen, _only(arrays, "batches_seen"), "batches_seen"
+        )
         optimizer_state = tree_from_arrays(self.optimizer_state, arrays, "optimizer")
-        return TrainState(network, optimizer_state, found["particles"], found["batches_seen"])
+        network, optimizer_state, batches_seen = replicate(
+            (network, optimizer_state, batches_seen), mesh
+        )
+        return TrainState(network, optimizer_state, deal_out(particles, mesh), batches_seen)
+
+
+def _only(arrays: Mapping[str, np.ndarray], name: str) -> dict[str, np.ndarray]:
+    return {name: arrays[name]} if name in arrays else {}
 
 
 class PhaseLog(eqx.Module):
     """How one phase settled, per batch: all `[batches]`.
 
-    **Attributes:** `steps` taken; `residual`, the largest of the batch; `unsettled`, number of
-    examples that did not settle; `energy_rises`; `broken_unit`, the first free unit that is NaN
-    or infinite in some example, -1 where there is none.
+    **Attributes:** `steps` taken by the shard that took most; `residual`, the largest of the
+    batch; `unsettled`, number of examples that did not settle; `energy_rises`; `broken_unit`,
+    the first free unit that is NaN or infinite in some example, -1 where there is none.
     """
 
     steps: Array
@@ -96,6 +125,18 @@ class PhaseLog(eqx.Module):
             jnp.sum(present & ~found.settled, dtype=jnp.int32),
             found.energy_rises,
             _first(jnp.any(~jnp.isfinite(found.state) & present[:, None], axis=0)),
+        )
+
+    @staticmethod
+    def joined(parts: Sequence[PhaseLog]) -> PhaseLog:
+        """Of all shards, on this device and on the others."""
+        stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *parts)
+        return PhaseLog(
+            steps=lax.pmax(jnp.max(stacked.steps), SHARDS),
+            residual=lax.pmax(jnp.max(stacked.residual), SHARDS),
+            unsettled=lax.psum(jnp.sum(stacked.unsettled), SHARDS),
+            energy_rises=lax.psum(jnp.sum(stacked.energy_rises), SHARDS),
+            broken_unit=lax.pmax(jnp.max(stacked.broken_unit), SHARDS),
         )
 
 
@@ -132,77 +173,139 @@ class BatchLog(eqx.Module):
         return BatchLog(whole, whole, real, phase, phase, sizes, sizes)
 
 
+class Fixed(eqx.Module):
+    """What a chunk of training reads and never changes.
+
+    **Attributes:**
+
+    - `rule`: the learning rule.
+    - `rates`: the learning rates (`learning_rates`).
+    - `key`: raw data of the key of whatever the rule draws. Batch number n of the whole run
+      draws from `fold_in(key, n)`, so that results do not depend on how it is cut into chunks.
+    - `num_batches`: how many rows of the table to use.
+    - `record_every`: every how many batches the size of the updates is recorded.
+    """
+
+    rule: AbstractLearningRule
+    rates: Network
+    key: Array
+    num_batches: Array
+    record_every: Array
+
+
 @eqx.filter_jit(donate="all-except-first")
 def train_chunk(
-    fixed: tuple[AbstractLearningRule, Examples, Network, Array, Array, Array, Array],
+    kept: tuple[Fixed, Examples, Array],
     state: TrainState,
     optimizer: optax.GradientTransformation,
     persistent: bool,
+    mesh: Mesh,
 ) -> tuple[TrainState, BatchLog]:
     """Trains on a table of batches in one compiled program.
 
     **Arguments:**
 
-    - `fixed`: what is kept, a tuple of the rule, the `Examples`, the learning rates
-      (`learning_rates`), the table `[batches, batch]` of example indices (`batch_table`), how
-      many of its rows to use, a random key, and every how many batches the size of the updates
-      is recorded. Batch number n of the whole run draws from `fold_in(key, n)`, so that
-      results do not depend on how the run is cut into chunks.
+    - `kept`: what is not donated: a `Fixed`; the `Examples`, dealt to shards
+      (`[shards, slots, ...]`); the table `[batches, shards, batch / shards]` of slots
+      (`Layout.table`).
     - `state`: is donated: use the returned one.
     - `optimizer`: from Optax; its updates are multiplied by the rates.
     - `persistent`: whether free phases start at the persistent particles or cold.
+    - `mesh`: the devices; each works on its shards, and corrections are summed over all.
     """
-    rule, examples, rates, table, num_batches, key, record_every = fixed
-    size = len(examples)
+    fixed, examples, table = kept
+    dealt, whole = PartitionSpec(SHARDS), PartitionSpec()
+    # Shapes, counts and functions among the leaves are no arrays; they stay outside.
+    rest = eqx.tree_at(lambda state: state.particles, state, None)
+    arrays, other = eqx.partition((fixed, rest), eqx.is_array)
 
-    def body(row: Array, carry: tuple[TrainState, BatchLog]) -> tuple[TrainState, BatchLog]:
-        state, log = carry
-        index = table[row]
-        present = index < size
-        x = examples.x.at[index].get(mode="clip")
-        target = examples.target.at[index].get(mode="clip")
-        # The index `size` of a padded example reads zeros here and writes nothing below.
+    def run(arrays, table, examples, particles):
+        fixed, rest = eqx.combine(arrays, other)
+        state = dataclasses.replace(rest, particles=particles)
+
+        def body(row, carry):
+            state, log = carry
+            state, entry = _train_batch(fixed, state, examples, table[row], optimizer, persistent)
+            return state, jax.tree.map(lambda rows, new: rows.at[row].set(new), log, entry)
+
+        log = BatchLog.empty(state.network, len(table))
+        state, log = lax.fori_loop(0, fixed.num_batches, body, (state, log))
+        rest = eqx.tree_at(lambda state: state.particles, state, None)
+        return eqx.filter(rest, eqx.is_array), state.particles, log
+
+    changed, particles, log = jax.shard_map(
+        run,
+        mesh=mesh,
+        in_specs=(whole, PartitionSpec(None, SHARDS), dealt, dealt),
+        out_specs=(whole, dealt, whole),
+        check_vma=False,
+    )(arrays, table, examples, state.particles)
+    rest = eqx.combine(changed, other[1])
+    return dataclasses.replace(rest, particles=particles), log
+
+
+def _train_batch(
+    fixed: Fixed,
+    state: TrainState,
+    examples: Examples,
+    slots: Array,
+    optimizer: optax.GradientTransformation,
+    persistent: bool,
+) -> tuple[TrainState, BatchLog]:
+    """One update from the shards of this device; sums over the devices where it must."""
+    network, particles = state.network, state.particles
+    empty = examples.x.shape[1]
+    total = lax.psum(jnp.sum(slots < empty, dtype=jnp.int32), SHARDS)
+    key = jax.random.fold_in(jax.random.wrap_key_data(fixed.key), state.batches_seen)
+    gradients, entries = [], []
+    for shard in range(len(slots)):  # of this device; one by one
+        index = slots[shard]
+        present = index < empty
+        # Indexed in one go: a shard taken out first would be copied whole.
+        x = examples.x.at[shard, index].get(mode="clip")
+        target = examples.target.at[shard, index].get(mode="clip")
+        # The empty slot of a padded example reads zeros here and writes nothing below.
         if persistent:
-            start = state.particles.at[index].get(mode="fill", fill_value=0)
+            start = particles.at[shard, index].get(mode="fill", fill_value=0)
         else:
-            start = state.network.cold_state(len(index))
-        found = rule.estimate(
-            state.network,
-            x,
-            target,
-            start,
-            jax.random.fold_in(key, state.batches_seen),
-            present.astype(x.dtype),
-        )
-        parameters = eqx.filter(state.network, eqx.is_inexact_array)
-        updates, optimizer_state = optimizer.update(
-            found.gradient,  # pyright: ignore[reportArgumentType]
-            state.optimizer_state,
-            parameters,  # pyright: ignore[reportArgumentType]
-        )
-        updates = jax.tree.map(jnp.multiply, rates, updates)
-        particles = state.particles
+            start = network.cold_state(len(index))
+        weights = present / total.astype(x.dtype)
+        found = fixed.rule.estimate(network, x, target, start, key, weights)
         if persistent:
-            particles = particles.at[index].set(found.free_states, mode="drop")
-        recorded = state.batches_seen % record_every == 0
-        output = state.network.output(found.free_states)
+            particles = particles.at[shard, index].set(found.free_states, mode="drop")
+        output = network.output(found.free_states)
         wrong = jnp.argmax(output, axis=1) != jnp.argmax(target, axis=1)
-        costs = jax.vmap(state.network.cost)(output, target)
-        entry = BatchLog(
-            examples=jnp.sum(present, dtype=jnp.int32),
-            errors=jnp.sum(present & wrong, dtype=jnp.int32),
-            cost=jnp.sum(jnp.where(present, costs, 0)),
-            free=PhaseLog.of(found.report.free, present),
-            nudged=PhaseLog.of(found.report.nudged[0], present),
-            corrections=_sizes(state.network, found.gradient, recorded),
-            updates=_sizes(state.network, updates, recorded),
+        costs = jax.vmap(network.cost)(output, target)
+        gradients.append(found.gradient)
+        entries.append(
+            (
+                jnp.sum(present & wrong, dtype=jnp.int32),
+                jnp.sum(jnp.where(present, costs, 0)),
+                PhaseLog.of(found.report.free, present),
+                PhaseLog.of(found.report.nudged[0], present),
+            )
         )
-        log = jax.tree.map(lambda whole, new: whole.at[row].set(new), log, entry)
-        network = apply_updates(state.network, updates)  # pyright: ignore[reportArgumentType]
-        after = TrainState(network, optimizer_state, particles, state.batches_seen + 1)
-        return after, log
-
-    return lax.fori_loop(0, num_batches, body, (state, BatchLog.empty(state.network, len(table))))
+    gradient = jax.tree.map(lambda *parts: lax.psum(sum(parts), SHARDS), *gradients)
+    parameters = eqx.filter(network, eqx.is_inexact_array)
+    updates, optimizer_state = optimizer.update(
+        gradient,
+        state.optimizer_state,
+        parameters,  # pyright: ignore[reportArgumentType]
+    )
+    updates = jax.tree.map(jnp.multiply, fixed.rates, updates)
+    recorded = state.batches_seen % fixed.record_every == 0
+    errors, costs, free, nudged = (list(part) for part in zip(*entries, strict=True))
+    entry = BatchLog(
+        examples=total,
+        errors=lax.psum(sum(errors), SHARDS),
+        cost=lax.psum(sum(costs), SHARDS),
+        free=PhaseLog.joined(free),
+        nudged=PhaseLog.joined(nudged),
+        corrections=_sizes(network, gradient, recorded),
+        updates=_sizes(network, updates, recorded),
+    )
+    network = apply_updates(network, updates)
+    return TrainState(network, optimizer_state, particles, state.batches_seen + 1), entry
 
 
 def _first(flags: Array) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Iterator
 
 import jax
@@ -10,12 +11,15 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from jax import Array
+from jax.sharding import Mesh
 
 from eqprop.energy import Network
+from eqprop.errors import ConfigError
 from eqprop.learning import AbstractLearningRule
-from eqprop.training.batches import batch_table
+from eqprop.training.batches import Layout
+from eqprop.training.devices import deal_out, mesh_for, replicate
 from eqprop.training.examples import Examples
-from eqprop.training.train import BatchLog, TrainState, train_chunk
+from eqprop.training.train import BatchLog, Fixed, TrainState, train_chunk
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,6 +55,8 @@ class Trainer:
     - `chunk_batches`: batches per compiled program; between two of them signals are seen and
       checkpoints written.
     - `record_every`: batches between two records of the size of the updates.
+    - `data_shards`: parts of a batch that relax independently, each on a device of its own as
+      far as there are devices (`Layout`).
     """
 
     examples: Examples
@@ -62,16 +68,51 @@ class Trainer:
     shuffle_seed: int | None = None
     chunk_batches: int = 250
     record_every: int = 500
+    data_shards: int = 1
+
+    @functools.cached_property
+    def layout(self) -> Layout:
+        """Where each example lives."""
+        return Layout(len(self.examples), self.batch_size, self.data_shards)
+
+    @functools.cached_property
+    def mesh(self) -> Mesh:
+        """The devices that the shards are on.
+
+        **Raises:** `ConfigError` if a process of the job would be left without work.
+        """
+        mesh = mesh_for(self.data_shards)
+        if jax.process_count() > 1 and mesh.size < jax.device_count():
+            raise ConfigError(
+                f"`data_shards` must be a multiple of the number of devices, "
+                f"{jax.device_count()}, in a job of {jax.process_count()} processes, got "
+                f"{self.data_shards}. Set training.data_shards = {jax.device_count()}."
+            )
+        return mesh
+
+    @functools.cached_property
+    def _on_devices(self) -> tuple[Examples, Network]:
+        dealt = jax.tree.map(self.layout.deal, jax.device_get(self.examples))
+        return deal_out(dealt, self.mesh), replicate(self.rates, self.mesh)
 
     def start(self, network: Network) -> TrainState:
         """The state before the first update."""
-        kept = len(self.examples) if self.persistent else 0
-        return TrainState.create(network, self.optimizer, kept)
+        return TrainState.create(
+            network, self.optimizer, self.layout, self.mesh, persistent=self.persistent
+        )
 
     @property
     def batches_per_epoch(self) -> int:
         """Updates per epoch, a short last batch included."""
-        return -(-len(self.examples) // self.batch_size)
+        return self.layout.batches
+
+    def kept_states(self, state: TrainState, count: int) -> Array:
+        """Where the free phases of the first `count` examples would start, on one device."""
+        if not self.persistent:
+            return state.network.cold_state(count)
+        return jnp.asarray(
+            np.asarray(state.particles[self.layout.place(np.arange(count))]), state.network.dtype
+        )
 
     def epoch(
         self, state: TrainState, rule: AbstractLearningRule, epoch: int, *, first_batch: int = 0
@@ -85,26 +126,29 @@ class Trainer:
         - `first_batch`: where to begin in the epoch, a multiple of `chunk_batches`.
         """
         rule.check(state.network)
-        table = batch_table(
-            len(self.examples), self.batch_size, epoch=epoch, shuffle_seed=self.shuffle_seed
-        )
+        table = self.layout.table(epoch=epoch, shuffle_seed=self.shuffle_seed)
+        examples, rates = self._on_devices
         total = len(table)
         length = min(self.chunk_batches, total)
         for begin in range(first_batch, total, length):
             rows = table[begin : begin + length]
             # Always the same shape, so that every chunk runs the same program.
-            padded = np.full((length, self.batch_size), len(self.examples), np.int32)
+            padded = np.full((length, *table.shape[1:]), self.layout.slots, np.int32)
             padded[: len(rows)] = rows
-            fixed = (
+            fixed = Fixed(
                 rule,
-                self.examples,
-                self.rates,
-                jnp.asarray(padded),
+                rates,
+                jax.random.key_data(self.key),
                 jnp.int32(len(rows)),
-                self.key,
                 jnp.int32(self.record_every),
             )
-            state, log = train_chunk(fixed, state, self.optimizer, self.persistent)
+            state, log = train_chunk(
+                (replicate(fixed, self.mesh), examples, jnp.asarray(padded)),
+                state,
+                self.optimizer,
+                self.persistent,
+                self.mesh,
+            )
             ran = slice(len(rows))
             log = jax.tree.map(lambda leaf, ran=ran: np.asarray(leaf)[ran], log)
             yield Chunk(state, log, begin + len(rows), total)

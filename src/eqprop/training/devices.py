@@ -1,0 +1,72 @@
+"""The devices that shards of a batch run on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import numpy as np
+from jax.experimental import multihost_utils
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+SHARDS = "shards"
+"""Name of the mesh axis along which shards are dealt to devices."""
+
+
+def mesh_for(shards: int) -> Mesh:
+    """As many of the devices (of all processes) as divide `shards`, each with as many shards.
+
+    In a job of several processes every process must take part, so there the number of devices
+    itself must divide `shards`; `Trainer` refuses it otherwise.
+    """
+    devices = jax.devices()
+    count = max(n for n in range(1, min(shards, len(devices)) + 1) if shards % n == 0)
+    return Mesh(np.array(devices[:count]), (SHARDS,))
+
+
+def replicate(tree: Any, mesh: Mesh) -> Any:
+    """Arrays of `tree` with a copy on every device of the mesh."""
+    return _put(tree, NamedSharding(mesh, PartitionSpec()))
+
+
+def deal_out(tree: Any, mesh: Mesh) -> Any:
+    """Arrays `[shards, ...]` of `tree`, each shard on its device."""
+    return _put(tree, NamedSharding(mesh, PartitionSpec(SHARDS)))
+
+
+def gathered(array: Any) -> np.ndarray:
+    """An array with all its shards, from every device and process, on the host."""
+    if jax.process_count() > 1:
+        return np.asarray(multihost_utils.process_allgather(array, tiled=True))
+    return np.asarray(array)
+
+
+def join_processes(
+    address: str, *, processes: int, process: int, timeout_seconds: int = 100
+) -> None:
+    """Makes this process one of a job that trains together; call it before anything else.
+
+    **Arguments:**
+
+    - `address`: `host:port` at which process 0 can be reached by the others.
+    - `processes`: how many there are; `process`, the number of this one, from 0.
+    - `timeout_seconds`: after so long without a sign of life of another process, this one
+      ends with an error, instead of waiting for it for ever.
+    """
+    jax.config.update("jax_cpu_collectives_implementation", "gloo")
+    jax.distributed.initialize(
+        address,
+        num_processes=processes,
+        process_id=process,
+        initialization_timeout=timeout_seconds,
+        heartbeat_timeout_seconds=timeout_seconds,
+    )
+
+
+def _put(tree: Any, sharding: NamedSharding) -> Any:
+    arrays, rest = eqx.partition(tree, eqx.is_array_like)
+    if jax.process_count() > 1:
+        # Each process holds all of every array and gives its devices their part of it.
+        arrays = jax.tree.map(np.asarray, arrays)
+    return eqx.combine(jax.device_put(arrays, sharding), rest)
