@@ -23,7 +23,7 @@ def test_mnist_has_the_papers_splits():
         "test": 10_000,
     }
     x = found.split("train").x
-    assert x.dtype == np.float32 and x.min() == 0 and x.max() == 1
+    assert x.dtype == np.uint8 and x.min() == 0 and x.max() == 255
     assert found.split("train").target[:5].tolist() == [5, 0, 4, 1, 9]
     assert found.split("validation").target[:5].tolist() == [3, 8, 6, 9, 6]
 

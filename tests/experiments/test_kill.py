@@ -80,7 +80,8 @@ def assert_same_run(folder: Path, whole: Path) -> None:
     for path in (folder, whole):
         run_id = json.loads((path / "run.json").read_text())["id"]
         last = sorted((path / "checkpoints").glob("step-*"))[-1]
-        arrays = dict(read_checkpoint(last, run_id).files["training.safetensors"])
+        files = read_checkpoint(last, run_id).files
+        arrays = files["training.safetensors"] | files["particles_0.safetensors"]
         ends.append(arrays | load_file(path / "network.safetensors"))
     mine, theirs = ends
     assert mine.keys() == theirs.keys() and len(mine) > 20

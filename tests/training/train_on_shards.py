@@ -35,17 +35,18 @@ def main(out: str, shards: int, address: str = "", process: int = 0, end: str = 
         chunk_batches=1,
         data_shards=shards,
     )
-    state, first, wrong = trainer.start(network), None, 0
+    state, wrong = trainer.start(network), 0
+    start = first = network.hopfield.dense_weights()
     for chunk in trainer.epoch(state, rule, 0):
         state = chunk.state
         wrong += int(chunk.log.errors.sum())
-        if first is None:
+        if chunk.batches_done == 1:
             first = state.network.hopfield.dense_weights()
         if end == "die" and process == 1 and chunk.batches_done == 3:
             os._exit(7)
     np.savez(
         out,
-        start=network.hopfield.dense_weights(),
+        start=start,
         first=first,
         particles=trainer.layout.collect(gathered(state.particles)),
         error=wrong / len(examples),
@@ -54,4 +55,8 @@ def main(out: str, shards: int, address: str = "", process: int = 0, end: str = 
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), *sys.argv[3:4], *map(int, sys.argv[4:5]), *sys.argv[5:])
+    out, shards, *peers = sys.argv[1:]
+    if peers:
+        main(out, int(shards), peers[0], int(peers[1]), *peers[2:])
+    else:
+        main(out, int(shards))

@@ -24,7 +24,7 @@ def mnist_5k() -> Dataset:
             "Run `pip install 'eqprop[datasets]'`."
         ) from None
     x, labels = mnist_data()
-    x, labels = (x / 255).astype(np.float32), labels.astype(np.int64)
+    x, labels = x.astype(np.uint8), labels.astype(np.int64)
     rng = np.random.default_rng(5000)
     members = [rng.permutation(np.flatnonzero(labels == digit)) for digit in range(10)]
     train = rng.permutation(np.concatenate([m[:400] for m in members]))

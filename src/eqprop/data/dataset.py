@@ -16,7 +16,7 @@ class Split:
 
     **Attributes:**
 
-    - `x`: `[examples, inputs]` float32 in [0, 1].
+    - `x`: `[examples, inputs]`, float32 in [0, 1] or uint8 pixels from 0 to 255.
     - `target`: labels `[examples]` (whole numbers) or `[examples, outputs]`.
     """
 

@@ -231,7 +231,7 @@ def _in_short(problem: Exception) -> str:
 
 
 def _images(content: bytes) -> np.ndarray:
-    return _array(content, 3).reshape(-1, 784).astype(np.float32) / np.float32(255)
+    return _array(content, 3).reshape(-1, 784)
 
 
 def _labels(content: bytes) -> np.ndarray:

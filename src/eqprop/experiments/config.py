@@ -230,8 +230,10 @@ class EvaluationConfig(Settings):
         default=2000, description="stratified validation examples at each look"
     )
     full_every: Positive = Field(default=10, description="epochs between two looks at all examples")
-    start: Literal["cold", "kept"] = Field(
-        default="cold", description="cold: units at 0; kept: states of the look before, as released"
+    start: Literal["cold", "kept", "both"] = Field(
+        default="cold",
+        description="cold: units at 0; kept: states of the look before, as released; both: the "
+        "error from kept states is recorded beside the one from a cold start",
     )
     max_steps: Positive = Field(
         default=300, description="sweeps at most; the share unsettled is reported"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -17,7 +18,7 @@ from eqprop.experiments.health import WARNINGS
 from eqprop.experiments.wiring import STREAMS, stream_seed
 from eqprop.records import Checkpoint
 from eqprop.topology import Topology
-from eqprop.training import BatchLog, Trainer, TrainState, tree_from_arrays, tree_to_arrays
+from eqprop.training import BatchLog, Layout, Trainer, TrainState, tree_from_arrays, tree_to_arrays
 
 NETWORK, TRAINING, LOG = "network.safetensors", "training.safetensors", "log.safetensors"
 
@@ -85,8 +86,12 @@ class Snapshot:
         log = tree_to_arrays(join_logs(self.logs), "log") if self.logs else {}
         return {
             NETWORK: self.network_arrays(),
-            TRAINING: self.state.to_arrays(self.trainer.layout) | tree_to_arrays(self.kept, "kept"),
+            TRAINING: self.state.to_arrays() | tree_to_arrays(self.kept, "kept"),
             LOG: log,
+        } | {
+            # A file for each shard, so that no more than one is copied at a time.
+            particles_file(shard): {"particles": particles}
+            for shard, particles in enumerate(self.state.particles_by_shard())
         }
 
     def meta(self, config: RunConfig, data_digest: str) -> dict[str, Any]:
@@ -118,7 +123,8 @@ class Snapshot:
             topology, network = network_from_arrays(config, found.files[NETWORK], path)
             trainer = self.trainer
             arrays = found.files[TRAINING]
-            state = self.state.with_arrays(network, arrays, trainer.layout, trainer.mesh)
+            particles = _particles(found.files, trainer.layout)
+            state = self.state.with_arrays(network, arrays, particles, trainer.mesh)
             kept = tree_from_arrays(self.kept, arrays, "kept")
             logs = [_log(state, found.files[LOG], cursor.batch)] if cursor.batch else []
             key = jax.random.wrap_key_data(jnp.asarray(meta["key"], jnp.uint32))
@@ -140,6 +146,18 @@ class Snapshot:
                 f"{path}. Point --data-dir to the original files."
             )
         return Snapshot(cursor, topology, state, kept, logs, trainer)
+
+
+def particles_file(shard: int) -> str:
+    """Name of the file with the particles of a shard."""
+    return f"particles_{shard}.safetensors"
+
+
+def _particles(files: Mapping[str, Any], layout: Layout) -> list[np.ndarray]:
+    if "particles" in files[TRAINING]:  # as earlier versions had them, in the order of the examples
+        flat = files[TRAINING]["particles"]
+        return list(layout.deal(flat)) if len(flat) else list(flat[None])
+    return [files[particles_file(shard)]["particles"] for shard in range(layout.shards)]
 
 
 def _log(state: TrainState, arrays: dict[str, np.ndarray], batches: int) -> BatchLog:

@@ -28,7 +28,7 @@ from eqprop.experiments.snapshot import NETWORK, Cursor, Snapshot
 from eqprop.experiments.wiring import build_topology
 from eqprop.records import Checkpoint, Checkpoints, RunFolder, environment
 from eqprop.relaxation import monotone_bound
-from eqprop.training import Examples, Probe, Trainer, probe
+from eqprop.training import Examples, Probe, Trainer, inputs, probe
 
 _PROBED = 200  # examples whose free phase is watched step by step once an epoch
 
@@ -90,7 +90,7 @@ class Work:
         network = build_network(config, topology)
         examples = _examples(network, dataset.split("train"))
         trainer = build_trainer(config, network, examples)
-        counts = np.asarray(examples.target).sum(axis=0)
+        counts = examples.target.sum(axis=0)
         self.largest_class = counts.max() / counts.sum()
         validation = dataset.split("validation")
         looks = {"part": validation.stratified(config.evaluation.examples), "all": validation}
@@ -98,7 +98,7 @@ class Work:
             looks["test"] = dataset.split("test")
         self.looks = {name: _examples(network, split) for name, split in looks.items()}
         kept = {}
-        if config.evaluation.start == "kept":
+        if config.evaluation.start != "cold":
             kept = {name: network.cold_state(len(self.looks[name])) for name in ("part", "all")}
         state = trainer.start(network)
         self.now = Snapshot(Cursor(), topology, state, kept, [], trainer)
@@ -194,17 +194,21 @@ class Work:
         whole = epoch == self.config.training.epochs or epoch % wanted.full_every == 0
         name, kept = "all" if whole else "part", dict(now.kept)
         if whole or epoch % wanted.every == 0:
-            found = look(
-                self.config,
-                now.state.network,
-                self.looks[name],
-                states=kept.get(name),
-                between=self._stop_if_asked,
-            )
-            if name in kept:
-                kept[name] = found.states
-            entry |= evaluation_entry("validation", found)
-            cursor.validation_error = found.error
+            looks = {"validation": kept.get(name)}
+            if wanted.start == "both":
+                looks = {"validation": None, "validation_kept": kept[name]}
+            for label, states in looks.items():
+                found = look(
+                    self.config,
+                    now.state.network,
+                    self.looks[name],
+                    states=states,
+                    between=self._stop_if_asked,
+                )
+                if states is not None:
+                    kept[name] = found.states
+                entry |= evaluation_entry(label, found)
+            cursor.validation_error = entry["validation_error"]
         # Nothing can interrupt from here on: the epoch is written and counted, or neither.
         self._write([entry])
         self._tell(
@@ -225,7 +229,7 @@ class Work:
 
     def _probe(self) -> Probe:
         state = self.now.state
-        x = self.trainer.examples.x[:_PROBED]
+        x = inputs(self.trainer.examples.x[:_PROBED], state.network.dtype)
         start = self.trainer.kept_states(state, len(x))
         phase = free_phase(self.config, self.now.cursor.epoch)
         return jax.device_get(probe(state.network, x, start, phase))

@@ -25,7 +25,7 @@ from eqprop.errors import RunFolderError
 SCHEMA = 1
 _MANIFEST = "manifest.json"
 _MANIFEST_LIMIT = 4 << 20
-_FILE_NAME = re.compile(r"[a-z][a-z_]*\.safetensors")
+_FILE_NAME = re.compile(r"[a-z][a-z_]*[0-9]{0,4}\.safetensors")
 _STEP_NAME = re.compile(r"step-(\d{9})")
 
 Files = Mapping[str, Mapping[str, np.ndarray]]

@@ -4,7 +4,7 @@ from eqprop.training.arrays import tree_from_arrays, tree_to_arrays
 from eqprop.training.batches import Layout
 from eqprop.training.devices import join_processes
 from eqprop.training.evaluate import Evaluation, evaluate
-from eqprop.training.examples import Examples, one_hot
+from eqprop.training.examples import Examples, inputs, one_hot
 from eqprop.training.model import Model, default_rule, evaluation_phase
 from eqprop.training.probe import Probe, probe
 from eqprop.training.train import BatchLog, Fixed, PhaseLog, TrainState, train_chunk
@@ -25,6 +25,7 @@ __all__ = [
     "default_rule",
     "evaluate",
     "evaluation_phase",
+    "inputs",
     "join_processes",
     "one_hot",
     "probe",

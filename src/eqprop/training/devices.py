@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import equinox as eqx
@@ -14,13 +15,13 @@ SHARDS = "shards"
 """Name of the mesh axis along which shards are dealt to devices."""
 
 
-def mesh_for(shards: int) -> Mesh:
-    """As many of the devices (of all processes) as divide `shards`, each with as many shards.
+def mesh_for(shards: int, devices: Sequence[Any] | None = None) -> Mesh:
+    """As many devices (default: of all processes) as divide `shards`, each with as many shards.
 
     In a job of several processes every process must take part, so there the number of devices
     itself must divide `shards`; `Trainer` refuses it otherwise.
     """
-    devices = jax.devices()
+    devices = jax.devices() if devices is None else devices
     count = max(n for n in range(1, min(shards, len(devices)) + 1) if shards % n == 0)
     return Mesh(np.array(devices[:count]), (SHARDS,))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections.abc import Callable
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -15,7 +16,8 @@ from jax import Array
 from eqprop.energy import Network
 from eqprop.learning import Phase
 from eqprop.relaxation import Equilibrium, FixedSteps, relax
-from eqprop.training.examples import Examples
+from eqprop.training.devices import deal_out, mesh_for, replicate
+from eqprop.training.examples import Examples, inputs
 
 _SHRINK = 5  # the last examples are relaxed in a fifth of the slots
 
@@ -38,7 +40,7 @@ class Evaluation:
     cost: float
     unsettled: float
     steps: float
-    states: Array | None
+    states: np.ndarray | None
     outputs: np.ndarray
 
     @property
@@ -53,7 +55,7 @@ def evaluate(
     phase: Phase,
     *,
     batch_size: int = 500,
-    states: Array | None = None,
+    states: Any = None,
     check_every: int = 10,
     between: Callable[[], None] = lambda: None,
 ) -> Evaluation:
@@ -74,6 +76,9 @@ def evaluate(
     - `between`: called before each batch; may raise to give up.
     """
     size, slots = len(examples), min(batch_size, len(examples))
+    # Slots are dealt to the devices of this process; they have nothing to say to each other.
+    mesh = mesh_for(slots, jax.local_devices())
+    network = replicate(network, mesh)
     limit = int(phase.termination.max_steps)
     check_every = min(check_every, limit)
     outputs = np.zeros((size, network.num_outputs), network.dtype)
@@ -84,12 +89,15 @@ def evaluate(
     # example waits for the slowest of a batch.
     index = np.fromiter(itertools.islice(waiting, slots), np.int32)
     fresh, taken = np.ones(slots, bool), np.zeros(slots, int)
-    state = network.cold_state(slots)
+    state = deal_out(np.zeros((slots, network.num_free), network.dtype), mesh)
     while (index < size).any():
         between()
-        found, output = _relax_slots(
-            network, examples, phase, check_every, index, fresh, state, states
-        )
+        start = np.zeros((len(index), 0), network.dtype)
+        if states is not None:
+            start = np.asarray(states[np.minimum(index, size - 1)])
+        x = examples.x[np.minimum(index, size - 1)]
+        given = deal_out((x, start, fresh), mesh)
+        found, output = _relax_slots(network, phase, check_every, *given, state)
         state, settled = found.state, np.asarray(found.settled)
         taken += int(found.steps)
         done = (index < size) & (settled | (taken >= limit))
@@ -103,19 +111,20 @@ def evaluate(
         for slot in np.flatnonzero(done):
             index[slot] = next(waiting, size)
             fresh[slot] = index[slot] < size
-        few = slots // _SHRINK
+        few = slots // _SHRINK // mesh.size * mesh.size
         if len(index) > few > 0 and (index < size).sum() <= few:
             # Few are left: relax no more slots than needed.
             order = np.argsort(index == size, kind="stable")[:few]
-            index, fresh, taken, state = index[order], fresh[order], taken[order], state[order]
+            index, fresh, taken = index[order], fresh[order], taken[order]
+            state = deal_out(np.asarray(state)[order], mesh)
     shown = jnp.asarray(outputs)
-    wrong = jnp.argmax(shown, axis=1) != jnp.argmax(examples.target, axis=1)
+    wrong = jnp.argmax(shown, axis=1) != np.argmax(examples.target, axis=1)
     return Evaluation(
         errors=int(wrong.sum()),
         cost=float(jnp.mean(jax.vmap(network.cost)(shown, examples.target))),
         unsettled=unsettled / size,
         steps=steps / size,
-        states=None if ends is None else jnp.asarray(ends),
+        states=ends,
         outputs=outputs,
     )
 
@@ -123,21 +132,17 @@ def evaluate(
 @eqx.filter_jit
 def _relax_slots(
     network: Network,
-    examples: Examples,
     phase: Phase,
     check_every: int,
-    index: np.ndarray,
-    fresh: np.ndarray,
+    x: Array,
+    start: Array,
+    fresh: Array,
     state: Array,
-    states: Array | None,
 ) -> tuple[Equilibrium, Array]:
-    """Relaxes every slot until the next check, `fresh` ones from their start."""
-    clamped = network.energy.clamp(examples.x.at[index].get(mode="clip"))
-    if states is None:
-        start = network.cold_state(len(index))
-    else:
-        start = states.at[index].get(mode="fill", fill_value=0)
-    state = jnp.where(fresh[:, None], start, state)
+    """Relaxes every slot until the next check, `fresh` ones from `start`, or cold without one."""
+    clamped = network.energy.clamp(inputs(x, network.dtype))
+    begin = start if start.shape[1] else jnp.zeros_like(state)
+    state = jnp.where(fresh[:, None], begin, state)
     steps = FixedSteps(check_every, phase.termination.tolerance)
     found = relax(clamped, state, phase.method, steps)
     return found, network.output(found.state)

@@ -14,27 +14,28 @@ from eqprop.errors import DataError
 
 
 class Examples(eqx.Module):
-    """Inputs and targets of a split, on the device.
+    """Inputs and targets of a split.
 
     **Attributes:**
 
-    - `x`: `[examples, inputs]` in [0, 1].
+    - `x`: `[examples, inputs]` in [0, 1]; or uint8, pixels from 0 to 255, which take a quarter of
+      the memory and become numbers in [0, 1] where they are used (`inputs`).
     - `target`: `[examples, outputs]`; one-hot for classes.
     """
 
-    x: Array
-    target: Array
+    x: Any
+    target: Any
 
     def __len__(self) -> int:
         return self.x.shape[0]
 
     @staticmethod
     def of(network: Network, x: Any, target: Any) -> Examples:
-        """Checks arrays against `network` and puts them on the device.
+        """Checks arrays against `network`.
 
         **Arguments:**
 
-        - `x`: `[examples, ...]` in [0, 1]; further axes are flattened.
+        - `x`: `[examples, ...]` in [0, 1], or uint8 pixels; further axes are flattened.
         - `target`: class labels `[examples]` (whole numbers), or `[examples, outputs]`.
 
         **Raises:** `DataError` for inputs outside [0, 1], NaN, labels out of range, or
@@ -52,13 +53,9 @@ class Examples(eqx.Module):
                 f"`x` must have {network.num_inputs} inputs per example to fit the network, got "
                 f"{x.shape[1]}. Set the first of `layer_sizes` to {x.shape[1]}."
             )
-        if not np.isfinite(x).all():
-            raise DataError("`x` must be finite, got NaN or infinity. Clean the data first.")
-        if x.min() < 0 or x.max() > 1:
-            raise DataError(
-                f"`x` must lie in [0, 1], got values from {x.min():g} to {x.max():g}. Input units "
-                "are clamped to rho(x) in [0, 1]. Scale the data, for example by its maximum."
-            )
+        _check_inputs(x)
+        if x.dtype != np.uint8:
+            x = x.astype(network.dtype, copy=False)
         if target.ndim == 1 and np.issubdtype(target.dtype, np.integer):
             target = one_hot(target, network.num_outputs)
         if target.shape != (len(x), network.num_outputs):
@@ -69,7 +66,35 @@ class Examples(eqx.Module):
             )
         if not np.isfinite(target).all():
             raise DataError("`target` must be finite, got NaN or infinity. Clean the data first.")
-        return Examples(jnp.asarray(x, network.dtype), jnp.asarray(target, network.dtype))
+        return Examples(x, target.astype(network.dtype, copy=False))
+
+
+def inputs(x: Any, dtype: Any) -> Array:
+    """Inputs as the input units take them: uint8 pixels divided by 255, anything else as it is.
+
+    >>> inputs(np.array([[0, 255]], np.uint8), jnp.float32)
+    Array([[0., 1.]], dtype=float32)
+    """
+    if x.dtype == jnp.uint8:
+        return jnp.asarray(x, dtype) / 255
+    return jnp.asarray(x, dtype)
+
+
+def _check_inputs(x: np.ndarray) -> None:
+    if x.dtype == np.uint8:
+        if x.max() == 1:
+            raise DataError(
+                "`x` of type uint8 is taken as pixels from 0 to 255, got only zeros and ones. "
+                "Pass `x.astype(float)` if 1 means fully on."
+            )
+        return
+    if not np.isfinite(x).all():
+        raise DataError("`x` must be finite, got NaN or infinity. Clean the data first.")
+    if x.min() < 0 or x.max() > 1:
+        raise DataError(
+            f"`x` must lie in [0, 1], got values from {x.min():g} to {x.max():g}. Input units "
+            "are clamped to rho(x) in [0, 1]. Scale the data, for example by its maximum."
+        )
 
 
 def one_hot(labels: np.ndarray, classes: int) -> np.ndarray:

@@ -15,12 +15,13 @@ from jax import Array, lax
 from jax.sharding import Mesh, PartitionSpec
 
 from eqprop.energy import HopfieldEnergy, Network
+from eqprop.errors import ConfigError
 from eqprop.learning import AbstractLearningRule, apply_updates
 from eqprop.relaxation import Equilibrium
 from eqprop.training.arrays import tree_from_arrays, tree_to_arrays
 from eqprop.training.batches import Layout
-from eqprop.training.devices import SHARDS, deal_out, replicate
-from eqprop.training.examples import Examples
+from eqprop.training.devices import SHARDS, deal_out, gathered, replicate
+from eqprop.training.examples import Examples, inputs
 
 
 class TrainState(eqx.Module):
@@ -64,30 +65,36 @@ class TrainState(eqx.Module):
         )
         return TrainState(network, optimizer_state, deal_out(particles, mesh), batches_seen)
 
-    def to_arrays(self, layout: Layout) -> dict[str, np.ndarray]:
-        """Everything but the network as host arrays; `Network.to_arrays` gives that.
-
-        Particles are `[examples, free units]`, in the order of the examples.
-        """
-        if self.particles.shape[1]:
-            particles = layout.collect(self.particles)
-        else:
-            particles = np.zeros((0, self.particles.shape[2]), self.particles.dtype)
-        arrays = {"particles": particles, "batches_seen": np.asarray(self.batches_seen)}
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """Everything but network and particles as host arrays."""
+        arrays = {"batches_seen": np.asarray(self.batches_seen)}
         return arrays | tree_to_arrays(self.optimizer_state, "optimizer")
 
+    def particles_by_shard(self) -> list[np.ndarray]:
+        """The particles of each shard, `[slots, free units]`; without a copy on a CPU."""
+        if jax.process_count() > 1:
+            return list(gathered(self.particles))
+        parts = sorted(self.particles.addressable_shards, key=lambda part: part.index[0].start or 0)
+        return [shard for part in parts for shard in np.asarray(part.data)]
+
     def with_arrays(
-        self, network: Network, arrays: Mapping[str, np.ndarray], layout: Layout, mesh: Mesh
+        self,
+        network: Network,
+        arrays: Mapping[str, np.ndarray],
+        particles: Sequence[np.ndarray],
+        mesh: Mesh,
     ) -> TrainState:
-        """This state with another network and with what `to_arrays` gave.
+        """This state with another network and with what was taken out of one like it.
 
         **Raises:** `ConfigError` if an array is missing or does not fit.
         """
-        kept = layout.num_examples if self.particles.shape[1] else 0
-        like = np.zeros((kept, self.particles.shape[2]), self.particles.dtype)
-        particles = np.asarray(tree_from_arrays(like, _only(arrays, "particles"), "particles"))
-        shape = (layout.shards, 0, particles.shape[1])
-        particles = layout.deal(particles) if kept else particles.reshape(shape)
+        shape = self.particles.shape
+        fit = [part.shape == shape[1:] and part.dtype == self.particles.dtype for part in particles]
+        if len(fit) != shape[0] or not all(fit):
+            raise ConfigError(
+                f"`particles` must be {shape[0]} arrays of shape {shape[1:]}, got "
+                f"{[part.shape for part in particles]}. They were saved from something else."
+            )
         batches_seen = tree_from_arrays(
             self.batches_seen, _only(arrays, "batches_seen"), "batches_seen"
         )
@@ -95,7 +102,12 @@ class TrainState(eqx.Module):
         network, optimizer_state, batches_seen = replicate(
             (network, optimizer_state, batches_seen), mesh
         )
-        return TrainState(network, optimizer_state, deal_out(particles, mesh), batches_seen)
+        dealt = jax.make_array_from_callback(
+            shape,
+            self.particles.sharding,
+            lambda index: np.stack(particles[index[0]]),  # pyright: ignore[reportOptionalSubscript]
+        )
+        return TrainState(network, optimizer_state, dealt, batches_seen)
 
 
 def _only(arrays: Mapping[str, np.ndarray], name: str) -> dict[str, np.ndarray]:
@@ -262,7 +274,7 @@ def _train_batch(
         index = slots[shard]
         present = index < empty
         # Indexed in one go: a shard taken out first would be copied whole.
-        x = examples.x.at[shard, index].get(mode="clip")
+        x = inputs(examples.x.at[shard, index].get(mode="clip"), network.dtype)
         target = examples.target.at[shard, index].get(mode="clip")
         # The empty slot of a padded example reads zeros here and writes nothing below.
         if persistent:

@@ -92,7 +92,7 @@ class Trainer:
 
     @functools.cached_property
     def _on_devices(self) -> tuple[Examples, Network]:
-        dealt = jax.tree.map(self.layout.deal, jax.device_get(self.examples))
+        dealt = jax.tree.map(self.layout.deal, self.examples)
         return deal_out(dealt, self.mesh), replicate(self.rates, self.mesh)
 
     def start(self, network: Network) -> TrainState:
