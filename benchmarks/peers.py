@@ -1,0 +1,185 @@
+"""The same work done by other codes, each in a process of its own with the same threads.
+
+python benchmarks/peers.py --python PYTHON [--released CHECKOUT] [--ebl CHECKOUT]
+
+PYTHON is an interpreter with PyTorch. CHECKOUT are folders with the paper's released code
+(github.com/jgammell/Equilibrium_Propagation_mobile) and with
+github.com/rain-neuromorphics/energy-based-learning; nothing of theirs is copied. `python -O`
+runs the released code, since an assertion of exact symmetry fails in it on a CPU.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import common
+
+common.a_core_per_shard()
+
+import jax  # noqa: E402
+import jax.numpy as jnp  # noqa: E402
+import numpy as np  # noqa: E402
+import optax  # noqa: E402
+
+import eqprop  # noqa: E402
+from eqprop import data  # noqa: E402
+from eqprop.training import Examples  # noqa: E402
+
+SIZES = (784, 500, 500, 500, 10)
+SGD = optax.sgd(1.0)
+
+
+def batches(count: int, batch: int = 20) -> tuple[np.ndarray, np.ndarray]:
+    """The first MNIST training batches, `[count, batch, ...]`."""
+    split = data.load("mnist").split("train").first(count * batch)
+    x = split.x.reshape(count, batch, -1).astype(np.float32) / np.float32(255)
+    return x, np.eye(10, dtype=np.float32)[split.target].reshape(count, batch, 10)
+
+
+def run_peer(python: str, driver: str, checkout: Path, suffix: str, **work: object) -> dict:
+    """What a driver measured."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "work.npz"
+        np.savez(path, **work)  # pyright: ignore[reportArgumentType]
+        script = Path(__file__).parent / "drivers" / driver
+        subprocess.run([python, "-O", str(script), str(checkout), str(path)], check=True)
+        with np.load(path.with_name(f"work-{suffix}.npz")) as found:
+            return dict(found)
+
+
+def network_like(peer: dict) -> eqprop.Network:
+    """The released code's own initial weights and wiring."""
+    topology = eqprop.from_adjacency(peer["mask"], SIZES)
+    energy = eqprop.HopfieldEnergy.from_dense(topology, peer["start"], np.zeros(sum(SIZES)))
+    return eqprop.Network(energy, eqprop.SquaredError())
+
+
+def train(network, x, y, rule, *, epochs: int = 1, shards: int = 2):
+    """Trains on the batches; returns the network and, per epoch, the seconds of a batch."""
+    import time
+
+    examples = Examples.of(network, x.reshape(-1, x.shape[2]), y.reshape(-1, y.shape[2]))
+    trainer = eqprop.Trainer(
+        examples,
+        SGD,
+        eqprop.learning_rates(network, 0.02),
+        x.shape[1],
+        jax.random.key(0),
+        chunk_batches=len(x),
+        data_shards=shards,
+    )
+    state, seconds = trainer.start(network), []
+    for epoch in range(epochs):
+        began = time.perf_counter()
+        for chunk in trainer.epoch(state, rule, epoch):
+            state = chunk.state
+        seconds.append((time.perf_counter() - began) / len(x))
+    return state.network, seconds
+
+
+def as_released(beta: float = 1.0, *, random: bool = True) -> eqprop.EquilibriumPropagation:
+    """500 Euler steps and 8 split steps."""
+    nudging = eqprop.RandomSign(beta) if random else eqprop.OneSided(beta)
+    return eqprop.EquilibriumPropagation(
+        nudging,
+        eqprop.Phase(eqprop.Euler(0.5), eqprop.FixedSteps(500)),
+        eqprop.Phase(eqprop.Euler(0.5, nudging_step="split"), eqprop.FixedSteps(8)),
+    )
+
+
+def four_batches(peer: dict, x: np.ndarray, y: np.ndarray) -> float:
+    """Largest difference of the weights after four batches from the same start and signs."""
+    network = network_like(peer)
+    for index in range(4):
+        rule = as_released(float(peer["betas"][index]), random=False)
+        network, _ = train(network, x[index : index + 1], y[index : index + 1], rule)
+    return float(np.abs(network.hopfield.dense_weights() - peer["weights"]).max())
+
+
+def main() -> None:
+    options = common.parser(__doc__ or "")
+    options.add_argument("--python", default=sys.executable, help="interpreter with PyTorch")
+    options.add_argument("--released", type=Path)
+    options.add_argument("--ebl", type=Path)
+    options.add_argument("--repeats", type=int, default=3, help="times each peer is run")
+    given = options.parse_args()
+    rows = []
+    threads = jax.device_count()
+
+    def add(what: str, peer: float, ours: float, note: str) -> None:
+        rows.append(
+            {
+                "work": what,
+                "peer_ms": 1e3 * peer,
+                "ours_ms": 1e3 * ours,
+                "ratio": peer / ours,
+                "note": note,
+            }
+        )
+
+    if given.released:
+        x, y = batches(8)
+        for name, connections in (("rewired", 100_000), ("layered", 0)):
+            peers, ours = [], []
+            for _ in range(given.repeats):
+                peer = run_peer(
+                    given.python,
+                    "released.py",
+                    given.released,
+                    "released",
+                    x=x,
+                    y=y,
+                    layer_sizes=SIZES,
+                    steps=[500, 8],
+                    connections=connections,
+                    threads=threads,
+                )
+                peers.append(common.median(peer["seconds"][2:]))
+                _, seconds = train(network_like(peer), x, y, as_released(), epochs=4)
+                ours.append(common.median(seconds[1:]))
+            peer = run_peer(
+                given.python, "released.py", given.released, "released", x=x[:4], y=y[:4],
+                layer_sizes=SIZES, steps=[500, 8], connections=connections, threads=threads,
+            )  # fmt: skip
+            off = four_batches(peer, x, y)
+            add(
+                f"released code, {name}, 500 + 8 steps",
+                common.median(peers),
+                common.median(ours),
+                f"weights differ by {off:.1e} after four batches",
+            )
+    if given.ebl:
+        x, y = batches(60)
+        network = eqprop.Network.initialize(eqprop.layered(SIZES), seed=0)
+        block = eqprop.BlockCoordinateDescent()
+        rule = eqprop.EquilibriumPropagation(
+            eqprop.OneSided(0.5),
+            eqprop.Phase(block, eqprop.FixedSteps(20)),
+            eqprop.Phase(block, eqprop.FixedSteps(8)),
+        )
+        peers, ours = [], []
+        for _ in range(given.repeats):
+            peer = run_peer(
+                given.python, "energy_based_learning.py", given.ebl, "ebl", x=x, y=y,
+                layer_sizes=SIZES, steps=[20, 8], threads=threads,
+            )  # fmt: skip
+            peers.append(common.median(peer["seconds"][5:]))
+            _, seconds = train(network, x, y, rule, epochs=4)
+            ours.append(common.median(seconds[1:]))
+        add(
+            "energy-based-learning, layered, 20 + 8 sweeps",
+            common.median(peers),
+            common.median(ours),
+            "its nudged phase is run twice, at 0 and at beta",
+        )
+    if not rows:
+        options.error("name a checkout with --released or --ebl")
+    common.write("peers", rows, given.out)
+
+
+if __name__ == "__main__":
+    jnp.zeros(1)
+    main()
