@@ -95,9 +95,7 @@ class TrainState(eqx.Module):
                 f"`particles` must be {shape[0]} arrays of shape {shape[1:]}, got "
                 f"{[part.shape for part in particles]}. They were saved from something else."
             )
-        batches_seen = tree_from_arrays(
-            self.batches_seen, _only(arrays, "batches_seen"), "batches_seen"
-        )
+        batches_seen = tree_from_arrays(self.batches_seen, arrays, "batches_seen")
         optimizer_state = tree_from_arrays(self.optimizer_state, arrays, "optimizer")
         network, optimizer_state, batches_seen = replicate(
             (network, optimizer_state, batches_seen), mesh
@@ -108,10 +106,6 @@ class TrainState(eqx.Module):
             lambda index: np.stack(particles[index[0]]),  # pyright: ignore[reportOptionalSubscript]
         )
         return TrainState(network, optimizer_state, dealt, batches_seen)
-
-
-def _only(arrays: Mapping[str, np.ndarray], name: str) -> dict[str, np.ndarray]:
-    return {name: arrays[name]} if name in arrays else {}
 
 
 class PhaseLog(eqx.Module):
