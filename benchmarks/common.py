@@ -6,6 +6,7 @@ import argparse
 import csv
 import os
 import platform
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -76,3 +77,89 @@ def a_core_per_shard(shards: int = 2) -> None:
     from eqprop.experiments.machine import use_a_core_per_shard
 
     use_a_core_per_shard(shards)
+
+
+SIZES = (784, 500, 500, 500, 10)
+"""Units per layer of the paper's networks."""
+
+
+def mnist_inputs(count: int) -> Any:
+    """The first training digits as inputs, `[count, 784]`."""
+    import numpy as np
+
+    from eqprop import data
+
+    split = data.load("mnist").split("train").first(count)
+    return split.x.reshape(count, -1).astype(np.float32) / np.float32(255)
+
+
+def rule_for(**settings: Any) -> Any:
+    """Equilibrium propagation as a run does it in its first epoch; `settings` as in `paper_run`."""
+    from eqprop.experiments.build import build_rule
+    from eqprop.experiments.config import build
+
+    return build_rule(build(settings), 0)
+
+
+def paper_run(name: str, batches: int, **settings: Any) -> tuple[Any, Any]:
+    """Trainer and untrained network of one of the paper's networks on MNIST.
+
+    **Arguments:**
+
+    - `name`: layered, per-layer or rewired.
+    - `batches`: of 20 examples in an epoch.
+    - `settings`: `section={key: value}` on top of the defaults.
+    """
+    from eqprop import data
+    from eqprop.experiments.build import build_network, build_trainer
+    from eqprop.experiments.config import build
+    from eqprop.experiments.figure3 import network_settings
+    from eqprop.experiments.wiring import build_topology
+    from eqprop.training import Examples
+
+    values = network_settings(name) | {"data": {"dataset": "mnist"}}
+    for section, changes in settings.items():
+        values[section] = values.get(section, {}) | changes
+    config = build(values)
+    split = data.load("mnist").split("train").first(batches * config.data.batch_size)
+    network = build_network(config, build_topology(config))
+    return build_trainer(config, network, Examples.of(network, split.x, split.target)), network
+
+
+def large_products() -> dict[str, Callable[[], Any]]:
+    """The product of two 4096 x 4096 float32 matrices by NumPy and by JAX, on every core.
+
+    JAX's runs in a process of its own, since this one may have given each core a device.
+    """
+    import numpy as np
+
+    a = np.random.default_rng(0).random((4096, 4096), np.float32)
+    child = _Product()
+    return {"NumPy": lambda: a @ a, "JAX": child}
+
+
+class _Product:
+    """JAX's product in a child process that was left alone with its threads."""
+
+    def __init__(self) -> None:
+        code = (
+            "import sys, jax, jax.numpy as jnp\n"
+            "a = jax.random.uniform(jax.random.key(0), (4096, 4096))\n"
+            "product = jax.jit(jnp.matmul)\n"
+            "for _ in sys.stdin:\n"
+            "    product(a, a).block_until_ready(); print(flush=True)\n"
+        )
+        environment = {k: v for k, v in os.environ.items() if k != "XLA_FLAGS"}
+        self.child = subprocess.Popen(
+            [sys.executable, "-c", code],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+
+    def __call__(self) -> None:
+        assert self.child.stdin is not None and self.child.stdout is not None
+        print(file=self.child.stdin, flush=True)
+        if not self.child.stdout.readline():
+            raise RuntimeError("the child process with JAX's product has ended")

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 import jax
 import pytest
+
+# What tests compile in processes of their own is kept for the length of one test run.
+_COMPILED = tempfile.TemporaryDirectory(prefix="eqprop-compiled-")
+os.environ["JAX_COMPILATION_CACHE_DIR"] = _COMPILED.name
 
 
 @pytest.fixture

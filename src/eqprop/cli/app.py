@@ -141,8 +141,13 @@ def _overrides(set_: list[str] | None, deterministic: bool) -> list[str]:
 def _prepared(config: RunConfig) -> Iterator[Callable[[], int | None]]:
     """What a training command needs around it, before JAX is imported."""
     from eqprop.cli.signals import listening
-    from eqprop.experiments.machine import use_a_core_per_shard, use_one_thread
+    from eqprop.experiments.machine import (
+        keep_compiled_programs,
+        use_a_core_per_shard,
+        use_one_thread,
+    )
 
+    keep_compiled_programs()
     if config.deterministic:
         use_one_thread()
     else:

@@ -82,7 +82,10 @@ def schedule(config: RunConfig) -> str:
     cold = f"{free.cold_steps} (epoch 1), then " if free.cold_steps else ""
     until = ""
     if free.tolerance:
-        until = f" at most, until {free.share:.0%} settled to {free.tolerance:g},"
+        until = f" at most, until {free.share:.0%} settled to {free.tolerance:g}"
+        if free.cold_tolerance != free.tolerance:
+            until += f" ({free.cold_tolerance:g} in epoch 1)"
+        until += ","
     return f"{cold}{free.steps} free {unit}{until} + {nudged.steps} {nudged.nudging_step} steps"
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -144,15 +146,6 @@ class HopfieldEnergy(AbstractEnergy):
 
     def clamp(self, x: Array) -> ClampedHopfieldEnergy:
         free = range(1, len(self.layer_sizes))
-        ends = np.cumsum(self.layer_sizes[1:]).tolist()
-        spans = [slice(end - self.layer_sizes[k], end) for k, end in zip(free, ends, strict=True)]
-        columns, sources = [], []
-        for layer in free:
-            column = {other: self._coupling(layer, other) for other in free}
-            column = {other: block for other, block in column.items() if block is not None}
-            empty = jnp.zeros((0, self.layer_sizes[layer]), x.dtype)
-            columns.append(jnp.concatenate([empty, *column.values()]))
-            sources.append(_merged([spans[other - 1] for other in column]))
         drives = [
             x @ self.weights[layer, 0].T
             if (layer, 0) in self.weights
@@ -160,13 +153,13 @@ class HopfieldEnergy(AbstractEnergy):
             for layer in free
         ]
         return ClampedHopfieldEnergy(
-            columns=tuple(columns),
+            weights=self.weights,
+            blocks=_blocks(self.weights, self.layer_sizes, None),
             input_drive=jnp.concatenate(drives, axis=1),
             biases=jnp.concatenate([self.biases[layer] for layer in free]),
             input_energy=0.5 * jnp.sum(x**2, axis=1),
             activation=self.activation,
-            spans=tuple((span.start, span.stop) for span in spans),
-            sources=tuple(sources),
+            layer_sizes=self.layer_sizes,
         )
 
     def constrain(self, candidate: HopfieldEnergy) -> HopfieldEnergy:
@@ -199,62 +192,34 @@ class HopfieldEnergy(AbstractEnergy):
         ends = np.cumsum(self.layer_sizes[1:])[:-1].tolist()
         return jnp.split(state, ends)
 
-    def _coupling(self, layer: int, other: int) -> Array | None:
-        """What the units of `layer` receive from those of `other`: `[other, layer]`."""
-        weight = self.weights.get((max(layer, other), min(layer, other)))
-        if weight is None:
-            return None
-        if layer == other:
-            return weight + weight.T
-        return weight.T if layer > other else weight
-
 
 class ClampedHopfieldEnergy(AbstractBlockClampedEnergy):
     """`HopfieldEnergy` with its inputs clamped to a batch. States are `[batch, free units]`.
 
     **Attributes:**
 
-    - `columns`: per block of units, its coupling with all free units that it is wired to:
-      `[units of its sources, size]`. A product of a few examples with a matrix in this layout
-      is the fastest on a CPU.
+    - `weights`, `activation`, `layer_sizes`: of the `HopfieldEnergy`.
+    - `blocks`: the units that are updated at once, and what they are wired to.
     - `input_drive`: W_in x, `[batch, free units]`.
     - `biases`: `[free units]`.
     - `input_energy`: of the clamped units, `[batch]`.
-    - `spans`: per block, where it begins and ends in the state.
-    - `sources`: per block, the stretches of the state that its column reads.
     """
 
-    columns: tuple[Array, ...]
+    weights: dict[Block, Array]
+    blocks: tuple[_UnitBlock, ...]
     input_drive: Array
     biases: Array
     input_energy: Array
     activation: AbstractActivation
-    spans: tuple[tuple[int, int], ...] = eqx.field(static=True)
-    sources: tuple[tuple[tuple[int, int], ...], ...] = eqx.field(static=True)
+    layer_sizes: tuple[int, ...] = eqx.field(static=True)
 
     @property
     def block_slices(self) -> tuple[slice, ...]:
-        return tuple(slice(*span) for span in self.spans)
+        return tuple(slice(*block.span) for block in self.blocks)
 
     def split(self, block_size: int) -> ClampedHopfieldEnergy:
-        columns, spans, sources = [], [], []
-        for column, (begin, end), source in zip(
-            self.columns, self.spans, self.sources, strict=True
-        ):
-            for start in range(begin, end, block_size):
-                stop = min(start + block_size, end)
-                columns.append(column[:, start - begin : stop - begin])
-                spans.append((start, stop))
-                sources.append(source)
-        return ClampedHopfieldEnergy(
-            columns=tuple(columns),
-            input_drive=self.input_drive,
-            biases=self.biases,
-            input_energy=self.input_energy,
-            activation=self.activation,
-            spans=tuple(spans),
-            sources=tuple(sources),
-        )
+        blocks = _blocks(self.weights, self.layer_sizes, block_size)
+        return dataclasses.replace(self, blocks=blocks)
 
     def energy(self, state: Array) -> Array:
         active = self.activation(state)
@@ -275,19 +240,69 @@ class ClampedHopfieldEnergy(AbstractBlockClampedEnergy):
                 f"`activation` must be the identity on its box for block updates, got "
                 f"{type(self.activation).__name__}. Relax this energy with `Euler`."
             )
-        span = self.block_slices[block]
-        return self._block_pull(state, block) + self.input_drive[:, span] + self.biases[span]
-
-    def _block_pull(self, active: Array, block: int) -> Array:
-        parts = [active[:, start:stop] for start, stop in self.sources[block]]
-        if not parts:
-            return jnp.zeros((len(active), self.columns[block].shape[1]), active.dtype)
-        return jnp.concatenate(parts, axis=1) @ self.columns[block]
+        part = self.blocks[block]
+        span = slice(*part.span)
+        return part.pull(state) + self.input_drive[:, span] + self.biases[span]
 
     def _pull(self, active: Array) -> Array:
-        return jnp.concatenate(
-            [self._block_pull(active, k) for k in range(len(self.columns))], axis=1
-        )
+        return jnp.concatenate([block.pull(active) for block in self.blocks], axis=1)
+
+
+_STRIP = 128  # units; strips of whole layers take six times as long to assemble
+
+
+class _UnitBlock(eqx.Module):
+    """A stretch of units of one layer, and their coupling with all free units.
+
+    A product of a few examples with a matrix [from, to] is the fastest on a CPU; it is put
+    together once per batch, in strips of few columns.
+    """
+
+    strips: tuple[Array, ...]
+    span: tuple[int, int] = eqx.field(static=True)
+    sources: tuple[tuple[int, int], ...] = eqx.field(static=True)
+
+    def pull(self, active: Array) -> Array:
+        """W rho(s) at the units of this block, `[batch, size]`."""
+        if not self.sources:
+            return jnp.zeros((len(active), self.span[1] - self.span[0]), active.dtype)
+        seen = jnp.concatenate([active[:, start:stop] for start, stop in self.sources], axis=1)
+        return jnp.concatenate([seen @ strip for strip in self.strips], axis=1)
+
+
+def _blocks(
+    weights: Mapping[Block, Array], layer_sizes: tuple[int, ...], block_size: int | None
+) -> tuple[_UnitBlock, ...]:
+    """The free units in blocks of at most `block_size`, or by layers."""
+    begins = [0, 0, *np.cumsum(layer_sizes[1:]).tolist()]  # of each layer in the state
+    blocks = []
+    for layer in range(1, len(layer_sizes)):
+        size, begin = layer_sizes[layer], begins[layer]
+        others = [k for k in range(1, len(layer_sizes)) if _pair(layer, k) in weights]
+        sources = _merged([slice(begins[k], begins[k] + layer_sizes[k]) for k in others])
+
+        def strip(start: int, stop: int, layer: int = layer, others: list[int] = others) -> Array:
+            couplings = [_coupling(weights, layer, other, slice(start, stop)) for other in others]
+            return jnp.concatenate(couplings)
+
+        for start in range(0, size, block_size or size):
+            stop = min(start + (block_size or size), size)
+            cuts = [*range(start, stop, _STRIP), stop]
+            strips = [strip(*cut) for cut in itertools.pairwise(cuts)] if others else []
+            blocks.append(_UnitBlock(tuple(strips), (begin + start, begin + stop), sources))
+    return tuple(blocks)
+
+
+def _pair(layer: int, other: int) -> Block:
+    return max(layer, other), min(layer, other)
+
+
+def _coupling(weights: Mapping[Block, Array], layer: int, other: int, units: slice) -> Array:
+    """What some units of `layer` receive from those of `other`: `[other, units]`."""
+    weight = weights[_pair(layer, other)]
+    if layer == other:
+        return weight[:, units] + weight[units].T
+    return weight[units].T if layer > other else weight[:, units]
 
 
 def _merged(spans: Sequence[slice]) -> tuple[tuple[int, int], ...]:

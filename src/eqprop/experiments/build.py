@@ -59,12 +59,10 @@ def free_block_size(config: RunConfig) -> int | None:
 
 
 def _phase(wanted: PhaseConfig, epoch: int) -> Phase:
-    cold = wanted.cold_steps if epoch == 0 else None
-    steps = wanted.steps if cold is None else cold
-    if wanted.tolerance:
-        stop = Residual(wanted.tolerance, steps, wanted.share)
-    else:
-        stop = FixedSteps(steps)
+    cold = epoch == 0
+    steps = (wanted.cold_steps if cold else None) or wanted.steps
+    tolerance = wanted.cold_tolerance if cold else wanted.tolerance
+    stop = Residual(tolerance, steps, wanted.share) if wanted.tolerance else FixedSteps(steps)
     if wanted.method == "block":
         return Phase(BlockCoordinateDescent(wanted.step_size, wanted.block_size or None), stop)
     return Phase(Euler(wanted.step_size, nudging_step=wanted.nudging_step), stop)

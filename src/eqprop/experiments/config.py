@@ -102,6 +102,10 @@ class PhaseConfig(Settings):
     tolerance: Rate = Field(
         description="stop earlier once the residuals are within it; 0 takes every step"
     )
+    cold_tolerance: Rate = Field(
+        description="instead, in the first epoch; a tenth unless said: outputs that are still at "
+        "0 come to life slowly, with small residuals"
+    )
     share: Annotated[float, Field(gt=0, le=1)] = Field(
         description="of the examples (of a shard) that must be within the tolerance"
     )
@@ -111,10 +115,18 @@ class PhaseConfig(Settings):
 
     @model_validator(mode="before")
     @classmethod
-    def _step_of_the_method(cls, values: Any) -> Any:
-        if isinstance(values, Mapping) and "step_size" not in values:
+    def _defaults_that_follow(cls, values: Any) -> Any:
+        """The step size follows the method, the first tolerance that of the other epochs."""
+        if not isinstance(values, Mapping):
+            return values
+        values = dict(values)
+        if "step_size" not in values:
             method = values.get("method", cls.model_fields["method"].default)
-            return {**values, "step_size": 0.5 if method == "euler" else 1.5}
+            values["step_size"] = 0.5 if method == "euler" else 1.5
+        if "cold_tolerance" not in values:
+            tolerance = values.get("tolerance", cls.model_fields["tolerance"].default)
+            if isinstance(tolerance, int | float):
+                values["cold_tolerance"] = tolerance / 10
         return values
 
     @model_validator(mode="after")
@@ -140,6 +152,7 @@ class FreePhaseConfig(PhaseConfig):
     block_size: Count = 100
     steps: Positive = 100
     tolerance: Rate = 1e-3
+    cold_tolerance: Rate = 1e-4
     share: Annotated[float, Field(gt=0, le=1)] = 0.9
     nudging_step: Literal["split", "joint"] = "joint"
 
@@ -152,6 +165,7 @@ class NudgedPhaseConfig(PhaseConfig):
     block_size: Count = 100
     steps: Positive = 8
     tolerance: Rate = 0.0
+    cold_tolerance: Rate = 0.0
     share: Annotated[float, Field(gt=0, le=1)] = 1.0
     nudging_step: Literal["split", "joint"] = "split"
 
@@ -211,7 +225,7 @@ class TrainingConfig(Settings):
     persistent: bool = Field(
         default=True, description="whether free states are kept between epochs"
     )
-    chunk_batches: Positive = Field(default=250, description="batches per compiled program")
+    chunk_batches: Positive = Field(default=40, description="batches per compiled program")
     record_every: Positive = Field(
         default=500, description="batches between two records of the size of the updates"
     )
@@ -349,7 +363,7 @@ def load_recorded(path: Path) -> RunConfig:
 
 _FIXED_STEPS = {"block_size": 0, "tolerance": 0.0, "share": 1.0}
 _BEFORE = {"free": _FIXED_STEPS, "nudged": _FIXED_STEPS, "training": {"data_shards": 1}}
-"""What versions did that had no such setting."""
+"""What versions did that had no such setting; `cold_tolerance` was that of the other epochs."""
 
 
 def recorded(values: Mapping[str, Any], source: str = "the recorded configuration") -> RunConfig:
@@ -357,6 +371,8 @@ def recorded(values: Mapping[str, Any], source: str = "the recorded configuratio
     complete = {k: dict(v) if isinstance(v, Mapping) else v for k, v in values.items()}
     for section, settings in _BEFORE.items():
         complete[section] = settings | complete.get(section, {})
+    for phase in ("free", "nudged"):
+        complete[phase].setdefault("cold_tolerance", complete[phase]["tolerance"])
     return build(complete, source)
 
 

@@ -36,7 +36,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
     "quick": {
         "data": {"dataset": "mnist-5k"},
-        "training": {"epochs": 10, "chunk_batches": 50, "record_every": 50},
+        "training": {"epochs": 10, "record_every": 50},
     },
     "paper": {
         "data": {"dataset": "mnist"},
@@ -73,16 +73,24 @@ def configs(
             values: dict[str, Any] = {k: dict(v) for k, v in PRESETS[preset].items()}
             values["name"] = f"{network}-seed{seed}"
             values["seed"] = seed
-            values["topology"] = values.get("topology", {}) | _TOPOLOGY[network]
+            for section, settings in network_settings(network).items():
+                values[section] = values.get(section, {}) | settings
             if preset == "smoke" and network == "rewired":
                 values["topology"]["connections"] = 60
-            values["learning"] = {"learning_rate": _RATES[network]}
             if epochs is not None:
                 values["training"]["epochs"] = epochs
             if dataset is not None:
                 values["data"]["dataset"] = dataset
             result.append(build(override(values, overrides), "figure3"))
     return result
+
+
+def network_settings(network: str) -> dict[str, Any]:
+    """What one of `NETWORKS` changes in the default configuration."""
+    return {
+        "topology": dict(_TOPOLOGY[network]),
+        "learning": {"learning_rate": _RATES[network]},
+    }
 
 
 RECORD = "figure.json"

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+import hashlib
 import os
+import platform
 import sys
+from pathlib import Path
 
 from eqprop.errors import ConfigError
 
@@ -55,6 +60,34 @@ def use_a_core_per_shard(shards: int) -> None:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     if shards > 1 and "jax" not in sys.modules and _DEVICES not in flags:
         _add_flags(f"{_ONE_PER_DEVICE} {_DEVICES}={min(shards, cores or 1)}")
+
+
+def keep_compiled_programs() -> None:
+    """Lets later processes use what this one compiles, from the user's cache.
+
+    Call it before JAX is imported. Programs are kept apart by the features of the processor;
+    JAX keeps its versions apart. `JAX_COMPILATION_CACHE_DIR`, if set, says where instead, and
+    `JAX_ENABLE_COMPILATION_CACHE=false` turns it off.
+    """
+    import pooch
+
+    machine = platform.machine() + platform.processor()
+    with contextlib.suppress(OSError, StopIteration):
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+        machine += next(line for line in lines if line.startswith(("flags", "Features")))
+    digest = hashlib.sha256(machine.encode()).hexdigest()[:16]
+    folder = Path(pooch.os_cache("eqprop")) / "compiled" / digest
+    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(folder))
+
+
+def release_memory() -> None:
+    """Gives memory that is free again back to the system, which glibc is slow to do.
+
+    A compiler needs some 200 MB for a while, and XLA holds notes on every step of a loop until
+    its program ends. Does nothing where the C library is another one.
+    """
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
 def _add_flags(flags: str) -> None:

@@ -24,6 +24,7 @@ from eqprop.experiments.build import (
 from eqprop.experiments.config import RunConfig
 from eqprop.experiments.entries import epoch_entry, evaluation_entry, join_logs, update_entries
 from eqprop.experiments.finished import look
+from eqprop.experiments.machine import release_memory
 from eqprop.experiments.snapshot import NETWORK, Cursor, Snapshot
 from eqprop.experiments.wiring import build_topology
 from eqprop.records import Checkpoint, Checkpoints, RunFolder, environment
@@ -136,9 +137,12 @@ class Work:
     def finish(self) -> None:
         """Trains what is left, then writes network and summary."""
         self._stop_if_asked()
+        if self.now.cursor.epoch < self.config.training.epochs:
+            self._compile()
         while self.now.cursor.epoch < self.config.training.epochs:
             began, saving = time.monotonic(), self.saving_seconds
             self._train_epoch()
+            release_memory()
             trained, saved = time.monotonic(), self.saving_seconds - saving
             self._end_epoch()
             entry = {
@@ -151,6 +155,13 @@ class Work:
             self._save_if_due()
             self._stop_if_asked()
         self._write_results()
+
+    def _compile(self) -> None:
+        began, rule = time.monotonic(), build_rule(self.config, self.now.cursor.epoch)
+        self.now.state = self.trainer.compile(self.now.state, rule)
+        release_memory()
+        entry = {"compile_seconds": time.monotonic() - began}
+        self.folder.append("timing.jsonl", [entry])
 
     def _train_epoch(self) -> None:
         now, total = self.now, self.trainer.batches_per_epoch

@@ -5,9 +5,10 @@ from eqprop.training.batches import Layout
 from eqprop.training.devices import join_processes
 from eqprop.training.evaluate import Evaluation, evaluate
 from eqprop.training.examples import Examples, inputs, one_hot
+from eqprop.training.logs import BatchLog, PhaseLog
 from eqprop.training.model import Model, default_rule, evaluation_phase
 from eqprop.training.probe import Probe, probe
-from eqprop.training.train import BatchLog, Fixed, PhaseLog, TrainState, train_chunk
+from eqprop.training.train import Fixed, TrainState, train_chunk
 from eqprop.training.trainer import Chunk, Trainer
 
 __all__ = [

@@ -14,14 +14,14 @@ import optax
 from jax import Array, lax
 from jax.sharding import Mesh, PartitionSpec
 
-from eqprop.energy import HopfieldEnergy, Network
+from eqprop.energy import Network
 from eqprop.errors import ConfigError
 from eqprop.learning import AbstractLearningRule, apply_updates
-from eqprop.relaxation import Equilibrium
 from eqprop.training.arrays import tree_from_arrays, tree_to_arrays
 from eqprop.training.batches import Layout
 from eqprop.training.devices import SHARDS, deal_out, gathered, replicate
 from eqprop.training.examples import Examples, inputs
+from eqprop.training.logs import BatchLog, PhaseLog, sizes
 
 
 class TrainState(eqx.Module):
@@ -106,77 +106,6 @@ class TrainState(eqx.Module):
             lambda index: np.stack(particles[index[0]]),  # pyright: ignore[reportOptionalSubscript]
         )
         return TrainState(network, optimizer_state, dealt, batches_seen)
-
-
-class PhaseLog(eqx.Module):
-    """How one phase settled, per batch: all `[batches]`.
-
-    **Attributes:** `steps` taken by the shard that took most; `residual`, the largest of the
-    batch; `unsettled`, number of examples that did not settle; `energy_rises`; `broken_unit`,
-    the first free unit that is NaN or infinite in some example, -1 where there is none.
-    """
-
-    steps: Array
-    residual: Array
-    unsettled: Array
-    energy_rises: Array
-    broken_unit: Array
-
-    @staticmethod
-    def of(found: Equilibrium, present: Array) -> PhaseLog:
-        """Leaves padded examples out."""
-        return PhaseLog(
-            found.steps,
-            jnp.max(jnp.where(present, found.residual, 0)),
-            jnp.sum(present & ~found.settled, dtype=jnp.int32),
-            found.energy_rises,
-            _first(jnp.any(~jnp.isfinite(found.state) & present[:, None], axis=0)),
-        )
-
-    @staticmethod
-    def joined(parts: Sequence[PhaseLog]) -> PhaseLog:
-        """Of all shards, on this device and on the others."""
-        stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *parts)
-        return PhaseLog(
-            steps=lax.pmax(jnp.max(stacked.steps), SHARDS),
-            residual=lax.pmax(jnp.max(stacked.residual), SHARDS),
-            unsettled=lax.psum(jnp.sum(stacked.unsettled), SHARDS),
-            energy_rises=lax.psum(jnp.sum(stacked.energy_rises), SHARDS),
-            broken_unit=lax.pmax(jnp.max(stacked.broken_unit), SHARDS),
-        )
-
-
-class BatchLog(eqx.Module):
-    """What training saw, per batch: all `[batches]`, the last two `{block: [batches]}`.
-
-    **Attributes:**
-
-    - `examples`: examples in the batch.
-    - `errors`: examples whose largest output, in the free phase and before the update, was not
-      the largest target (the paper's training error, measured online).
-    - `cost`: summed over the examples.
-    - `free`, `nudged`: see `PhaseLog`.
-    - `corrections`, `updates`: root mean square over the connections that exist of the
-      correction and of the applied update, per pair of layers; NaN for batches not recorded.
-    """
-
-    examples: Array
-    errors: Array
-    cost: Array
-    free: PhaseLog
-    nudged: PhaseLog
-    corrections: dict[tuple[int, int], Array]
-    updates: dict[tuple[int, int], Array]
-
-    @staticmethod
-    def empty(network: Network, batches: int) -> BatchLog:
-        """Room for so many batches."""
-        whole = jnp.zeros(batches, jnp.int32)
-        real = jnp.zeros(batches, network.dtype)
-        phase = PhaseLog(whole, real, whole, whole, whole)
-        blocks = network.energy.masks if isinstance(network.energy, HopfieldEnergy) else ()
-        sizes = {block: real for block in blocks}
-        return BatchLog(whole, whole, real, phase, phase, sizes, sizes)
 
 
 class Fixed(eqx.Module):
@@ -307,31 +236,8 @@ def _train_batch(
         cost=lax.psum(sum(costs), SHARDS),
         free=PhaseLog.joined(free),
         nudged=PhaseLog.joined(nudged),
-        corrections=_sizes(network, gradient, recorded),
-        updates=_sizes(network, updates, recorded),
+        corrections=sizes(network, gradient, recorded),
+        updates=sizes(network, updates, recorded),
     )
     network = apply_updates(network, updates)
     return TrainState(network, optimizer_state, particles, state.batches_seen + 1), entry
-
-
-def _first(flags: Array) -> Array:
-    """Index of the first true flag, or -1."""
-    return jnp.where(jnp.any(flags), jnp.argmax(flags), -1).astype(jnp.int32)
-
-
-def _sizes(network: Network, tree: Any, recorded: Array) -> dict[tuple[int, int], Array]:
-    """Root mean square per block over the connections that exist, or NaN."""
-    if not isinstance(network.energy, HopfieldEnergy):
-        return {}
-    masks = network.energy.masks
-
-    def measure() -> dict[tuple[int, int], Array]:
-        return {
-            block: jnp.sqrt(jnp.sum(weight**2) / jnp.maximum(1, jnp.sum(masks[block])))
-            for block, weight in tree.energy.weights.items()
-        }
-
-    def skip() -> dict[tuple[int, int], Array]:
-        return {block: jnp.full((), jnp.nan, w.dtype) for block, w in tree.energy.weights.items()}
-
-    return lax.cond(recorded, measure, skip)

@@ -19,7 +19,8 @@ from eqprop.learning import AbstractLearningRule
 from eqprop.training.batches import Layout
 from eqprop.training.devices import deal_out, mesh_for, replicate
 from eqprop.training.examples import Examples
-from eqprop.training.train import BatchLog, Fixed, TrainState, train_chunk
+from eqprop.training.logs import BatchLog
+from eqprop.training.train import Fixed, TrainState, train_chunk
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Trainer:
     - `persistent`: whether free phases start where they ended in the epoch before.
     - `shuffle_seed`: of the order of examples; None keeps the file order.
     - `chunk_batches`: batches per compiled program; between two of them signals are seen and
-      checkpoints written.
+      checkpoints written. On a CPU a program holds on to some 3 MB per batch until its end.
     - `record_every`: batches between two records of the size of the updates.
     - `data_shards`: parts of a batch that relax independently, each on a device of its own as
       far as there are devices (`Layout`).
@@ -66,7 +67,7 @@ class Trainer:
     key: Array
     persistent: bool = True
     shuffle_seed: int | None = None
-    chunk_batches: int = 250
+    chunk_batches: int = 40
     record_every: int = 500
     data_shards: int = 1
 
@@ -114,6 +115,16 @@ class Trainer:
             np.asarray(state.particles[self.layout.place(np.arange(count))]), state.network.dtype
         )
 
+    def compile(self, state: TrainState, rule: AbstractLearningRule) -> TrainState:
+        """Compiles what `epoch` will run, if that has not happened, and trains nothing.
+
+        `epoch` would do it on its own; this is for those who want to know when it happens.
+
+        **Returns:** the same state; the one given is donated.
+        """
+        rule.check(state.network)
+        return self._run(state, rule, self.layout.table()[:0])[0]
+
     def epoch(
         self, state: TrainState, rule: AbstractLearningRule, epoch: int, *, first_batch: int = 0
     ) -> Iterator[Chunk]:
@@ -127,28 +138,35 @@ class Trainer:
         """
         rule.check(state.network)
         table = self.layout.table(epoch=epoch, shuffle_seed=self.shuffle_seed)
-        examples, rates = self._on_devices
         total = len(table)
         length = min(self.chunk_batches, total)
         for begin in range(first_batch, total, length):
             rows = table[begin : begin + length]
-            # Always the same shape, so that every chunk runs the same program.
-            padded = np.full((length, *table.shape[1:]), self.layout.slots, np.int32)
-            padded[: len(rows)] = rows
-            fixed = Fixed(
-                rule,
-                rates,
-                jax.random.key_data(self.key),
-                jnp.int32(len(rows)),
-                jnp.int32(self.record_every),
-            )
-            state, log = train_chunk(
-                (replicate(fixed, self.mesh), examples, jnp.asarray(padded)),
-                state,
-                self.optimizer,
-                self.persistent,
-                self.mesh,
-            )
+            state, log = self._run(state, rule, rows)
             ran = slice(len(rows))
             log = jax.tree.map(lambda leaf, ran=ran: np.asarray(leaf)[ran], log)
             yield Chunk(state, log, begin + len(rows), total)
+
+    def _run(
+        self, state: TrainState, rule: AbstractLearningRule, rows: np.ndarray
+    ) -> tuple[TrainState, BatchLog]:
+        """Trains on rows of the table, at most a chunk of them."""
+        examples, rates = self._on_devices
+        # Always the same shape, so that every chunk runs the same program.
+        length = min(self.chunk_batches, self.layout.batches)
+        padded = np.full((length, *rows.shape[1:]), self.layout.slots, np.int32)
+        padded[: len(rows)] = rows
+        fixed = Fixed(
+            rule,
+            rates,
+            jax.random.key_data(self.key),
+            jnp.int32(len(rows)),
+            jnp.int32(self.record_every),
+        )
+        return train_chunk(
+            (replicate(fixed, self.mesh), examples, jnp.asarray(padded)),
+            state,
+            self.optimizer,
+            self.persistent,
+            self.mesh,
+        )

@@ -1,0 +1,52 @@
+"""Error against epochs and seconds of runs that differ in their schedule alone.
+
+python benchmarks/learning.py RUN... [--out docs/results]
+
+RUN are folders of runs (`eqprop train`) on the same wiring, initial weights and order: the fast
+schedule, and slower ones to compare it with. The label of a run is the name of its folder,
+NETWORK-SCHEDULE-seedN. Nothing is trained here: errors come from `metrics.jsonl`, seconds from
+`timing.jsonl`.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import common
+
+ERRORS = ("training_error", "validation_error", "validation_kept_error")
+SETTLING = tuple(
+    f"{phase}_{what}"
+    for phase in ("free", "nudged")
+    for what in ("steps", "residual_mean", "unsettled")
+)
+
+
+def lines(path: Path) -> list[dict]:
+    """The entries of a records file."""
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+
+
+def rows_of(run: Path) -> list[dict]:
+    """A row per epoch."""
+    network, schedule, seed = run.name.rsplit("-", 2)
+    seconds = {e["epoch"]: e for e in lines(run / "timing.jsonl") if "training_seconds" in e}
+    return [
+        {"network": network, "schedule": schedule, "seed": seed.removeprefix("seed")}
+        | {"epoch": entry["epoch"], "training_seconds": seconds[entry["epoch"]]["training_seconds"]}
+        | {key: entry[key] for key in (*ERRORS, *SETTLING)}
+        for entry in lines(run / "metrics.jsonl")
+        if entry["kind"] == "epoch"
+    ]
+
+
+def main() -> None:
+    options = common.parser(__doc__ or "")
+    options.add_argument("runs", nargs="+", type=Path, help="folders of finished runs")
+    given = options.parse_args()
+    common.write("learning", [row for run in given.runs for row in rows_of(run)], given.out)
+
+
+if __name__ == "__main__":
+    main()

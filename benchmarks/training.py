@@ -1,0 +1,161 @@
+"""What a batch, an epoch and a run cost, and how that grows.
+
+python benchmarks/training.py [--rounds 5] [--out docs/results]
+
+Everything that a batch costs in training is counted: inputs, both phases, corrections, update,
+particles, records. The schedule is a fixed 20 sweeps + 8 steps, so that the work is the same in
+every row; growth is measured interleaved with the row before it. Compile time and peak memory
+come from runs of the command line in processes of their own, on an empty and on a filled cache
+of compiled programs.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import common
+
+common.a_core_per_shard()
+
+FIXED = {"free": {"steps": 20, "tolerance": 0.0}}
+
+
+def epoch_of(name: str, batches: int, **settings: dict) -> Callable[[], None]:
+    """One epoch of training on MNIST, compiled and run once already."""
+    trainer, network = common.paper_run(name, batches, **(FIXED | settings))
+    rule = common.rule_for(**(FIXED | settings))
+    kept = [trainer.start(network)]
+
+    def run() -> None:
+        for chunk in trainer.epoch(kept[0], rule, 1):
+            kept[0] = chunk.state
+
+    run()
+    return run
+
+
+def growth(kind: str, cases: dict, rounds: int) -> list[dict]:
+    """A row per case: `{label: (batches, batch size, multiply-adds of a batch or None, task)}`."""
+    taken = common.interleaved({label: case[3] for label, case in cases.items()}, rounds)
+    rows = []
+    for label, (batches, size, work, _) in cases.items():
+        seconds = common.median(taken[label])
+        rows.append(
+            {
+                "grows": kind,
+                "case": label,
+                "batches": batches,
+                "ms per batch": 1e3 * seconds / batches,
+                "examples per s": batches * size / seconds,
+                "s per 50,000 examples": 50_000 * seconds / (batches * size),
+                "multiply-adds per batch": "" if work is None else f"{work:.3g}",
+            }
+        )
+    return rows
+
+
+def multiply_adds(sizes: tuple[int, ...], full: bool, size: int) -> float:
+    """Of a batch: sweeps and steps over stored blocks, the input's drive, the corrections."""
+    free = sizes[1:]
+    if full:
+        inner, first = sum(free) ** 2 - sizes[-1] ** 2, sizes[0] * sum(free)
+        connections = first + inner / 2
+    else:
+        pairs = sum(a * b for a, b in itertools.pairwise(free))
+        inner, first = 2 * pairs, sizes[0] * free[0]
+        connections = first + pairs
+    return size * (28 * inner + first + 2 * connections)
+
+
+def scaling(rounds: int) -> list[dict]:
+    """How a batch and an epoch grow."""
+    rows, full = [], {"wiring": "rewire", "intralayer": True, "p": 0.0756}
+    for name in ("layered", "rewired"):
+        wide = name == "rewired"
+        cases = {}
+        for count in (100, 200, 400, 800):
+            work = multiply_adds(common.SIZES, wide, 20)
+            cases[f"{name}, {20 * count} examples"] = (count, 20, work, epoch_of(name, count))
+        rows += growth("examples", cases, rounds)
+        cases = {}
+        for size in (4, 20, 100, 500):
+            count = max(4, 1000 // size)
+            work = multiply_adds(common.SIZES, wide, size)
+            task = epoch_of(name, count, data={"batch_size": size})
+            cases[f"{name}, batches of {size}"] = (count, size, work, task)
+        rows += growth("batch size", cases, rounds)
+        shapes = {
+            "width": {f"3 x {n}": (784, n, n, n, 10) for n in (125, 250, 500, 1000)},
+            "depth": {f"{d} x 500": (784, *[500] * d, 10) for d in (1, 2, 3, 5)},
+        }
+        for kind, found in shapes.items():
+            cases = {}
+            for label, sizes in found.items():
+                topology = {"layer_sizes": list(sizes)} | (full if wide else {})
+                if wide:
+                    topology["connections"] = None
+                work = multiply_adds(sizes, wide, 20)
+                task = epoch_of(name, 50, topology=topology)
+                cases[f"{name}, {label}"] = (50, 20, work, task)
+            rows += growth(kind, cases, rounds)
+    return rows
+
+
+def whole_runs() -> list[dict]:
+    """Two runs of the command line per network, one after the other: peak memory, compile time."""
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ("layered", "rewired"):
+            for cache in ("empty", "filled"):
+                rows.append({"network": name, "compiled programs": cache} | _run(name, folder))
+    return rows
+
+
+def _run(name: str, folder: str) -> dict:
+    from eqprop.experiments.config import build, to_toml
+    from eqprop.experiments.figure3 import network_settings
+
+    values = network_settings(name) | {"data": {"dataset": "mnist"}, "training": {"epochs": 1}}
+    build(values)
+    config = Path(folder) / f"{name}.toml"
+    config.write_text(to_toml({"name": name} | values), "utf-8")
+    out = Path(folder) / str(time.monotonic_ns())
+    program = Path(sys.executable).with_name("eqprop")
+    command = [str(program), "train", str(config), "--out", str(out)]
+    child = subprocess.Popen(
+        command,
+        stdout=subprocess.DEVNULL,
+        env=os.environ | {"JAX_COMPILATION_CACHE_DIR": f"{folder}/cache", "XLA_FLAGS": ""},
+    )
+    _, status, usage = os.wait4(child.pid, 0)
+    if status:
+        raise RuntimeError(f"{' '.join(command)} ended with status {status}")
+    lines = (out / name / "timing.jsonl").read_text("utf-8").splitlines()
+    entries = [json.loads(line) for line in lines]
+    epoch = entries[-1]
+    return {
+        "peak MB": usage.ru_maxrss / 1000,
+        "compile s": next(e["compile_seconds"] for e in entries if "compile_seconds" in e),
+        "training s per epoch": epoch["training_seconds"],
+        "evaluation s": epoch["evaluation_seconds"],
+        "ms per batch": epoch["training_seconds"] / 2500 * 1e3,
+    }
+
+
+def main() -> None:
+    options = common.parser(__doc__ or "")
+    given = options.parse_args()
+    common.write("runs", whole_runs(), given.out)
+    common.write("scaling", scaling(given.rounds), given.out)
+
+
+if __name__ == "__main__":
+    main()
