@@ -18,9 +18,9 @@ RESULTS = Path(__file__).parents[1] / "docs" / "results"
 sys.path.insert(0, str(Path(__file__).parent))  # so that benchmarks run from anywhere
 
 
-def interleaved(tasks: Mapping[str, Callable[[], Any]], rounds: int) -> dict[str, list[float]]:
+def interleaved(tasks: Mapping[Any, Callable[[], Any]], rounds: int) -> dict[Any, list[float]]:
     """Seconds of every task in every round, round after round, so that noise hits all alike."""
-    taken: dict[str, list[float]] = {name: [] for name in tasks}
+    taken: dict[Any, list[float]] = {name: [] for name in tasks}
     for _ in range(rounds):
         for name, task in tasks.items():
             began = time.perf_counter()
@@ -113,14 +113,13 @@ def paper_run(name: str, batches: int, **settings: Any) -> tuple[Any, Any]:
     from eqprop import data
     from eqprop.experiments.build import build_network, build_trainer
     from eqprop.experiments.config import build
-    from eqprop.experiments.figure3 import network_settings
+    from eqprop.experiments.experiment import merged
+    from eqprop.experiments.figure3 import networks
     from eqprop.experiments.wiring import build_topology
     from eqprop.training import Examples
 
-    values = network_settings(name) | {"data": {"dataset": "mnist"}}
-    for section, changes in settings.items():
-        values[section] = values.get(section, {}) | changes
-    config = build(values)
+    values = merged(networks("paper")[name], {"data": {"dataset": "mnist"}})
+    config = build(merged(values, settings))
     split = data.load("mnist").split("train").first(batches * config.data.batch_size)
     network = build_network(config, build_topology(config))
     return build_trainer(config, network, Examples.of(network, split.x, split.target)), network

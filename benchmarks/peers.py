@@ -1,15 +1,18 @@
 """The same work done by other codes, each in a process of its own with the same threads.
 
-python benchmarks/peers.py --python PYTHON [--released CHECKOUT] [--ebl CHECKOUT]
+python benchmarks/peers.py --python PYTHON [--released CHECKOUT [--runs RUN...]] [--ebl CHECKOUT]
 
 PYTHON is an interpreter with PyTorch. CHECKOUT are folders with the paper's released code
 (github.com/jgammell/Equilibrium_Propagation_mobile) and with
 github.com/rain-neuromorphics/energy-based-learning; nothing of theirs is copied. `python -O`
-runs the released code, since an assertion of exact symmetry fails in it on a CPU.
+runs the released code, since an assertion of exact symmetry fails in it on a CPU. RUN are finished
+runs at default settings, NETWORK-SCHEDULE-seedN: what a batch cost in them, mean over their
+epochs, is set against the released code's.
 """
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import tempfile
@@ -90,13 +93,37 @@ def as_released(beta: float = 1.0, *, random: bool = True) -> eqprop.Equilibrium
     )
 
 
-def four_batches(peer: dict, x: np.ndarray, y: np.ndarray) -> float:
-    """Largest difference of the weights after four batches from the same start and signs."""
+def four_batches(peer: dict, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Weights after four batches from the same start and signs as the released code's."""
     network = network_like(peer)
     for index in range(4):
         rule = as_released(float(peer["betas"][index]), random=False)
         network, _ = train(network, x[index : index + 1], y[index : index + 1], rule)
-    return float(np.abs(network.hopfield.dense_weights() - peer["weights"]).max())
+    return network.hopfield.dense_weights()
+
+
+def differences(peer: dict, x: np.ndarray, y: np.ndarray) -> str:
+    """How far the weights of both codes are apart, and from double precision."""
+    ours = four_batches(peer, x, y)
+    with jax.enable_x64(True):
+        wide = {key: value.astype(np.float64) for key, value in peer.items() if key != "mask"}
+        exact = four_batches(wide | {"mask": peer["mask"]}, x.astype(float), y.astype(float))
+    theirs = peer["weights"]
+
+    def apart(a: np.ndarray, b: np.ndarray) -> str:
+        return f"{np.abs(a.astype(np.float64) - b).max():.1e}"
+
+    return (
+        f"after four batches weights differ by {apart(ours, theirs)}; from double precision, "
+        f"ours by {apart(ours, exact)}, the released code's by {apart(theirs, exact)}"
+    )
+
+
+def seconds_per_batch(run: Path) -> float:
+    """Of a finished MNIST run, mean over its epochs."""
+    lines = (run / "timing.jsonl").read_text("utf-8").splitlines()
+    epochs = [e["training_seconds"] for e in map(json.loads, lines) if "training_seconds" in e]
+    return sum(epochs) / len(epochs) / 2500
 
 
 def main() -> None:
@@ -104,6 +131,7 @@ def main() -> None:
     options.add_argument("--python", default=sys.executable, help="interpreter with PyTorch")
     options.add_argument("--released", type=Path)
     options.add_argument("--ebl", type=Path)
+    options.add_argument("--runs", type=Path, nargs="*", default=[])
     options.add_argument("--repeats", type=int, default=3, help="times each peer is run")
     given = options.parse_args()
     rows = []
@@ -144,13 +172,20 @@ def main() -> None:
                 given.python, "released.py", given.released, "released", x=x[:4], y=y[:4],
                 layer_sizes=SIZES, steps=[500, 8], connections=connections, threads=threads,
             )  # fmt: skip
-            off = four_batches(peer, x, y)
             add(
                 f"released code, {name}, 500 + 8 steps",
                 common.median(peers),
                 common.median(ours),
-                f"weights differ by {off:.1e} after four batches",
+                differences(peer, x, y),
             )
+            for run in given.runs:
+                if run.name.startswith(name):
+                    add(
+                        f"released code, {name}, 500 + 8 steps; {run.name} at default settings",
+                        common.median(peers),
+                        seconds_per_batch(run),
+                        "mean over the run's epochs",
+                    )
     if given.ebl:
         x, y = batches(60)
         network = eqprop.Network.initialize(eqprop.layered(SIZES), seed=0)

@@ -25,6 +25,7 @@ import numpy as np  # noqa: E402
 from jax.sharding import PartitionSpec  # noqa: E402
 
 import eqprop  # noqa: E402
+from eqprop.energy.hopfield import ClampedHopfieldEnergy  # noqa: E402
 from eqprop.learning import Phase  # noqa: E402
 from eqprop.training import Trainer  # noqa: E402
 from eqprop.training.devices import SHARDS, mesh_for  # noqa: E402
@@ -58,6 +59,7 @@ def relaxation(network: eqprop.Network, phase: Phase) -> Callable:
 def stored(network: eqprop.Network, method: eqprop.BlockCoordinateDescent) -> tuple[int, float]:
     """Multiply-adds of a sweep per example, and the share of them with a weight of zero."""
     energy = method.prepare(network.energy.clamp(jnp.zeros((1, network.num_inputs))))
+    assert isinstance(energy, ClampedHopfieldEnergy)
     strips = [np.asarray(strip) for block in energy.blocks for strip in block.strips]
     total = sum(strip.size for strip in strips)
     return total, sum(int((strip == 0).sum()) for strip in strips) / total

@@ -120,11 +120,12 @@ def whole_runs() -> list[dict]:
 
 
 def _run(name: str, folder: str) -> dict:
-    from eqprop.experiments.config import build, to_toml
-    from eqprop.experiments.figure3 import network_settings
+    from eqprop.experiments.config import to_toml
+    from eqprop.experiments.experiment import merged
+    from eqprop.experiments.figure3 import networks
 
-    values = network_settings(name) | {"data": {"dataset": "mnist"}, "training": {"epochs": 1}}
-    build(values)
+    changes = {"data": {"dataset": "mnist"}, "training": {"epochs": 1}}
+    values = merged(networks("paper")[name], changes)
     config = Path(folder) / f"{name}.toml"
     config.write_text(to_toml({"name": name} | values), "utf-8")
     out = Path(folder) / str(time.monotonic_ns())

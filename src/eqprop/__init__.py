@@ -20,6 +20,7 @@ _HOMES = {
         "rewire",
         "rewire_each",
         "skip_pairs",
+        "small_world",
         "with_intralayer",
     ),
     "energy": ("HardSigmoid", "HopfieldEnergy", "Network", "SquaredError"),

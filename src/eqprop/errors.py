@@ -41,6 +41,10 @@ class RunFolderError(EqpropError, OSError):
     exit_code = 5
 
 
+class BusyError(RunFolderError):
+    """A run folder that another process is working on."""
+
+
 class Stopped(EqpropError):
     """A run that was asked to stop, and saved first.
 

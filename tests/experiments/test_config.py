@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from eqprop.errors import ConfigError
-from eqprop.experiments.config import RunConfig, build, load, to_toml
+from eqprop.experiments.config import RunConfig, build, load, recorded, to_toml
 from eqprop.experiments.wiring import build_topology
 
 numbers = st.floats(1e-6, 1e3)
@@ -189,3 +189,18 @@ def test_layers_that_cannot_fit_are_refused_before_anything_is_made(intralayer):
     huge = build({"topology": {"layer_sizes": [784, 10**7, 10**7, 10], "intralayer": intralayer}})
     with pytest.raises(ConfigError, match=r"must fit into memory, got \[784, 10000000"):
         build_topology(huge)
+
+
+def test_the_first_tolerance_follows_the_others():
+    from eqprop.experiments.build import free_phase
+
+    loose = build({"free": {"tolerance": 1e-2}})
+    assert loose.free.cold_tolerance == pytest.approx(1e-3)
+    first, later = (free_phase(loose, epoch).termination for epoch in (0, 1))
+    assert float(first.tolerance) == pytest.approx(1e-3)
+    assert float(later.tolerance) == pytest.approx(1e-2)
+    fixed = build({"free": {"tolerance": 0.0}})
+    assert type(free_phase(fixed, 0).termination).__name__ == "FixedSteps"
+    # What an earlier version wrote down had one tolerance for all epochs.
+    before = recorded({"free": {"method": "block", "step_size": 1.0, "tolerance": 1e-2}})
+    assert before.free.cold_tolerance == before.free.tolerance == 1e-2

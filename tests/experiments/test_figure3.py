@@ -19,14 +19,14 @@ def test_figure3_smoke_leaves_every_record(tmp_path, capsys):
     assert (folder / "figure3.svg").is_file()
     with open(folder / "figure3.csv") as file:
         rows = list(csv.DictReader(file))
-    assert [r["network"] for r in rows] == ["layered"] * 2 + ["per-layer"] * 2 + ["rewired"] * 2
+    assert [r["condition"] for r in rows] == ["layered"] * 2 + ["per-layer"] * 2 + ["rewired"] * 2
     for name in ("layered", "per-layer", "rewired"):
         entries = [
             json.loads(line)
             for line in (folder / f"{name}-seed0" / "metrics.jsonl").read_text().splitlines()
         ]
         epochs = [e for e in entries if e["kind"] == "epoch"]
-        row = next(r for r in rows if r["network"] == name and r["epoch"] == "2")
+        row = next(r for r in rows if r["condition"] == name and r["epoch"] == "2")
         assert float(row["training_error"]) == epochs[1]["training_error"]
         assert sum(e["kind"] == "updates" for e in entries) == 6
         summary = json.loads((folder / f"{name}-seed0" / "summary.json").read_text())

@@ -188,7 +188,9 @@ def test_resume_of_a_figure_goes_on_with_what_is_missing(tmp_path, capsys, monke
     assert command(["resume", str(folder)]) == 0
     assert (folder / "figure3.csv").read_bytes() == wanted
     assert (folder / "layered-seed0" / "summary.json").stat().st_mtime_ns == before
-    (folder / "figure.json").write_text('{"schema": 1, "figure": "figure3", "runs": ["../x"]}')
+    record = json.loads((folder / "sweep.json").read_text())
+    record["cells"][0]["name"] = "../x"
+    (folder / "sweep.json").write_text(json.dumps(record))
     assert command(["resume", str(folder)]) == 5
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import jax
@@ -81,3 +83,21 @@ def test_ten_thousand_steps_neither_grow_nor_recompile(tmp_path, compilations):
     assert growth < 0.01
     # The last epoch looks at all validation examples, which have their own program.
     assert compiled[-2] == compiled[2] and files[-1] == files[2]
+
+
+def test_a_second_process_compiles_no_training_program_again(tmp_path):
+    cache = tmp_path / "cache"
+    environment = os.environ | {
+        "JAX_COMPILATION_CACHE_DIR": str(cache),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    }
+    config = tmp_path / "run.toml"
+    config.write_text(build(BASE).to_toml())
+    code = "from eqprop.cli import main; main()"
+    kept = []
+    for number in (1, 2):
+        arguments = ["train", str(config), "--out", str(tmp_path / str(number))]
+        subprocess.run([sys.executable, "-c", code, *arguments], env=environment, check=True)
+        kept.append({path.name for path in cache.iterdir() if path.name.endswith("-cache")})
+    assert any("train_chunk" in name for name in kept[0])
+    assert kept[1] == kept[0]

@@ -154,3 +154,16 @@ def test_examples_that_do_not_fit_are_named(x, target, message):
     network, _ = problem()
     with pytest.raises(eqprop.DataError, match=message):
         eqprop.Examples.of(network, x, np.asarray(target))
+
+
+def test_compiling_trains_nothing():
+    network, examples = problem()
+    trainer = trainer_for(network, examples, chunk_batches=3)
+    plain = run(trainer_for(network, examples, chunk_batches=3), network)[0]
+    state = trainer.compile(trainer.start(network), RULE)
+    assert int(state.batches_seen) == 0 and not np.asarray(state.particles).any()
+    for epoch in range(2):
+        for chunk in trainer.epoch(state, RULE, epoch):
+            state = chunk.state
+    for got, wanted in zip(jax.tree.leaves(state), jax.tree.leaves(plain), strict=True):
+        assert np.array_equal(got, wanted)

@@ -40,44 +40,66 @@ Deterministic = Annotated[
     Parameter(negative="", help="One thread: the same bits again on the same kind of machine."),
 ]
 
-FIGURES = {"figure3": "training and validation error of the paper's three networks"}
+Workers = Annotated[
+    int | None, Parameter(help="Run the cells in so many processes on this machine.")
+]
+Scheduler = Annotated[
+    str | None, Parameter(help="Run the cells on the Dask cluster with this scheduler's address.")
+]
 
 
 @app.command
 def reproduce(
-    figure: Annotated[str | None, Parameter(help="Which figure.")] = None,
+    figure: Annotated[str | None, Parameter(help="Which figure or question.")] = None,
     *,
-    preset: Annotated[str, Parameter(help="smoke, quick, paper or as-released.")] = "quick",
-    seeds: Annotated[int, Parameter(help="How many seeds, from 0.")] = 1,
+    preset: Annotated[str, Parameter(help="smoke, quick, paper; see --list.")] = "quick",
+    seeds: Annotated[int | None, Parameter(help="How many seeds, from 0.")] = None,
     epochs: Annotated[int | None, Parameter(help="Instead of the preset's.")] = None,
     dataset: Annotated[str | None, Parameter(help="Instead of the preset's.")] = None,
     set_: Override = None,
     deterministic: Deterministic = False,
     data_dir: DataDir = None,
     out: Out = Path("runs"),
-    list_: Annotated[bool, Parameter(name="--list", help="Name every figure.")] = False,
+    into: Annotated[
+        Path | None, Parameter(help="Add to what was begun in this folder; only the new is run.")
+    ] = None,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+    list_: Annotated[bool, Parameter(name="--list", help="Name everything there is.")] = False,
 ) -> None:
-    """Reproduce a figure of the paper: train, draw, and print a table."""
+    """Reproduce a figure of the paper, or answer a question: train, draw, and print a table."""
+    from eqprop.experiments.catalogue import EXPERIMENTS
+
     if list_ or figure is None:
-        for name, what in FIGURES.items():
-            print(f"{name}  {what}")
+        for experiment in EXPERIMENTS.values():
+            presets = ", ".join(experiment.presets)
+            print(f"{experiment.name:15} {experiment.about} ({presets})")
         return
-    if figure not in FIGURES:
-        raise ConfigError(unknown_name("figure", figure, FIGURES))
-    from eqprop.experiments import figure3
-
-    if preset not in figure3.PRESETS:
-        raise ConfigError(unknown_name("preset", preset, figure3.PRESETS))
-    if seeds < 1:
+    if figure not in EXPERIMENTS:
+        raise ConfigError(unknown_name("figure", figure, EXPERIMENTS))
+    if seeds is not None and seeds < 1:
         raise ConfigError(f"`--seeds` must be 1 or more, got {seeds}.")
-    overrides = _overrides(set_, deterministic)
-    configs = figure3.configs(
-        preset, range(seeds), epochs=epochs, dataset=dataset, overrides=overrides
+    configs = EXPERIMENTS[figure].cells(
+        preset,
+        None if seeds is None else range(seeds),
+        epochs=epochs,
+        dataset=dataset,
+        overrides=_overrides(set_, deterministic),
     )
-    with _prepared(configs[0]) as stop:
-        from eqprop.cli.figure3 import start_figure3
+    _check_workers(workers, scheduler)
+    with _prepared(next(iter(configs.values()))) as stop:
+        from eqprop.cli import reproduce as job
 
-        start_figure3(configs, preset, out, data_dir, stop)
+        job.start(
+            figure,
+            preset,
+            configs,
+            out=out,
+            into=into,
+            workers=job.Workers(workers, scheduler),
+            data_dir=data_dir,
+            stop=stop,
+        )
 
 
 @app.command
@@ -104,26 +126,32 @@ def train(
 
 @app.command
 def resume(
-    path: Annotated[Path, Parameter(help="Folder of a run, or of a figure.")],
+    path: Annotated[Path, Parameter(help="Folder of a run, of a figure or of a sweep.")],
     *,
     data_dir: DataDir = None,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
 ) -> None:
-    """Go on with what was stopped, from its last checkpoints; does no harm to finished work."""
-    from eqprop.experiments.config import load_recorded
-    from eqprop.experiments.figure3 import runs_of
+    """Go on with what was stopped, from its last checkpoints; does no harm to finished work.
 
-    figure = runs_of(path)
-    first = path if figure is None else path / figure[0]
+    A figure is drawn again from its records.
+    """
+    from eqprop.experiments.config import load_recorded
+    from eqprop.experiments.sweep import open_sweep
+
+    sweep = open_sweep(path)
+    first = path if sweep is None else sweep.folder(sweep.cells[0])
     if not (first / "config.toml").is_file():
         raise RunFolderError(
             f"`path` must be the folder of a run or of a figure, got {path}, which has no "
             "config.toml. Name a folder that `eqprop train` or `eqprop reproduce` made."
         )
+    _check_workers(workers, scheduler)
     with _prepared(load_recorded(first / "config.toml")) as stop:
-        if figure is not None:
-            from eqprop.cli.figure3 import finish_figure3
+        if sweep is not None:
+            from eqprop.cli import reproduce as job
 
-            finish_figure3(path, figure, data_dir, stop)
+            job.finish(sweep, job.Workers(workers, scheduler), data_dir, stop)
             return
         from eqprop.cli.progress import reporting
         from eqprop.experiments.run import resume as resume_run
@@ -131,6 +159,16 @@ def resume(
         with reporting() as report:
             folder = resume_run(path, data_dir=data_dir, report=report, stop=stop)
         _print_summary(folder)
+
+
+def _check_workers(workers: int | None, scheduler: str | None) -> None:
+    if workers is not None and workers < 1:
+        raise ConfigError(f"`--workers` must be 1 or more, got {workers}.")
+    if workers is not None and scheduler is not None:
+        raise ConfigError(
+            "`--workers` and `--scheduler` exclude each other: a cluster has its own workers. "
+            "Give one of them."
+        )
 
 
 def _overrides(set_: list[str] | None, deterministic: bool) -> list[str]:
@@ -195,22 +233,30 @@ def topology(
     *,
     set_: Override = None,
     picture: Annotated[Path | None, Parameter(help="Write a PNG or SVG here.")] = None,
+    small_world: Annotated[
+        bool, Parameter(negative="", help="Measure path length and clustering too; seconds.")
+    ] = False,
 ) -> None:
     """Count the connections of a topology, and draw it like figures 1 and 2.
 
     Small networks are drawn as graphs, large ones as densities per pair of layers.
     """
     from eqprop.experiments.config import build, load, override
-    from eqprop.experiments.figure3 import REWIRED
+    from eqprop.experiments.figure3 import networks
 
     if config is None:
-        settings = build(override({"topology": REWIRED}, set_ or []))
+        settings = build(override(networks("paper")["rewired"], set_ or []))
     else:
         settings = load(config, set_ or [])
     from eqprop.experiments.wiring import build_topology
 
     wired = build_topology(settings)
-    print(json.dumps(wired.accounting().to_dict(), indent=2))
+    facts = wired.accounting().to_dict()
+    if small_world:
+        from eqprop.topology import small_world as measure
+
+        facts["small_world"] = measure(wired, seed=settings.seed).to_dict()
+    print(json.dumps(facts, indent=2))
     if picture is not None:
         from eqprop.plots.wiring import draw
 

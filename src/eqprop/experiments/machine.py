@@ -57,9 +57,15 @@ def use_a_core_per_shard(shards: int) -> None:
     JAX is loaded already, if `XLA_FLAGS` sets the number of devices, or for a single shard.
     """
     flags = os.environ.get("XLA_FLAGS", "")
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     if shards > 1 and "jax" not in sys.modules and _DEVICES not in flags:
-        _add_flags(f"{_ONE_PER_DEVICE} {_DEVICES}={min(shards, cores or 1)}")
+        _add_flags(f"{_ONE_PER_DEVICE} {_DEVICES}={min(shards, cores())}")
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def keep_compiled_programs() -> None:

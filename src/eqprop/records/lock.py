@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from eqprop.errors import RunFolderError
+from eqprop.errors import BusyError, RunFolderError
 
 try:
     import fcntl
@@ -26,7 +26,7 @@ def locked(folder: Path) -> Iterator[None]:
     The system lets go of the lock when the process ends, however it ends, so none is ever
     stale. On systems without `fcntl` nothing is locked.
 
-    **Raises:** `RunFolderError` that names the process which holds it.
+    **Raises:** `BusyError` that names the process which holds it.
     """
     if fcntl is None:
         yield
@@ -43,7 +43,7 @@ def locked(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise RunFolderError(
+            raise BusyError(
                 f"the run in {folder} is being worked on by {_holder(descriptor)}. "
                 "Wait for it, or stop that process first."
             ) from None

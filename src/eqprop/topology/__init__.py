@@ -9,12 +9,14 @@ from eqprop.topology.rewiring import (
     rewire,
     rewire_each,
 )
+from eqprop.topology.smallworld import SmallWorld, small_world
 from eqprop.topology.topology import Accounting, Block, Rewiring, Topology, check_layer_sizes
 
 __all__ = [
     "Accounting",
     "Block",
     "Rewiring",
+    "SmallWorld",
     "Topology",
     "add_skip_connections",
     "check_layer_sizes",
@@ -27,5 +29,6 @@ __all__ = [
     "rewire",
     "rewire_each",
     "skip_pairs",
+    "small_world",
     "with_intralayer",
 ]

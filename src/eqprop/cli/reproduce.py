@@ -1,0 +1,198 @@
+"""`eqprop reproduce`: experiments and plots, put together."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from eqprop.cli.progress import reporting
+from eqprop.errors import RunFolderError
+from eqprop.experiments import collect
+from eqprop.experiments.config import RunConfig
+from eqprop.experiments.sweep import Cell, Sweep, create_sweep, extended, open_sweep
+from eqprop.records import RunFolder
+
+Rows = list[dict[str, Any]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Workers:
+    """Where cells run: in this process, unless one of the two is given.
+
+    **Attributes:** `count` of local worker processes; `scheduler`, address of a Dask cluster's.
+    """
+
+    count: int | None = None
+    scheduler: str | None = None
+
+
+def start(
+    figure: str,
+    preset: str,
+    configs: Mapping[Cell, RunConfig],
+    *,
+    out: Path,
+    into: Path | None,
+    workers: Workers,
+    data_dir: Path | None,
+    stop: Callable[[], int | None],
+) -> None:
+    """Makes the sweep's folder with the settings of every cell, or extends it; finishes it."""
+    from eqprop.experiments.run import load_data
+
+    # Loaded here so that missing data is said before any folder is made.
+    load_data(next(iter(configs.values())), data_dir)
+    if into is None:
+        sweep = create_sweep(out, f"{figure}-{preset}", figure, preset, configs)
+    else:
+        found = open_sweep(into)
+        if found is None or found.figure != figure:
+            kind = "no sweep" if found is None else f"one of {found.figure}"
+            raise RunFolderError(
+                f"`--into` must be the folder of a {figure} that was begun, got {into}, which is "
+                f"{kind}. Leave it out to begin a new one."
+            )
+        sweep = extended(found, configs)
+    finish(sweep, workers, data_dir, stop)
+
+
+def finish(
+    sweep: Sweep,
+    workers: Workers,
+    data_dir: Path | None,
+    stop: Callable[[], int | None],
+) -> None:
+    """Brings every cell to its end, draws the figure from the records and prints the table.
+
+    **Raises:** `RunFolderError` at the end if cells have failed.
+    """
+    from eqprop.experiments.workers import dask_workers, finish_here, finish_on, local_workers
+
+    console = Console(stderr=True)
+
+    def tell(line: str) -> None:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    if workers.scheduler is not None:
+        address = workers.scheduler
+        failures = finish_on(
+            lambda: dask_workers(address), sweep, data_dir=data_dir, stop=stop, tell=tell
+        )
+    elif workers.count is not None:
+        from eqprop.experiments.machine import cores
+
+        count = workers.count
+        failures = finish_on(
+            lambda: local_workers(count),
+            sweep,
+            worker_cores=max(1, cores() // count),
+            data_dir=data_dir,
+            stop=stop,
+            tell=tell,
+        )
+    else:
+        with reporting() as report:
+            failures = finish_here(sweep, data_dir=data_dir, report=report, stop=stop, tell=tell)
+    if any(map(sweep.is_finished, sweep.cells)):
+        draw(sweep)
+    if failures:
+        listed = "; ".join(f"{name}: {problem}" for name, problem in failures.items())
+        raise RunFolderError(
+            f"{len(failures)} of {len(sweep.cells)} cells failed, the others are done. {listed}. "
+            f"Try them again with: eqprop resume {sweep.path}"
+        )
+
+
+def draw(sweep: Sweep) -> None:
+    """Figure, CSV, caption and table from the records of the cells that are finished."""
+    from eqprop.plots.curves import error_curves
+    from eqprop.plots.updates import against_p, update_curves
+
+    epochs, updates = collect.epoch_rows(sweep), collect.update_rows(sweep)
+    stem = sweep.path / sweep.figure
+    collect.write_rows(epochs, collect.EPOCH_COLUMNS, stem.with_suffix(".csv"))
+    collect.write_rows(updates, collect.UPDATE_COLUMNS, Path(f"{stem}-updates.csv"))
+    text = caption(sweep)
+    RunFolder(sweep.path).write_text("caption.txt", text + "\n")
+    if sweep.figure == "figure4":
+        examples = next(iter(collect.summaries(sweep).values()))["training_examples"]
+        batches = -(-examples // sweep.config(sweep.cells[0]).data.batch_size)
+        update_curves(updates, batches, text, stem)
+    elif sweep.figure == "figure5":
+        against_p(epochs, updates, text, stem)
+    else:
+        error_curves(epochs, text, stem)
+    speeds = collect.layer_speeds(updates) if updates else {}
+    _print_table(sweep, epochs, speeds, text)
+    print(stem.with_suffix(".png"))
+
+
+def caption(sweep: Sweep) -> str:
+    """Data set, examples, epochs, seeds and schedule of a sweep."""
+    first = sweep.config(sweep.cells[0])
+    summary = next(iter(collect.summaries(sweep).values()))
+    seeds = sorted({cell.seed for cell in sweep.cells if sweep.is_finished(cell)})
+    done = sum(map(sweep.is_finished, sweep.cells))
+    part = "" if done == len(sweep.cells) else f"; {done} of {len(sweep.cells)} runs finished"
+    epochs = f"{first.training.epochs} epoch{'s' if first.training.epochs > 1 else ''}"
+    return (
+        f"{first.data.dataset}, {summary['training_examples']} training examples, {epochs}, "
+        f"seeds {', '.join(map(str, seeds))}; {schedule(first)}{part}"
+    )
+
+
+def schedule(config: RunConfig) -> str:
+    """How the phases relax, in words for a caption."""
+    free, nudged = config.free, config.nudged
+    unit = "sweeps" if free.method == "block" else "Euler steps"
+    cold = f"{free.cold_steps} (epoch 1), then " if free.cold_steps else ""
+    until = ""
+    if free.tolerance:
+        until = f" at most, until {free.share:.0%} settled to {free.tolerance:g}"
+        if free.cold_tolerance != free.tolerance:
+            until += f" ({free.cold_tolerance:g} in epoch 1)"
+        until += ","
+    return f"{cold}{free.steps} free {unit}{until} + {nudged.steps} {nudged.nudging_step} steps"
+
+
+def _print_table(
+    sweep: Sweep, rows: Rows, speeds: Mapping[str, Mapping[str, float]], text: str
+) -> None:
+    table = Table(title="Error", caption=text, caption_justify="left")
+    table.add_column("condition")
+    titles = ["training %", "validation %", "last 3 epochs %", "test %", "unsettled %"]
+    if speeds:
+        titles += ["output / input layer", "spread below output"]
+    for title in titles:
+        table.add_column(title, justify="right")
+    found = collect.summaries(sweep)
+    for condition in collect.conditions_of(rows):
+        runs = collect.by_seed(rows, condition)
+        looked = [[r for r in run if r.get("validation_error") is not None] for run in runs]
+        test = [
+            100 * s["test_error"]
+            for cell, s in found.items()
+            if cell.condition == condition and "test_error" in s
+        ]
+        cells = [
+            _mean([100 * run[-1]["training_error"] for run in runs]),
+            _mean([100 * run[-1]["validation_error"] for run in looked]),
+            _mean([100 * row["validation_error"] for run in looked for row in run[-3:]]),
+            _mean(test),
+            _mean([100 * run[-1]["validation_unsettled"] for run in looked], 1),
+        ]
+        if speeds:
+            speed = speeds[condition]
+            cells += [f"{speed['output_to_input']:.3g}", f"{speed['spread']:.3g}"]
+        table.add_row(condition, *cells)
+    Console().print(table)
+
+
+def _mean(values: Sequence[float], digits: int = 2) -> str:
+    return f"{np.mean(values):.{digits}f}" if values else "-"

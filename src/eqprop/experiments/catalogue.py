@@ -1,0 +1,25 @@
+"""Every experiment by name."""
+
+from __future__ import annotations
+
+from eqprop.experiments.ablations import ADDED, ERRATA, INITIALISATION, PARTICLES, SIGN
+from eqprop.experiments.controls import CONTROLS
+from eqprop.experiments.experiment import Experiment
+from eqprop.experiments.figure3 import FIGURE3
+from eqprop.experiments.figure4 import FIGURE4
+from eqprop.experiments.figure5 import FIGURE5
+
+EXPERIMENTS: dict[str, Experiment] = {
+    experiment.name: experiment
+    for experiment in (
+        FIGURE3,
+        FIGURE4,
+        FIGURE5,
+        ADDED,
+        PARTICLES,
+        SIGN,
+        INITIALISATION,
+        CONTROLS,
+        ERRATA,
+    )
+}

@@ -1,0 +1,124 @@
+"""The records of a sweep's finished runs as rows: what figures and tables are made of."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from eqprop.experiments.sweep import Cell, Sweep
+from eqprop.records import RunFolder
+
+Row = Mapping[str, Any]
+
+EPOCH_COLUMNS = (
+    "condition",
+    "seed",
+    "epoch",
+    "training_error",
+    "validation_error",
+    "validation_examples",
+    "validation_unsettled",
+    "validation_kept_error",
+    "free_steps",
+    "free_unsettled",
+    "free_residual_mean",
+    "nudged_steps",
+    "nudged_unsettled",
+    "nudged_residual_mean",
+    "warnings",
+)
+UPDATE_COLUMNS = ("condition", "seed", "batch", "pair", "correction", "update")
+
+
+def epoch_rows(sweep: Sweep) -> list[dict[str, Any]]:
+    """A row per finished cell and epoch."""
+    rows = []
+    for label, folder in _finished(sweep):
+        for entry in folder.epochs():
+            entry["warnings"] = " ".join(entry.get("warnings", []))
+            rows.append(label | {key: value for key, value in entry.items() if key != "kind"})
+    return rows
+
+
+def update_rows(sweep: Sweep) -> list[dict[str, Any]]:
+    """A row per finished cell, recorded batch, and pair of layers `post-pre`."""
+    rows = []
+    for label, folder in _finished(sweep):
+        for entry in folder.read_lines("metrics.jsonl"):
+            if entry["kind"] != "updates":
+                continue
+            for pair, update in entry["updates"].items():
+                correction = entry["corrections"][pair]
+                sizes = {"pair": pair, "correction": correction, "update": update}
+                rows.append(label | {"batch": entry["batch"]} | sizes)
+    return rows
+
+
+def summaries(sweep: Sweep) -> dict[Cell, dict[str, Any]]:
+    """The summary of each finished cell."""
+    return {
+        cell: RunFolder(sweep.folder(cell)).read_json("summary.json")
+        for cell in sweep.cells
+        if sweep.is_finished(cell)
+    }
+
+
+def _finished(sweep: Sweep) -> Iterator[tuple[dict[str, Any], RunFolder]]:
+    for cell in sweep.cells:
+        if sweep.is_finished(cell):
+            label = {"condition": cell.condition, "seed": cell.seed}
+            yield label, RunFolder(sweep.folder(cell))
+
+
+def write_rows(rows: Sequence[Row], columns: Sequence[str], path: Path) -> None:
+    """Rows as CSV; empty where something was not measured."""
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        table = csv.DictWriter(file, columns, restval="", extrasaction="ignore")
+        table.writeheader()
+        table.writerows(rows)
+
+
+def conditions_of(rows: Sequence[Row]) -> list[str]:
+    """The conditions in the order in which they come."""
+    return list(dict.fromkeys(row["condition"] for row in rows))
+
+
+def by_seed(rows: Sequence[Row], condition: str) -> list[list[Row]]:
+    """The rows of a condition, seed by seed."""
+    chosen = [row for row in rows if row["condition"] == condition]
+    seeds = dict.fromkeys(row["seed"] for row in chosen)
+    return [[row for row in chosen if row["seed"] == seed] for seed in seeds]
+
+
+def layer_speeds(rows: Sequence[Row], size: str = "update") -> dict[str, dict[str, float]]:
+    """How unevenly the layers of each condition learn, over the last quarter of the records.
+
+    **Arguments:**
+
+    - `rows`: of `update_rows`.
+    - `size`: `update`, or `correction` for what it is before the learning rate.
+
+    **Returns:** by condition, `output_to_input`: size of the last pair of adjacent layers over
+    that of the first; `spread`: the largest over the smallest of the pairs below the output.
+    Geometric means over batches and seeds.
+    """
+    found = {}
+    for condition in conditions_of(rows):
+        chosen = [row for row in rows if row["condition"] == condition]
+        late = np.quantile([row["batch"] for row in chosen], 0.75)
+        sizes: dict[int, list[float]] = {}
+        for row in chosen:
+            post, pre = map(int, row["pair"].split("-"))
+            if post - pre == 1 and row["batch"] >= late and float(row[size]) > 0:
+                sizes.setdefault(post, []).append(np.log(float(row[size])))
+        means = [float(np.exp(np.mean(sizes[post]))) for post in sorted(sizes)]
+        below = means[:-1] or means
+        found[condition] = {
+            "output_to_input": means[-1] / means[0],
+            "spread": max(below) / min(below),
+        }
+    return found

@@ -1,0 +1,61 @@
+"""Where the effect comes from: networks that have only a part of what rewiring brings."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+from eqprop.experiments.experiment import (
+    PAPER,
+    QUICK,
+    SMOKE,
+    Experiment,
+    Settings,
+    five_by_100,
+    replaced,
+    short,
+)
+from eqprop.experiments.figure3 import CONNECTIONS
+from eqprop.experiments.figure4 import SMALL_CONNECTIONS
+
+
+def _controls(preset: str) -> dict[str, Settings]:
+    large = [20, 16, 16, 16, 4] if preset == "smoke" else [784, 500, 500, 500, 10]
+    shapes = {
+        "3x500": (large, CONNECTIONS),
+        "5x100": (five_by_100(preset)["layer_sizes"], SMALL_CONNECTIONS),
+    }
+    found: dict[str, Settings] = {}
+    for shape, (sizes, connections) in shapes.items():
+        last = len(sizes) - 1
+        pairs = [(b, a) for a, b in itertools.combinations(range(len(sizes)), 2) if b - a > 1]
+
+        def rewired(sizes: Any = sizes, connections: int = connections, **changes: Any) -> Any:
+            return replaced(preset, connections, layer_sizes=sizes, **changes)
+
+        no_input = [list(pair) for pair in pairs if pair[1] != 0]
+        no_direct = [list(pair) for pair in pairs if pair != (last, 0)]
+        topologies = {
+            "layered": {"layer_sizes": sizes},
+            "intralayer-only": {"layer_sizes": sizes, "intralayer": True},
+            "rewired": rewired(),
+            # Replaced within the layered network: as many connections as it has.
+            "skips-without-intralayer": {
+                "layer_sizes": sizes,
+                "wiring": "rewire",
+                "p": 0.0756,
+            },
+            "no-skip-from-input": rewired(receivers=no_input),
+            "no-input-output-skip": rewired(receivers=no_direct),
+        }
+        found |= {f"{shape}-{name}": {"topology": t} for name, t in topologies.items()}
+    return found
+
+
+CONTROLS = Experiment(
+    name="controls",
+    about="networks with a part of what rewiring brings",
+    presets={"smoke": short(SMOKE, 2), "quick": short(QUICK, 2), "paper": short(PAPER, 4)},
+    conditions=_controls,
+    seeds=3,
+)

@@ -1,0 +1,121 @@
+"""What an experiment is: conditions that are compared, at presets of different size."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from eqprop.errors import ConfigError, unknown_name
+from eqprop.experiments.config import RunConfig, build, override
+from eqprop.experiments.sweep import Cell
+
+Settings = Mapping[str, Any]
+"""Changes of the default configuration, `{section: {key: value}}`."""
+
+RELEASED = {"method": "euler", "step_size": 0.5, "steps": 500, "tolerance": 0.0, "share": 1.0}
+"""The free phase of the paper and of its released code."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+    """A figure or question, answered by training the same data under several conditions.
+
+    **Attributes:**
+
+    - `name`, `about`: for the command line.
+    - `presets`: what each changes for all conditions.
+    - `conditions`: given the preset's name, what each condition changes, in the order of tables;
+      this wins over the preset.
+    - `seeds`: how many, unless the command says otherwise.
+    """
+
+    name: str
+    about: str
+    presets: Mapping[str, Settings]
+    conditions: Callable[[str], Mapping[str, Settings]]
+    seeds: int = 1
+
+    def cells(
+        self,
+        preset: str,
+        seeds: Sequence[int] | None = None,
+        *,
+        epochs: int | None = None,
+        dataset: str | None = None,
+        overrides: Sequence[str] = (),
+    ) -> dict[Cell, RunConfig]:
+        """The configuration of every run, condition by condition within a seed.
+
+        **Arguments:**
+
+        - `preset`: of `presets`.
+        - `epochs`, `dataset`: instead of the preset's.
+        - `overrides`: further settings, `section.key=value`, for every run.
+
+        **Raises:** `ConfigError` for a preset that does not exist, and for what does not fit.
+        """
+        if preset not in self.presets:
+            raise ConfigError(unknown_name("preset", preset, self.presets))
+        cells = {}
+        for seed in range(self.seeds) if seeds is None else seeds:
+            for condition, changes in self.conditions(preset).items():
+                name = f"{condition}-seed{seed}"
+                values = merged(self.presets[preset], changes)
+                values |= {"name": name, "seed": seed}
+                if epochs is not None:
+                    values = merged(values, {"training": {"epochs": epochs}})
+                if dataset is not None:
+                    values = merged(values, {"data": {"dataset": dataset}})
+                config = build(override(values, overrides), self.name)
+                cells[Cell(config.name, condition, seed)] = config
+        return cells
+
+
+def merged(base: Settings, changes: Settings) -> dict[str, Any]:
+    """`base` with `changes`, section by section.
+
+    >>> merged({"data": {"dataset": "mnist", "shuffle": True}}, {"data": {"shuffle": False}})
+    {'data': {'dataset': 'mnist', 'shuffle': False}}
+    """
+    result = dict(base)
+    for section, value in changes.items():
+        before = result.get(section)
+        both = isinstance(before, Mapping) and isinstance(value, Mapping)
+        result[section] = {**before, **value} if both else value  # pyright: ignore[reportGeneralTypeIssues]
+    return result
+
+
+SMOKE: Settings = {
+    "topology": {"layer_sizes": [20, 16, 16, 16, 4]},
+    "data": {"dataset": "teacher"},
+    "training": {"epochs": 3, "record_every": 10},
+}
+"""Seconds: a teacher network's labels."""
+
+QUICK: Settings = {
+    "data": {"dataset": "mnist-5k"},
+    "training": {"epochs": 10, "record_every": 50},
+}
+"""Minutes: the bundled digits."""
+
+PAPER: Settings = {"data": {"dataset": "mnist"}, "training": {"epochs": 250}}
+"""Full size."""
+
+
+def short(base: Settings, epochs: int) -> dict[str, Any]:
+    """A preset with so many epochs."""
+    return merged(base, {"training": {"epochs": epochs}})
+
+
+def replaced(preset: str, connections: int, **changes: Any) -> dict[str, Any]:
+    """The topology of Algorithm 1: so many connections replaced; at smoke size the paper's p."""
+    amount = {"p": 0.0756} if preset == "smoke" else {"connections": connections}
+    return {"wiring": "rewire", "intralayer": True} | amount | changes
+
+
+def five_by_100(preset: str) -> dict[str, Any]:
+    """The layer sizes of the paper's second network."""
+    hidden = [8] * 5 if preset == "smoke" else [100] * 5
+    ends = (20, 4) if preset == "smoke" else (784, 10)
+    return {"layer_sizes": [ends[0], *hidden, ends[1]]}

@@ -1,0 +1,32 @@
+"""Figure 5: error and update per pair of layers against p."""
+
+from __future__ import annotations
+
+from eqprop.experiments.experiment import PAPER, QUICK, SMOKE, Experiment, Settings, merged
+
+VALUES = (
+    0.0001, 0.0003, 0.001, 0.003, 0.01, 0.02, 0.04, 0.0756, 0.12, 0.18, 0.25, 0.35, 0.45, 0.55,
+)  # fmt: skip
+"""p; the paper's network for figures 3 and 4 has .0756."""
+
+
+def probabilities(preset: str) -> dict[str, Settings]:
+    """The plain layered network, hidden layers full inside (p = 0), and rewired ones."""
+    values = VALUES[4::4] if preset == "smoke" else VALUES
+    full = {"intralayer": True}
+    found: dict[str, Settings] = {"layered": {}, "p0": {"topology": full}}
+    for p in values:
+        found[f"p{p:g}"] = {"topology": full | {"wiring": "rewire", "p": p}}
+    return found
+
+
+FIGURE5 = Experiment(
+    name="figure5",
+    about="error after one epoch, and update per pair of layers, against p",
+    presets={
+        "smoke": merged(SMOKE, {"training": {"epochs": 1, "record_every": 5}}),
+        "quick": merged(QUICK, {"training": {"epochs": 1, "record_every": 10}}),
+        "paper": merged(PAPER, {"training": {"epochs": 1, "record_every": 50}}),
+    },
+    conditions=probabilities,
+)

@@ -1,0 +1,145 @@
+"""A sweep: independent runs in one folder, each computed once, wherever there is a worker.
+
+A cell is one run. It lives in a folder of its own inside that of the sweep, so that whatever
+happens to a worker or to the launcher, what is finished stays finished and what is not goes on
+from its last checkpoint.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from eqprop.errors import ConfigError, RunFolderError
+from eqprop.experiments.config import RunConfig, load_recorded
+
+RECORD = "sweep.json"
+"""In the folder of a sweep: what it is, and which cells it is made of."""
+
+_OLD_RECORD = "figure.json"  # as version 0.1 called it
+
+
+@dataclasses.dataclass(frozen=True)
+class Cell:
+    """One run of a sweep.
+
+    **Attributes:** `name` of its folder; `condition` and `seed`, what its rows are labelled by.
+    """
+
+    name: str
+    condition: str
+    seed: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Sweep:
+    """What `RECORD` says."""
+
+    path: Path
+    figure: str
+    preset: str
+    cells: tuple[Cell, ...]
+
+    def folder(self, cell: Cell) -> Path:
+        """Of a cell's run."""
+        return self.path / cell.name
+
+    def config(self, cell: Cell) -> RunConfig:
+        """Of a cell's run."""
+        return load_recorded(self.folder(cell) / "config.toml")
+
+    def is_finished(self, cell: Cell) -> bool:
+        """Whether a cell's run came to its end."""
+        return (self.folder(cell) / "summary.json").is_file()
+
+    def write(self) -> None:
+        """Writes `RECORD`."""
+        from eqprop.records import RunFolder
+
+        cells = [dataclasses.asdict(cell) for cell in self.cells]
+        record = {"schema": 2, "figure": self.figure, "preset": self.preset, "cells": cells}
+        RunFolder(self.path).write_json(RECORD, record)
+
+
+def open_sweep(path: Path) -> Sweep | None:
+    """The sweep in a folder, or None if it is the folder of none.
+
+    **Raises:** `RunFolderError` if its record is damaged.
+    """
+    path = Path(path)
+    file = path / RECORD
+    if not file.is_file():
+        file = path / _OLD_RECORD
+        if not file.is_file():
+            return None
+    try:
+        found = json.loads(file.read_text("utf-8"))
+        if file.name == _OLD_RECORD:
+            found = _from_schema_1(found)
+        if found["schema"] != 2 or not found["cells"]:
+            raise ValueError("another schema, or no cells")
+        cells = tuple(
+            Cell(str(cell["name"]), str(cell["condition"]), int(cell["seed"]))
+            for cell in found["cells"]
+        )
+        if any(Path(cell.name).name != cell.name or cell.name in (".", "..") for cell in cells):
+            raise ValueError("names that leave the folder")
+        return Sweep(path, str(found["figure"]), str(found["preset"]), cells)
+    except (OSError, ValueError, KeyError, TypeError) as problem:
+        raise RunFolderError(
+            f"the sweep's record must be readable, got {file}: {problem!r}. Its runs can still "
+            "be resumed one by one."
+        ) from None
+
+
+def _from_schema_1(found: Any) -> dict[str, Any]:
+    cells = []
+    for name in found["runs"]:
+        condition, _, seed = str(name).rpartition("-seed")
+        cells.append({"name": name, "condition": condition, "seed": int(seed)})
+    return {"schema": 2, "figure": found["figure"], "preset": "recorded", "cells": cells}
+
+
+def create_sweep(
+    parent: Path, name: str, figure: str, preset: str, configs: Mapping[Cell, RunConfig]
+) -> Sweep:
+    """A new folder under `parent` with the settings of every cell."""
+    from eqprop.records import RunFolder
+
+    folder = RunFolder.create(parent, name)
+    return extended(Sweep(folder.path, figure, preset, ()), configs)
+
+
+def extended(sweep: Sweep, configs: Mapping[Cell, RunConfig]) -> Sweep:
+    """The sweep with cells that it did not have; those that it has must have the same settings.
+
+    **Raises:** `ConfigError` for a cell that it has with other settings.
+    """
+    from eqprop.records import RunFolder
+
+    for cell, config in configs.items():
+        file = sweep.folder(cell) / "config.toml"
+        if not file.is_file():
+            RunFolder(_made(sweep.folder(cell))).write_text("config.toml", config.to_toml())
+        elif load_recorded(file) != config:
+            raise ConfigError(
+                f"the cells of a sweep must keep their settings, got others for {cell.name} than "
+                f"in {file}. Use the options that the sweep was begun with, or another --out."
+            )
+    cells = dict.fromkeys([*sweep.cells, *configs])
+    sweep = dataclasses.replace(sweep, cells=tuple(cells))
+    sweep.write()
+    return sweep
+
+
+def _made(path: Path) -> Path:
+    try:
+        path.mkdir(exist_ok=True)
+    except OSError as problem:
+        raise RunFolderError(
+            f"the sweep's folder must be writable, got {path} ({problem.strerror})."
+        ) from None
+    return path

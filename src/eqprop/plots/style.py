@@ -1,0 +1,59 @@
+"""What all figures share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+# Okabe and Ito's colours stay apart for colour-blind readers.
+COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#999999", "#000000")
+
+
+def color(position: int) -> str:
+    """Of the n-th thing shown."""
+    return COLORS[position % len(COLORS)]
+
+
+@contextmanager
+def figure(
+    stem: Path,
+    caption: str,
+    *,
+    rows: int = 1,
+    columns: int = 1,
+    size: Sequence[float],
+    **shared: Any,
+) -> Iterator[Any]:
+    """Axes to draw on `[rows, columns]`; writes `stem` with .png and .svg at the end."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    drawn, axes = plt.subplots(
+        rows, columns, figsize=tuple(size), layout="constrained", squeeze=False, **shared
+    )
+    try:
+        yield axes
+        drawn.supxlabel(caption, fontsize="x-small", color="0.35")
+        for suffix in (".png", ".svg"):
+            drawn.savefig(stem.with_suffix(suffix), dpi=150)
+    finally:
+        plt.close(drawn)
+
+
+def plain_log(axis: Any) -> None:
+    """Numbers on a log axis without powers of ten, a few between them."""
+    axis.set_major_formatter(lambda value, _: f"{value:g}")
+    axis.set_minor_formatter(lambda value, _: f"{value:g}" if f"{value:g}"[0] in "235" else "")
+
+
+def mean_and_band(axes: Any, x: Any, table: Any, **line: Any) -> None:
+    """The mean of `table` `[seeds, points]`, and a band from the smallest to the largest."""
+    axes.plot(x, table.mean(0), **line)
+    if len(table) > 1:
+        axes.fill_between(
+            x, table.min(0), table.max(0), color=line["color"], alpha=0.15, linewidth=0
+        )

@@ -1,0 +1,143 @@
+"""The size of updates per pair of layers: figures 4 and 5."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from eqprop.experiments.collect import by_seed, conditions_of
+from eqprop.plots.curves import LABELS
+from eqprop.plots.style import color, figure, mean_and_band, plain_log
+
+WINDOW = 11
+"""Records in the centred moving average of figure 4."""
+
+Rows = Sequence[Mapping[str, Any]]
+
+
+def smoothed(values: np.ndarray, window: int = WINDOW) -> np.ndarray:
+    """The centred moving average over the last axis; the window shrinks at both ends.
+
+    >>> smoothed(np.array([1.0, 2.0, 6.0]), 3)
+    array([1., 3., 6.])
+    """
+    half, count = window // 2, values.shape[-1]
+    reach = [min(half, k, count - 1 - k) for k in range(count)]
+    means = [values[..., k - r : k + r + 1].mean(-1) for k, r in enumerate(reach)]
+    return np.stack(means, axis=-1)
+
+
+def update_curves(
+    rows: Rows, batches_per_epoch: int, caption: str, stem: Path, size: str = "update"
+) -> None:
+    """Figure 4: a panel per condition, a line per pair of adjacent layers, over epochs.
+
+    **Arguments:**
+
+    - `size`: `update` as applied, or `correction` before the learning rate.
+    """
+    conditions = conditions_of(rows)
+    columns = min(3, len(conditions))
+    height = -(-len(conditions) // columns)
+    with figure(
+        stem, caption, rows=height, columns=columns, size=(3.6 * columns, 3.2 * height),
+        sharey=True,
+    ) as grid:  # fmt: skip
+        for axes in grid.flat[len(conditions) :]:
+            axes.set_axis_off()
+        for axes, condition in zip(grid.flat, conditions, strict=False):
+            seeds = by_seed(rows, condition)
+            pairs = [pair for pair in dict.fromkeys(r["pair"] for r in seeds[0]) if _adjacent(pair)]
+            for position, pair in enumerate(sorted(pairs, key=_order)):
+                tables = [
+                    {r["batch"]: float(r[size]) for r in run if r["pair"] == pair} for run in seeds
+                ]
+                batches = sorted(set.intersection(*map(set, tables)))
+                table = np.array([[found[batch] for batch in batches] for found in tables])
+                post, pre = pair.split("-")
+                name = f"{pre} to {post}"
+                name += " (from the input)" if pre == "0" else ""
+                mean_and_band(
+                    axes, np.array(batches) / batches_per_epoch, smoothed(table),
+                    color=color(position), label=name, linewidth=1.5,
+                )  # fmt: skip
+            axes.set_title(LABELS.get(condition, condition), fontsize="small")
+            axes.set_yscale("log")
+            axes.set_xlabel("epoch")
+            axes.grid(which="both", alpha=0.25, linewidth=0.5)
+            axes.legend(fontsize="x-small", frameon=False, title="layers", title_fontsize="x-small")
+        for axes in grid[:, 0]:
+            axes.set_ylabel(f"root-mean-square {size}")
+
+
+def against_p(epochs: Rows, updates: Rows, caption: str, stem: Path) -> None:
+    """Figure 5: errors after the last epoch, and mean update of the pairs below, against p.
+
+    Conditions are `layered`, `p0` and `pX`; the first two are drawn as horizontal lines.
+    """
+    values = {c: float(c[1:]) for c in conditions_of(epochs) if c[0] == "p" and c != "p0"}
+    last = max(row["epoch"] for row in epochs)
+    with figure(stem, caption, rows=2, size=(7.2, 7.2), sharex=True) as grid:
+        above, below = grid[:, 0]
+        x = list(values.values())
+        for key, style, position in (("training_error", "-", 0), ("validation_error", "--", 5)):
+            name = key.partition("_")[0]
+
+            def final(condition: str, key: str = key) -> list[float]:
+                chosen = (r for r in epochs if r["condition"] == condition and r["epoch"] == last)
+                return [100 * float(row[key]) for row in chosen]
+
+            table = np.array([final(condition) for condition in values]).T
+            mean_and_band(
+                above, x, table, color=color(position), linestyle=style, marker="o", markersize=3,
+                label=f"rewired: {name}",
+            )  # fmt: skip
+            for condition, dots in (("p0", "-."), ("layered", ":")):
+                if reference := final(condition):
+                    named = "p = 0, full inside" if condition == "p0" else "plain layered"
+                    above.axhline(
+                        float(np.mean(reference)), color=color(position), linestyle=dots,
+                        linewidth=1, label=f"{named}: {name}",
+                    )  # fmt: skip
+        above.set_ylabel(f"error after epoch {last} (%)")
+        above.set_yscale("log")
+        plain_log(above.yaxis)
+        above.legend(fontsize="x-small", frameon=False, ncols=2)
+        pairs = sorted({r["pair"] for r in updates if _adjacent(r["pair"])}, key=_order)
+        for position, pair in enumerate(pairs):
+            table = np.array([_mean_update(updates, condition, pair) for condition in values]).T
+            post, pre = pair.split("-")
+            mean_and_band(
+                below, x, table, color=color(position), marker="o", markersize=3,
+                label=f"layers {pre} to {post}",
+            )  # fmt: skip
+            plain = _mean_update(updates, "layered", pair)
+            if plain:
+                below.axhline(
+                    float(np.mean(plain)), color=color(position), linestyle=":", linewidth=1
+                )
+        below.plot([], [], ":", color="0.35", label="plain layered")
+        below.set_ylabel("root-mean-square update,\nmean over the epoch")
+        below.set_yscale("log")
+        below.set_xlabel("p")
+        below.set_xscale("log")
+        below.legend(fontsize="x-small", frameon=False, ncols=2)
+        for axes in (above, below):
+            axes.grid(which="both", alpha=0.25, linewidth=0.5)
+
+
+def _mean_update(rows: Rows, condition: str, pair: str) -> list[float]:
+    chosen = [[r for r in run if r["pair"] == pair] for run in by_seed(rows, condition)]
+    return [float(np.mean([float(r["update"]) for r in run])) for run in chosen if run]
+
+
+def _adjacent(pair: str) -> bool:
+    post, pre = map(int, pair.split("-"))
+    return post - pre == 1
+
+
+def _order(pair: str) -> int:
+    return int(pair.split("-")[1])

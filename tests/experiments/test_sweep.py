@@ -1,0 +1,190 @@
+"""Sweeps: every cell once, wherever it runs and whatever is killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from eqprop.cli import run
+from eqprop.errors import ConfigError
+from eqprop.experiments import collect
+from eqprop.experiments.catalogue import EXPERIMENTS
+from eqprop.experiments.sweep import create_sweep, extended, open_sweep
+from eqprop.experiments.workers import dask_workers, finish_here, finish_on, local_workers
+
+SMALL = ["training.epochs=2", "data.num_train=100", "evaluation.examples=50", "deterministic=true"]
+COMMAND = [sys.executable, "-c", "from eqprop.cli import main; main()"]
+
+
+def cells(seeds=2):
+    chosen = EXPERIMENTS["figure3"].cells("smoke", range(seeds), overrides=SMALL)
+    return {cell: config for cell, config in chosen.items() if cell.condition != "per-layer"}
+
+
+def one_thread(monkeypatch):
+    """This process counts as one with a single thread, so that cells compare bit for bit."""
+    monkeypatch.setattr("eqprop.experiments.run.is_one_thread", lambda: True)
+
+
+def table(sweep):
+    return sorted(collect.epoch_rows(sweep), key=lambda r: (r["condition"], r["seed"], r["epoch"]))
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory):
+    """The table of a sweep on one worker."""
+    sweep = create_sweep(tmp_path_factory.mktemp("one"), "s", "figure3", "smoke", cells())
+    assert finish_on(lambda: local_workers(1), sweep, worker_cores=1) == {}
+    found = table(sweep)
+    assert len(found) == 8 and len({row["validation_cost"] for row in found}) == 8
+    return found
+
+
+def test_two_workers_make_the_same_table_and_later_seeds_run_alone(tmp_path, expected):
+    sweep = create_sweep(tmp_path, "s", "figure3", "smoke", cells(seeds=1))
+    assert finish_on(lambda: local_workers(2), sweep, worker_cores=1) == {}
+    before = {c: (sweep.folder(c) / "summary.json").stat().st_mtime_ns for c in sweep.cells}
+    sweep = extended(sweep, cells(seeds=2))
+    assert len(sweep.cells) == 4 and open_sweep(tmp_path / "s") == sweep
+    assert finish_on(lambda: local_workers(2), sweep, worker_cores=1) == {}
+    assert table(sweep) == expected
+    after = {c: (sweep.folder(c) / "summary.json").stat().st_mtime_ns for c in before}
+    assert after == before
+    other = EXPERIMENTS["figure3"].cells("smoke", [0], overrides=[*SMALL, "free.steps=7"])
+    with pytest.raises(ConfigError, match="must keep their settings"):
+        extended(sweep, other)
+
+
+def test_a_cell_that_fails_does_not_stop_the_rest(tmp_path, monkeypatch):
+    one_thread(monkeypatch)
+    sweep = create_sweep(tmp_path, "s", "figure3", "smoke", cells(seeds=1))
+    first, second = sweep.cells
+    config = sweep.folder(first) / "config.toml"
+    config.write_text(config.read_text().replace("epochs = 2", "epochs = -2"))
+    for failures in (finish_on(lambda: local_workers(1), sweep), finish_here(sweep)):
+        assert list(failures) == [first.name] and "epochs" in failures[first.name]
+    assert sweep.is_finished(second) and not sweep.is_finished(first)
+
+
+def test_a_worker_that_dies_is_replaced(tmp_path, expected):
+    sweep = create_sweep(tmp_path, "s", "figure3", "smoke", cells())
+    killed = []
+
+    def kill_once(line: str) -> None:
+        if not killed:
+            children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+            workers = [int(pid) for pid in children if "spawn_main" in command_of(pid)]
+            assert workers
+            killed.append(workers[-1])
+            os.kill(workers[-1], signal.SIGKILL)
+
+    assert finish_on(lambda: local_workers(2), sweep, worker_cores=1, tell=kill_once) == {}
+    assert killed and table(sweep) == expected
+
+
+def command_of(pid: str) -> str:
+    return Path(f"/proc/{pid}/cmdline").read_bytes().decode()
+
+
+def started(arguments: list[str], **options) -> subprocess.Popen:
+    return subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.DEVNULL, **options)
+
+
+def test_a_launcher_that_is_asked_to_stop_has_its_workers_save(tmp_path):
+    arguments = ["reproduce", "figure3", "--preset", "smoke", "--epochs", "400", "--workers", "2"]
+    launcher = started([*arguments, "--deterministic", "--out", str(tmp_path)])
+    folder = tmp_path / "figure3-smoke"
+    records = folder / "layered-seed0" / "metrics.jsonl"
+    wait_until(lambda: records.exists() and '"epoch": 3,' in records.read_text())
+    launcher.send_signal(signal.SIGTERM)
+    assert launcher.wait(60) == 143
+    assert list((folder / "layered-seed0" / "checkpoints").glob("step-*"))
+    assert not (folder / ".stop").exists()
+
+
+def wait_until(true, seconds=120):
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def cluster(tmp_path):
+    """A Dask scheduler and two workers, processes of their own on loopback."""
+    environment = os.environ | {"DASK_DISTRIBUTED__ADMIN__LOW_LEVEL_LOG_LENGTH": "0"}
+    file = tmp_path / "scheduler.json"
+    dask = [sys.executable, "-m", "distributed.cli.dask_scheduler"]
+    options = ["--host", "127.0.0.1", "--port", "0", "--no-dashboard"]
+    processes = [
+        subprocess.Popen(
+            [*dask, *options, "--scheduler-file", str(file)],
+            env=environment, stderr=subprocess.DEVNULL,
+        )
+    ]  # fmt: skip
+    wait_until(file.exists)
+    address = json.loads(file.read_text())["address"]
+    for _ in range(2):
+        worker = [sys.executable, "-m", "distributed.cli.dask_worker", address]
+        where = ["--host", "127.0.0.1", "--nthreads", "1", "--no-nanny", "--no-dashboard"]
+        processes.append(
+            subprocess.Popen(
+                [*worker, *where, "--local-directory", str(tmp_path / "dask")],
+                env=environment, stderr=subprocess.DEVNULL,
+            )
+        )  # fmt: skip
+    yield address, processes
+    for process in processes:
+        if process.poll() is None:
+            process.terminate()
+    for process in processes:
+        process.wait(30)
+
+
+def test_a_cluster_survives_a_worker_and_the_launcher(tmp_path, expected, cluster):
+    address, (_, worker, _) = cluster
+    sweep = create_sweep(tmp_path, "s", "figure3", "smoke", cells())
+    arguments = ["resume", str(sweep.path), "--scheduler", address]
+    launcher = started(arguments)
+    wait_until(lambda: any((sweep.folder(c) / "run.json").exists() for c in sweep.cells))
+    worker.kill()
+    launcher.kill()  # the workers go on with what they have begun
+    launcher.wait()
+    again = started(arguments)
+    assert again.wait(240) == 0
+    assert table(sweep) == expected
+    for cell in sweep.cells:
+        lines = (sweep.folder(cell) / "metrics.jsonl").read_text().splitlines()
+        epochs = [json.loads(line)["epoch"] for line in lines if '"kind": "epoch"' in line]
+        assert epochs == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["--scheduler", "tcp://127.0.0.1:9"], 2, "a Dask scheduler that answers"),
+        (["--workers", "0"], 2, "`--workers` must be 1 or more"),
+        (["--workers", "1", "--scheduler", "tcp://127.0.0.1:9"], 2, "exclude each other"),
+        (["--into", "nowhere"], 5, "which is no sweep"),
+        (["--seeds", "0"], 2, "`--seeds` must be 1 or more"),
+    ],
+)
+def test_bad_input_ends_in_one_message(arguments, code, message, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("eqprop.experiments.workers._PATIENCE_SECONDS", 1)
+    base = ["reproduce", "figure3", "--preset", "smoke", "--out", str(tmp_path)]
+    assert run([*base, *arguments]) == code
+    error = capsys.readouterr().err
+    assert message in error and "Traceback" not in error and error.count("eqprop:") == 1
+
+
+def test_dask_that_is_not_installed_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(ConfigError, match=r"eqprop\[cluster\]"), dask_workers("x"):
+        pass
