@@ -49,7 +49,8 @@ def machine() -> str:
 
 def write(name: str, rows: Sequence[Mapping[str, Any]], out: Path | None) -> None:
     """Prints rows as a table and, if `out` is given, writes them as `out/performance-NAME.csv`."""
-    columns = list(rows[0])
+    columns = list(dict.fromkeys(column for row in rows for column in row))
+    rows = [{column: row.get(column, "") for column in columns} for row in rows]
     text = [[f"{v:.4g}" if isinstance(v, float) else str(v) for v in row.values()] for row in rows]
     widths = [max(map(len, column)) for column in zip(columns, *text, strict=True)]
     for line in [columns, *text]:

@@ -165,10 +165,10 @@ def _print_table(
     sweep: Sweep, rows: Rows, speeds: Mapping[str, Mapping[str, float]], text: str
 ) -> None:
     table = Table(title="Error", caption=text, caption_justify="left")
-    table.add_column("condition")
-    titles = ["training %", "validation %", "last 3 epochs %", "test %", "unsettled %"]
+    table.add_column("condition", no_wrap=True)
+    titles = ["training %", "validation %", "last 3 %", "test %", "unsettled %"]
     if speeds:
-        titles += ["output / input layer", "spread below output"]
+        titles += ["output / input", "spread"]
     for title in titles:
         table.add_column(title, justify="right")
     found = collect.summaries(sweep)
@@ -191,7 +191,14 @@ def _print_table(
             speed = speeds[condition]
             cells += [f"{speed['output_to_input']:.3g}", f"{speed['spread']:.3g}"]
         table.add_row(condition, *cells)
-    Console().print(table)
+    console = Console()
+    (console if console.is_terminal else Console(width=120)).print(table)
+    if speeds:
+        print(
+            "last 3: validation, mean of the last three looks. output / input: update of the last "
+            "pair of\nadjacent layers over that of the first; spread: largest over smallest below "
+            "the output."
+        )
 
 
 def _mean(values: Sequence[float], digits: int = 2) -> str:

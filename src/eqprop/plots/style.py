@@ -45,9 +45,15 @@ def figure(
 
 
 def plain_log(axis: Any) -> None:
-    """Numbers on a log axis without powers of ten, a few between them."""
+    """Numbers on a log axis without powers of ten; more of them where it is short."""
+
+    def between(value: float, _: int) -> str:
+        low, high = sorted(axis.get_view_interval())
+        text = f"{value:g}"
+        return text if high < 4 * low or text[0] in "235" else ""
+
     axis.set_major_formatter(lambda value, _: f"{value:g}")
-    axis.set_minor_formatter(lambda value, _: f"{value:g}" if f"{value:g}"[0] in "235" else "")
+    axis.set_minor_formatter(between)
 
 
 def mean_and_band(axes: Any, x: Any, table: Any, **line: Any) -> None:

@@ -46,7 +46,8 @@ def update_curves(
         stem, caption, rows=height, columns=columns, size=(3.6 * columns, 3.2 * height),
         sharey=True,
     ) as grid:  # fmt: skip
-        for axes in grid.flat[len(conditions) :]:
+        spare, longest = grid.flat[len(conditions) :], grid[0, 0]
+        for axes in spare:
             axes.set_axis_off()
         for axes, condition in zip(grid.flat, conditions, strict=False):
             seeds = by_seed(rows, condition)
@@ -58,8 +59,7 @@ def update_curves(
                 batches = sorted(set.intersection(*map(set, tables)))
                 table = np.array([[found[batch] for batch in batches] for found in tables])
                 post, pre = pair.split("-")
-                name = f"{pre} to {post}"
-                name += " (from the input)" if pre == "0" else ""
+                name = f"{pre} to {post}" + (" (from the input)" if pre == "0" else "")
                 mean_and_band(
                     axes, np.array(batches) / batches_per_epoch, smoothed(table),
                     color=color(position), label=name, linewidth=1.5,
@@ -68,7 +68,14 @@ def update_curves(
             axes.set_yscale("log")
             axes.set_xlabel("epoch")
             axes.grid(which="both", alpha=0.25, linewidth=0.5)
-            axes.legend(fontsize="x-small", frameon=False, title="layers", title_fontsize="x-small")
+            if len(axes.lines) > len(longest.lines):
+                longest = axes
+        # Colours mean the same in every panel: one legend, where there is room for it.
+        place = spare[0] if len(spare) else grid.flat[0]
+        place.legend(
+            *longest.get_legend_handles_labels(), fontsize="small", frameon=False, title="layers",
+            loc="center" if len(spare) else "best",
+        )  # fmt: skip
         for axes in grid[:, 0]:
             axes.set_ylabel(f"root-mean-square {size}")
 

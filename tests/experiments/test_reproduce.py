@@ -8,6 +8,8 @@ import json
 import pytest
 
 from eqprop.cli import run
+from eqprop.experiments.catalogue import EXPERIMENTS
+from eqprop.experiments.collect import layer_speeds
 from eqprop.experiments.config import RunConfig, build
 
 
@@ -64,3 +66,41 @@ def test_settings_round_trip_through_toml():
 
     config = build({"topology": {"wiring": "rewire", "p": 0.1, "receivers": [[2, 0]]}, "seed": 4})
     assert build(tomllib.loads(config.to_toml())) == config != RunConfig()
+
+
+@pytest.mark.parametrize("figure", ["figure4", "figure5", "added", "sign"])
+def test_every_kind_of_figure_is_drawn_at_smoke_size(figure, tmp_path, capsys):
+    arguments = ["reproduce", figure, "--preset", "smoke", "--seeds", "1", "--epochs", "1"]
+    assert run([*arguments, "--out", str(tmp_path)]) == 0
+    folder = tmp_path / f"{figure}-smoke"
+    with open(folder / f"{figure}.csv") as file:
+        rows = list(csv.DictReader(file))
+    wanted = list(EXPERIMENTS[figure].conditions("smoke"))
+    assert [row["condition"] for row in rows] == wanted
+    with open(folder / f"{figure}-updates.csv") as file:
+        updates = list(csv.DictReader(file))
+    assert {row["condition"] for row in updates} == set(wanted)
+    assert all(float(row["update"]) > 0 for row in updates if row["pair"] == "4-3")
+    for suffix in (".png", ".svg"):
+        assert (folder / f"{figure}{suffix}").stat().st_size > 5_000
+    assert wanted[0] in capsys.readouterr().out
+
+
+def test_every_experiment_has_valid_settings_at_every_preset():
+    for experiment in EXPERIMENTS.values():
+        for preset in experiment.presets:
+            cells = experiment.cells(preset)
+            assert len(cells) == len(experiment.conditions(preset)) * experiment.seeds
+            assert len({cell.name for cell in cells}) == len(cells)
+    assert len(EXPERIMENTS["figure5"].conditions("paper")) >= 16
+
+
+def test_layer_speeds_are_ratios_of_late_updates():
+    rows = [
+        {"condition": "a", "batch": batch, "pair": pair, "update": size}
+        for batch in range(8)
+        for pair, size in (("1-0", 1.0), ("2-1", 4.0 if batch > 4 else 99.0), ("3-2", 100.0))
+    ]
+    rows.append({"condition": "a", "batch": 7, "pair": "3-0", "update": 1e9})  # a skip
+    found = layer_speeds(rows)["a"]
+    assert found["output_to_input"] == pytest.approx(100) and found["spread"] == pytest.approx(4)
