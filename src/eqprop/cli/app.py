@@ -207,6 +207,19 @@ def _print_summary(folder: RunFolder) -> None:
 
 
 @app.command
+def report(
+    run: Annotated[list[Path], Parameter(help="Folders of runs, or the folder of a figure.")],
+    *,
+    out: Annotated[Path, Parameter(name="--out", help="The page to write.")] = Path("report.html"),
+) -> None:
+    """Write one HTML page on finished runs: pictures, tables, settings, what did not settle."""
+    from eqprop.cli import report as job
+
+    job.write(run, out)
+    print(out)
+
+
+@app.command
 def evaluate(
     run: Annotated[Path, Parameter(help="Folder of a finished run.")],
     *,

@@ -111,15 +111,31 @@ def finish(
 
 def draw(sweep: Sweep) -> None:
     """Figure, CSV, caption and table from the records of the cells that are finished."""
-    from eqprop.plots.curves import error_curves
-    from eqprop.plots.updates import against_p, update_curves
-
     epochs, updates = collect.epoch_rows(sweep), collect.update_rows(sweep)
     stem = sweep.path / sweep.figure
     collect.write_rows(epochs, collect.EPOCH_COLUMNS, stem.with_suffix(".csv"))
     collect.write_rows(updates, collect.UPDATE_COLUMNS, Path(f"{stem}-updates.csv"))
     text = caption(sweep)
     RunFolder(sweep.path).write_text("caption.txt", text + "\n")
+    draw_into(stem, sweep, epochs, updates, text)
+    columns, rows = table_of(sweep, epochs, collect.layer_speeds(updates))
+    table = Table(title="Error", caption=text, caption_justify="left")
+    table.add_column(columns[0], no_wrap=True)
+    for title in columns[1:]:
+        table.add_column(title, justify="right")
+    for row in rows:
+        table.add_row(*row)
+    console = Console()
+    (console if console.is_terminal else Console(width=120)).print(table)
+    print(LEGEND)
+    print(stem.with_suffix(".png"))
+
+
+def draw_into(stem: Path, sweep: Sweep, epochs: Rows, updates: Rows, text: str) -> None:
+    """The picture that belongs to a sweep, as `stem` with .png and .svg."""
+    from eqprop.plots.curves import error_curves
+    from eqprop.plots.updates import against_p, update_curves
+
     if sweep.figure == "figure4":
         examples = next(iter(collect.summaries(sweep).values()))["training_examples"]
         batches = -(-examples // sweep.config(sweep.cells[0]).data.batch_size)
@@ -128,9 +144,6 @@ def draw(sweep: Sweep) -> None:
         against_p(epochs, updates, text, stem)
     else:
         error_curves(epochs, text, stem)
-    speeds = collect.layer_speeds(updates) if updates else {}
-    _print_table(sweep, epochs, speeds, text)
-    print(stem.with_suffix(".png"))
 
 
 def caption(sweep: Sweep) -> str:
@@ -161,44 +174,40 @@ def schedule(config: RunConfig) -> str:
     return f"{cold}{free.steps} free {unit}{until} + {nudged.steps} {nudged.nudging_step} steps"
 
 
-def _print_table(
-    sweep: Sweep, rows: Rows, speeds: Mapping[str, Mapping[str, float]], text: str
-) -> None:
-    table = Table(title="Error", caption=text, caption_justify="left")
-    table.add_column("condition", no_wrap=True)
-    titles = ["training %", "validation %", "last 3 %", "test %", "unsettled %"]
-    if speeds:
-        titles += ["output / input", "spread"]
-    for title in titles:
-        table.add_column(title, justify="right")
-    found = collect.summaries(sweep)
-    for condition in collect.conditions_of(rows):
-        runs = collect.by_seed(rows, condition)
+LEGEND = (
+    "last 3: validation, mean of the last three looks. output / input: update of the last pair of "
+    "adjacent layers over that of the first; spread: largest over smallest below the output."
+)
+
+
+def table_of(
+    sweep: Sweep, epochs: Rows, speeds: Mapping[str, Mapping[str, float]]
+) -> tuple[list[str], list[list[str]]]:
+    """A row per condition: columns, and rows of text."""
+    columns = ["condition", "training %", "validation %", "last 3 %", "test %", "unsettled %"]
+    columns += ["output / input", "spread"]
+    found, rows = collect.summaries(sweep), []
+    for condition in collect.conditions_of(epochs):
+        runs = collect.by_seed(epochs, condition)
         looked = [[r for r in run if r.get("validation_error") is not None] for run in runs]
         test = [
             100 * s["test_error"]
             for cell, s in found.items()
             if cell.condition == condition and "test_error" in s
         ]
-        cells = [
-            _mean([100 * run[-1]["training_error"] for run in runs]),
-            _mean([100 * run[-1]["validation_error"] for run in looked]),
-            _mean([100 * row["validation_error"] for run in looked for row in run[-3:]]),
-            _mean(test),
-            _mean([100 * run[-1]["validation_unsettled"] for run in looked], 1),
-        ]
-        if speeds:
-            speed = speeds[condition]
-            cells += [f"{speed['output_to_input']:.3g}", f"{speed['spread']:.3g}"]
-        table.add_row(condition, *cells)
-    console = Console()
-    (console if console.is_terminal else Console(width=120)).print(table)
-    if speeds:
-        print(
-            "last 3: validation, mean of the last three looks. output / input: update of the last "
-            "pair of\nadjacent layers over that of the first; spread: largest over smallest below "
-            "the output."
+        speed = speeds.get(condition, {})
+        rows.append(
+            [
+                condition,
+                _mean([100 * run[-1]["training_error"] for run in runs]),
+                _mean([100 * run[-1]["validation_error"] for run in looked]),
+                _mean([100 * row["validation_error"] for run in looked for row in run[-3:]]),
+                _mean(test),
+                _mean([100 * run[-1]["validation_unsettled"] for run in looked], 1),
+                *(f"{speed[key]:.3g}" if key in speed else "-" for key in collect.SPEEDS),
+            ]
         )
+    return columns, rows
 
 
 def _mean(values: Sequence[float], digits: int = 2) -> str:

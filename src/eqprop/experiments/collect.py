@@ -58,20 +58,21 @@ def update_rows(sweep: Sweep) -> list[dict[str, Any]]:
     return rows
 
 
+def runs_of(sweep: Sweep) -> list[Cell]:
+    """The cells whose runs are finished."""
+    return [cell for cell in sweep.cells if sweep.is_finished(cell)]
+
+
 def summaries(sweep: Sweep) -> dict[Cell, dict[str, Any]]:
     """The summary of each finished cell."""
     return {
-        cell: RunFolder(sweep.folder(cell)).read_json("summary.json")
-        for cell in sweep.cells
-        if sweep.is_finished(cell)
+        cell: RunFolder(sweep.folder(cell)).read_json("summary.json") for cell in runs_of(sweep)
     }
 
 
 def _finished(sweep: Sweep) -> Iterator[tuple[dict[str, Any], RunFolder]]:
-    for cell in sweep.cells:
-        if sweep.is_finished(cell):
-            label = {"condition": cell.condition, "seed": cell.seed}
-            yield label, RunFolder(sweep.folder(cell))
+    for cell in runs_of(sweep):
+        yield {"condition": cell.condition, "seed": cell.seed}, RunFolder(sweep.folder(cell))
 
 
 def write_rows(rows: Sequence[Row], columns: Sequence[str], path: Path) -> None:
@@ -92,6 +93,10 @@ def by_seed(rows: Sequence[Row], condition: str) -> list[list[Row]]:
     chosen = [row for row in rows if row["condition"] == condition]
     seeds = dict.fromkeys(row["seed"] for row in chosen)
     return [[row for row in chosen if row["seed"] == seed] for seed in seeds]
+
+
+SPEEDS = ("output_to_input", "spread")
+"""What `layer_speeds` tells."""
 
 
 def layer_speeds(rows: Sequence[Row], size: str = "update") -> dict[str, dict[str, float]]:

@@ -1,0 +1,171 @@
+"""`eqprop report`: the records of runs as one HTML page."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from eqprop.cli import reproduce
+from eqprop.errors import RunFolderError
+from eqprop.experiments import collect, health
+from eqprop.experiments.catalogue import EXPERIMENTS
+from eqprop.experiments.config import RunConfig
+from eqprop.experiments.paper import CLAIMS
+from eqprop.experiments.sweep import Cell, Sweep, open_sweep
+from eqprop.plots import report as html
+from eqprop.records import RunFolder
+
+
+def write(paths: Sequence[Path], out: Path) -> None:
+    """One page on the runs in `paths`: folders of runs, or the folder of one figure.
+
+    **Raises:** `RunFolderError` for a folder that is no run, for runs without a finished epoch,
+    for runs on different data sets, and if `out` cannot be written.
+    """
+    sweeps = [sweep for path in paths if (sweep := open_sweep(path)) is not None]
+    if sweeps and len(paths) > 1:
+        raise RunFolderError(
+            f"`run` must be folders of runs, or the folder of one figure, got "
+            f"{', '.join(map(str, paths))}, which mix. Make a report for each."
+        )
+    sweep = sweeps[0] if sweeps else _as_sweep(paths)
+    runs = collect.runs_of(sweep)
+    if not runs:
+        raise RunFolderError(
+            f"`run` must hold finished runs, got {', '.join(map(str, paths))}, where none is. "
+            "Finish them with `eqprop resume`."
+        )
+    configs = {cell: sweep.config(cell) for cell in runs}
+    data = sorted({config.data.dataset for config in configs.values()})
+    if len(data) > 1:
+        raise RunFolderError(
+            f"the runs of a report must share a data set, got {', '.join(data)}. Make a report "
+            "for each."
+        )
+    title = f"eqprop: {sweep.figure}" if sweeps else "eqprop: " + ", ".join(p.name for p in paths)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(html.page(title, _sections(sweep, configs, bool(sweeps))), "utf-8")
+    except OSError as problem:
+        raise RunFolderError(
+            f"`--out` must name a writable file, got {out} ({problem.strerror})."
+        ) from None
+
+
+def _as_sweep(paths: Sequence[Path]) -> Sweep:
+    """Single runs, treated as the cells of a sweep; they must lie side by side."""
+    folders = [RunFolder.open(path).path.resolve() for path in paths]
+    if len({folder.parent for folder in folders}) > 1:
+        raise RunFolderError(
+            f"`run` must be folders side by side in one folder, got "
+            f"{', '.join(map(str, paths))}. Copy them into one."
+        )
+    cells = [Cell(folder.name, folder.name, 0) for folder in dict.fromkeys(folders)]
+    return Sweep(folders[0].parent, "runs", "", tuple(cells))
+
+
+def _sections(
+    sweep: Sweep, configs: dict[Cell, RunConfig], is_figure: bool
+) -> dict[str, list[str]]:
+    epochs, updates = collect.epoch_rows(sweep), collect.update_rows(sweep)
+    columns, rows = reproduce.table_of(sweep, epochs, collect.layer_speeds(updates))
+    caption = reproduce.caption(sweep)
+    about = [html.paragraph(html.EXPLANATION)]
+    if is_figure and sweep.figure in EXPERIMENTS:
+        about.insert(0, html.paragraph(f"What was asked: {EXPERIMENTS[sweep.figure].about}."))
+    results = [_picture(sweep, epochs, updates, caption), html.table(columns, rows, caption)]
+    results.append(f'<p class="note">{reproduce.LEGEND}</p>')
+    full = all(c.data.dataset == "mnist" and c.data.num_train is None for c in configs.values())
+    if sweep.figure in CLAIMS:
+        text = CLAIMS[sweep.figure] if full else (
+            "These runs are not on full MNIST; their numbers do not stand beside the paper's."
+        )  # fmt: skip
+        results.append(html.paragraph(f"The paper. {text}" if full else text))
+    missing = [cell.name for cell in sweep.cells if cell not in configs]
+    if missing:
+        results.append(html.warning(f"Not finished, and not shown: {', '.join(missing)}."))
+    return {
+        "What this is": about,
+        "Results": results,
+        "How far the states settled": _settling(epochs),
+        "How long it took": _times(sweep, configs),
+        "Settings": _settings(configs),
+    }
+
+
+def _picture(sweep: Sweep, epochs: Any, updates: Any, caption: str) -> str:
+    with tempfile.TemporaryDirectory() as folder:
+        stem = Path(folder) / "figure"
+        reproduce.draw_into(stem, sweep, epochs, updates, caption)
+        return html.picture(stem.with_suffix(".png"), caption)
+
+
+def _settling(epochs: Sequence[dict[str, Any]]) -> list[str]:
+    rows, parts = [], []
+    for condition in collect.conditions_of(epochs):
+        for run in collect.by_seed(epochs, condition):
+            last = run[-1]
+            rows.append(
+                [
+                    f"{condition}, seed {last['seed']}",
+                    f"{run[0]['free_steps']:.0f}, {last['free_steps']:.0f}",
+                    f"{100 * last['free_unsettled']:.1f}",
+                    f"{last['free_residual_mean']:.2g}",
+                    f"{100 * last['nudged_unsettled']:.1f}",
+                    f"{last['nudged_residual_mean']:.2g}",
+                ]
+            )
+            for name, meaning in health.WARNINGS.items():
+                found = [str(row["epoch"]) for row in run if name in row["warnings"].split()]
+                if found:
+                    where = f"{condition}, seed {last['seed']}, epochs {', '.join(found)}"
+                    parts.append(html.warning(f"{where}: {meaning}."))
+    columns = [
+        "run", "steps of the free phase, first and last epoch", "examples unsettled %",
+        "residual", "nudged phase: unsettled %", "residual",
+    ]  # fmt: skip
+    note = "A state is settled when one more step would move no unit by more than 0.001."
+    return [html.table(columns, rows, note), *parts]
+
+
+def _times(sweep: Sweep, configs: dict[Cell, RunConfig]) -> list[str]:
+    rows = []
+    for cell in configs:
+        lines = RunFolder(sweep.folder(cell)).read_lines("timing.jsonl")
+        timed = [line for line in lines if "training_seconds" in line]
+        seconds = [
+            sum(line[f"{what}_seconds"] for line in timed)
+            for what in ("training", "evaluation", "saving")
+        ]
+        facts = next((line["environment"] for line in lines if "environment" in line), {})
+        machine = f"{facts.get('cores', '?')} cores, {facts.get('device', '?')}"
+        each = f"{seconds[0] / max(1, len(timed)):.1f}"
+        rows.append([cell.name, each, *(f"{value:.0f}" for value in seconds), machine])
+    columns = ["run", "training per epoch, s", "training, s", "evaluation, s", "saving, s", "on"]
+    return [html.table(columns, rows)]
+
+
+def _settings(configs: dict[Cell, RunConfig]) -> list[str]:
+    first = next(iter(configs.values()))
+    flat = {cell: _flat(config) for cell, config in configs.items()}
+    names = list(dict.fromkeys(name for values in flat.values() for name in values))
+    differing = [
+        name
+        for name in names
+        if name != "name" and len({repr(values.get(name)) for values in flat.values()}) > 1
+    ]
+    rows = [[cell.name, *(flat[cell].get(name, "-") for name in differing)] for cell in flat]
+    parts = [html.table(["run", *differing], rows)] if differing else []
+    return [*parts, html.paragraph("All settings of the first run:"), html.code(first.to_toml())]
+
+
+def _flat(config: RunConfig) -> dict[str, Any]:
+    found = {}
+    for section, values in config.model_dump(mode="json", exclude_none=True).items():
+        if isinstance(values, dict):
+            found |= {f"{section}.{key}": value for key, value in values.items()}
+        else:
+            found[section] = values
+    return found

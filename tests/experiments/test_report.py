@@ -1,0 +1,80 @@
+"""The report: one page that stands on its own, and bad input in one message."""
+
+from __future__ import annotations
+
+from html.parser import HTMLParser
+
+import pytest
+
+from eqprop.cli import run
+
+SMALL = ["--preset", "smoke", "--epochs", "1", "--set", "data.num_train=100"]
+
+
+class Page(HTMLParser):
+    """Collects what a browser would load, and the text."""
+
+    def __init__(self):
+        super().__init__()
+        self.loaded, self.text, self.open = [], [], []
+
+    def handle_starttag(self, tag, attrs):
+        self.loaded += [value for key, value in attrs if key in ("src", "href")]
+        if tag not in ("meta", "img"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+@pytest.fixture(scope="module")
+def figure(tmp_path_factory):
+    out = tmp_path_factory.mktemp("report")
+    assert run(["reproduce", "figure3", *SMALL, "--out", str(out)]) == 0
+    return out / "figure3-smoke"
+
+
+def test_the_page_needs_nothing_else(figure, tmp_path, capsys):
+    assert run(["report", str(figure), "--out", str(tmp_path / "new" / "a.html")]) == 0
+    page = Page()
+    page.feed((tmp_path / "new" / "a.html").read_text("utf-8"))
+    assert page.open == []
+    assert len(page.loaded) == 1 and page.loaded[0].startswith("data:image/png;base64,")
+    text = " ".join(page.text)
+    for wanted in ("per-layer-seed0", "not on full MNIST", "[topology]", "updates"):
+        assert wanted in text, wanted
+    assert "learning.learning_rate" in text  # what tells the runs apart
+
+
+def test_single_runs_make_a_page_too(figure, tmp_path):
+    paths = [str(figure / f"{name}-seed0") for name in ("layered", "rewired")]
+    assert run(["report", *paths, "--out", str(tmp_path / "b.html")]) == 0
+    text = (tmp_path / "b.html").read_text("utf-8")
+    assert "layered-seed0" in text and "per-layer-seed0" not in text
+
+
+def test_a_record_cut_in_mid_line_is_read_up_to_there(figure, tmp_path):
+    import shutil
+
+    copy = tmp_path / "copy"
+    shutil.copytree(figure, copy)
+    metrics = copy / "rewired-seed0" / "metrics.jsonl"
+    metrics.write_text(metrics.read_text() + '{"kind": "epo')
+    assert run(["report", str(copy), "--out", str(tmp_path / "c.html")]) == 0
+
+
+def test_bad_input_ends_in_one_message(figure, tmp_path, capsys):
+    (tmp_path / "empty").mkdir()
+    unwritable = tmp_path / "file"
+    unwritable.write_text("")
+    for arguments, message in (
+        ([str(tmp_path / "empty")], "must be the folder of a run"),
+        ([str(figure), str(figure / "layered-seed0")], "which mix"),
+        ([str(figure), "--out", str(unwritable / "x.html")], "must name a writable file"),
+    ):
+        assert run(["report", *arguments]) == 5
+        error = capsys.readouterr().err
+        assert message in error and error.count("eqprop:") == 1
