@@ -75,7 +75,7 @@ def _sections(
     about = [html.paragraph(html.EXPLANATION)]
     if is_figure and sweep.figure in EXPERIMENTS:
         about.insert(0, html.paragraph(f"What was asked: {EXPERIMENTS[sweep.figure].about}."))
-    results = [_picture(sweep, epochs, updates, caption), html.table(columns, rows, caption)]
+    results = [_picture(sweep, epochs, updates, caption), html.table(columns, rows)]
     results.append(f'<p class="note">{reproduce.LEGEND}</p>')
     full = all(c.data.dataset == "mnist" and c.data.num_train is None for c in configs.values())
     if sweep.figure in CLAIMS:
@@ -142,7 +142,7 @@ def _times(sweep: Sweep, configs: dict[Cell, RunConfig]) -> list[str]:
         facts = next((line["environment"] for line in lines if "environment" in line), {})
         machine = f"{facts.get('cores', '?')} cores, {facts.get('device', '?')}"
         each = f"{seconds[0] / max(1, len(timed)):.1f}"
-        rows.append([cell.name, each, *(f"{value:.0f}" for value in seconds), machine])
+        rows.append([cell.name, each, *(f"{value:.1f}" for value in seconds), machine])
     columns = ["run", "training per epoch, s", "training, s", "evaluation, s", "saving, s", "on"]
     return [html.table(columns, rows)]
 

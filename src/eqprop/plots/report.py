@@ -14,7 +14,7 @@ body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto
 img { max-width: 100%; }
 table { border-collapse: collapse; margin: 1rem 0; display: block; overflow-x: auto; }
 th, td { border-bottom: 1px solid #ccc; padding: .25rem .6rem; text-align: right; }
-th:first-child, td:first-child { text-align: left; }
+th:first-child, td:first-child { text-align: left; white-space: nowrap; }
 caption, figcaption, .note { color: #555; font-size: .9rem; text-align: left; }
 .warning { background: #fff3cd; padding: .5rem 1rem; border-left: 4px solid #b8860b; }
 pre { background: #f5f5f5; padding: .75rem; overflow-x: auto; font-size: .85rem; }
