@@ -128,7 +128,24 @@ def draw(sweep: Sweep) -> None:
     console = Console()
     (console if console.is_terminal else Console(width=120)).print(table)
     print(LEGEND)
+    if sweep.figure == "figure5":
+        _correlations(sweep)
     print(stem.with_suffix(".png"))
+
+
+def _correlations(sweep: Sweep) -> None:
+    """Small-world measures of figure 5's wirings against their errors: CSV and lines."""
+    from eqprop.experiments import correlation
+
+    file = sweep.path / "figure5-small-world.csv"
+    rows = correlation.measured(sweep, file)
+    collect.write_rows(rows, correlation.COLUMNS, file)
+    for row in correlation.rank_correlations(rows):
+        print(
+            f"rank correlation of {row['measure']} with the training error, {row['ranks']}: "
+            f"{row['correlation']:.2f} [{row['low']:.2f}, {row['high']:.2f}], "
+            f"{row['wirings']} wirings"
+        )
 
 
 def draw_into(stem: Path, sweep: Sweep, epochs: Rows, updates: Rows, text: str) -> None:
