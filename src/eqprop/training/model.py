@@ -25,7 +25,6 @@ from eqprop.training.examples import Examples
 from eqprop.training.trainer import Trainer
 
 _SGD = optax.sgd(1.0)
-_FAST = BlockCoordinateDescent(1.5, block_size=100)
 
 
 def default_rule(beta: float = 1.0, max_sweeps: int = 100) -> EquilibriumPropagation:
@@ -35,14 +34,14 @@ def default_rule(beta: float = 1.0, max_sweeps: int = 100) -> EquilibriumPropaga
     """
     return EquilibriumPropagation(
         RandomSign(beta),
-        free=Phase(_FAST, Residual(max_steps=max_sweeps)),
+        free=evaluation_phase(max_sweeps),
         nudged=Phase(Euler(0.5, nudging_step="split"), FixedSteps(8)),
     )
 
 
 def evaluation_phase(max_steps: int = 300) -> Phase:
     """How examples are relaxed when nothing else is said: over-relaxed until settled."""
-    return Phase(_FAST, Residual(max_steps=max_steps))
+    return Phase(BlockCoordinateDescent(1.5, block_size=100), Residual(max_steps=max_steps))
 
 
 class Model:
