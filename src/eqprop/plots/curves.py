@@ -27,8 +27,7 @@ def error_curves(rows: Sequence[Mapping[str, Any]], caption: str, stem: Path) ->
     from matplotlib.ticker import MaxNLocator
 
     conditions = conditions_of(rows)
-    wide = len(conditions) > 3
-    with figure(stem, caption, size=(9.6 if wide else 7.2, 4.8)) as grid:
+    with figure(stem, caption, size=(9.6, 4.8)) as grid:
         axes, warned = grid[0, 0], False
         for position, condition in enumerate(conditions):
             seeds = by_seed(rows, condition)
@@ -63,9 +62,4 @@ def error_curves(rows: Sequence[Mapping[str, Any]], caption: str, stem: Path) ->
         axes.set_xlabel("epoch")
         axes.set_ylabel("error (%)")
         axes.grid(which="both", alpha=0.25, linewidth=0.5)
-        if wide:
-            axes.legend(
-                fontsize="x-small", frameon=False, loc="center left", bbox_to_anchor=(1, 0.5)
-            )
-        else:
-            axes.legend(fontsize="small", frameon=False)
+        axes.legend(fontsize="small", frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
