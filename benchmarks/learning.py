@@ -10,10 +10,10 @@ NETWORK-SCHEDULE-seedN. Nothing is trained here: errors come from `metrics.jsonl
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import common
+from eqprop.records import RunFolder
 
 ERRORS = ("training_error", "validation_error", "validation_kept_error")
 SETTLING = tuple(
@@ -23,21 +23,17 @@ SETTLING = tuple(
 )
 
 
-def lines(path: Path) -> list[dict]:
-    """The entries of a records file."""
-    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
-
-
 def rows_of(run: Path) -> list[dict]:
     """A row per epoch."""
     network, schedule, seed = run.name.rsplit("-", 2)
-    seconds = {e["epoch"]: e for e in lines(run / "timing.jsonl") if "training_seconds" in e}
+    folder = RunFolder.open(run)
+    timing = folder.read_lines("timing.jsonl")
+    seconds = {e["epoch"]: e["training_seconds"] for e in timing if "training_seconds" in e}
     return [
         {"network": network, "schedule": schedule, "seed": seed.removeprefix("seed")}
-        | {"epoch": entry["epoch"], "training_seconds": seconds[entry["epoch"]]["training_seconds"]}
+        | {"epoch": entry["epoch"], "training_seconds": seconds[entry["epoch"]]}
         | {key: entry[key] for key in (*ERRORS, *SETTLING)}
-        for entry in lines(run / "metrics.jsonl")
-        if entry["kind"] == "epoch"
+        for entry in folder.epochs()
     ]
 
 

@@ -12,7 +12,6 @@ epochs, is set against the released code's.
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import tempfile
@@ -29,6 +28,7 @@ import optax  # noqa: E402
 
 import eqprop  # noqa: E402
 from eqprop import data  # noqa: E402
+from eqprop.records import RunFolder  # noqa: E402
 from eqprop.training import Examples  # noqa: E402
 
 SIZES = (784, 500, 500, 500, 10)
@@ -121,8 +121,8 @@ def differences(peer: dict, x: np.ndarray, y: np.ndarray) -> str:
 
 def seconds_per_batch(run: Path) -> float:
     """Of a finished MNIST run, mean over its epochs."""
-    lines = (run / "timing.jsonl").read_text("utf-8").splitlines()
-    epochs = [e["training_seconds"] for e in map(json.loads, lines) if "training_seconds" in e]
+    timing = RunFolder.open(run).read_lines("timing.jsonl")
+    epochs = [entry["training_seconds"] for entry in timing if "training_seconds" in entry]
     return sum(epochs) / len(epochs) / 2500
 
 

@@ -12,7 +12,6 @@ of compiled programs.
 from __future__ import annotations
 
 import itertools
-import json
 import os
 import subprocess
 import sys
@@ -123,6 +122,7 @@ def _run(name: str, folder: str) -> dict:
     from eqprop.experiments.config import to_toml
     from eqprop.experiments.experiment import merged
     from eqprop.experiments.figure3 import networks
+    from eqprop.records import RunFolder
 
     changes = {"data": {"dataset": "mnist"}, "training": {"epochs": 1}}
     values = merged(networks("paper")[name], changes)
@@ -139,8 +139,7 @@ def _run(name: str, folder: str) -> dict:
     _, status, usage = os.wait4(child.pid, 0)
     if status:
         raise RuntimeError(f"{' '.join(command)} ended with status {status}")
-    lines = (out / name / "timing.jsonl").read_text("utf-8").splitlines()
-    entries = [json.loads(line) for line in lines]
+    entries = RunFolder.open(out / name).read_lines("timing.jsonl")
     epoch = entries[-1]
     return {
         "peak MB": usage.ru_maxrss / 1000,

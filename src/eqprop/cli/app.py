@@ -179,17 +179,9 @@ def _overrides(set_: list[str] | None, deterministic: bool) -> list[str]:
 def _prepared(config: RunConfig) -> Iterator[Callable[[], int | None]]:
     """What a training command needs around it, before JAX is imported."""
     from eqprop.cli.signals import listening
-    from eqprop.experiments.machine import (
-        keep_compiled_programs,
-        use_a_core_per_shard,
-        use_one_thread,
-    )
+    from eqprop.experiments.machine import set_up
 
-    keep_compiled_programs()
-    if config.deterministic:
-        use_one_thread()
-    else:
-        use_a_core_per_shard(config.training.data_shards)
+    set_up(deterministic=config.deterministic, shards=config.training.data_shards)
     with listening() as stop:
         yield stop
 

@@ -31,7 +31,7 @@ def write(paths: Sequence[Path], out: Path) -> None:
             f"{', '.join(map(str, paths))}, which mix. Make a report for each."
         )
     sweep = sweeps[0] if sweeps else _as_sweep(paths)
-    runs = collect.runs_of(sweep)
+    runs = sweep.finished
     if not runs:
         raise RunFolderError(
             f"`run` must hold finished runs, got {', '.join(map(str, paths))}, where none is. "
@@ -133,7 +133,7 @@ def _settling(epochs: Sequence[dict[str, Any]]) -> list[str]:
 def _times(sweep: Sweep, configs: dict[Cell, RunConfig]) -> list[str]:
     rows = []
     for cell in configs:
-        lines = RunFolder(sweep.folder(cell)).read_lines("timing.jsonl")
+        lines = sweep.run(cell).read_lines("timing.jsonl")
         timed = [line for line in lines if "training_seconds" in line]
         seconds = [
             sum(line[f"{what}_seconds"] for line in timed)

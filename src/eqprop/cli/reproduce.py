@@ -99,7 +99,7 @@ def finish(
     else:
         with reporting() as report:
             failures = finish_here(sweep, data_dir=data_dir, report=report, stop=stop, tell=tell)
-    if any(map(sweep.is_finished, sweep.cells)):
+    if sweep.finished:
         draw(sweep)
     if failures:
         listed = "; ".join(f"{name}: {problem}" for name, problem in failures.items())
@@ -167,8 +167,8 @@ def caption(sweep: Sweep) -> str:
     """Data set, examples, epochs, seeds and schedule of a sweep."""
     first = sweep.config(sweep.cells[0])
     summary = next(iter(collect.summaries(sweep).values()))
-    seeds = sorted({cell.seed for cell in sweep.cells if sweep.is_finished(cell)})
-    done = sum(map(sweep.is_finished, sweep.cells))
+    seeds = sorted({cell.seed for cell in sweep.finished})
+    done = len(sweep.finished)
     part = "" if done == len(sweep.cells) else f"; {done} of {len(sweep.cells)} runs finished"
     epochs = f"{first.training.epochs} epoch{'s' if first.training.epochs > 1 else ''}"
     return (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from eqprop.experiments.experiment import (
     PAPER,
+    PAPER_P,
     QUICK,
     SMOKE,
     Experiment,
@@ -52,7 +53,7 @@ def _sign(preset: str) -> dict[str, Settings]:
 
 def _initialisation(preset: str) -> dict[str, Settings]:
     found: dict[str, Settings] = {}
-    for p in (0.0, 0.01, 0.0756, 0.3):
+    for p in (0.0, 0.01, PAPER_P, 0.3):
         wiring = {"wiring": "rewire", "p": p} if p else {}
         for factor in (0.5, 1.0, 2.0):
             scale = 0.05 * factor

@@ -58,21 +58,24 @@ def update_rows(sweep: Sweep) -> list[dict[str, Any]]:
     return rows
 
 
-def runs_of(sweep: Sweep) -> list[Cell]:
-    """The cells whose runs are finished."""
-    return [cell for cell in sweep.cells if sweep.is_finished(cell)]
-
-
 def summaries(sweep: Sweep) -> dict[Cell, dict[str, Any]]:
     """The summary of each finished cell."""
-    return {
-        cell: RunFolder(sweep.folder(cell)).read_json("summary.json") for cell in runs_of(sweep)
-    }
+    return {cell: sweep.run(cell).read_json("summary.json") for cell in sweep.finished}
 
 
 def _finished(sweep: Sweep) -> Iterator[tuple[dict[str, Any], RunFolder]]:
-    for cell in runs_of(sweep):
-        yield {"condition": cell.condition, "seed": cell.seed}, RunFolder(sweep.folder(cell))
+    for cell in sweep.finished:
+        yield {"condition": cell.condition, "seed": cell.seed}, sweep.run(cell)
+
+
+def layers_of(pair: str) -> tuple[int, int]:
+    """Later and earlier layer of a pair `post-pre`.
+
+    >>> layers_of("3-0")
+    (3, 0)
+    """
+    post, pre = map(int, pair.split("-"))
+    return post, pre
 
 
 def write_rows(rows: Sequence[Row], columns: Sequence[str], path: Path) -> None:
@@ -117,7 +120,7 @@ def layer_speeds(rows: Sequence[Row], size: str = "update") -> dict[str, dict[st
         late = np.quantile([row["batch"] for row in chosen], 0.75)
         sizes: dict[int, list[float]] = {}
         for row in chosen:
-            post, pre = map(int, row["pair"].split("-"))
+            post, pre = layers_of(row["pair"])
             if post - pre == 1 and row["batch"] >= late and float(row[size]) > 0:
                 sizes.setdefault(post, []).append(np.log(float(row[size])))
         means = [float(np.exp(np.mean(sizes[post]))) for post in sorted(sizes)]

@@ -7,6 +7,7 @@ from typing import Any
 
 from eqprop.experiments.experiment import (
     PAPER,
+    PAPER_P,
     QUICK,
     SMOKE,
     Experiment,
@@ -43,7 +44,7 @@ def _controls(preset: str) -> dict[str, Settings]:
             "skips-without-intralayer": {
                 "layer_sizes": sizes,
                 "wiring": "rewire",
-                "p": 0.0756,
+                "p": PAPER_P,
             },
             "no-skip-from-input": rewired(receivers=no_input),
             "no-input-output-skip": rewired(receivers=no_direct),

@@ -9,10 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from eqprop.experiments.collect import runs_of
 from eqprop.experiments.sweep import Cell, Sweep
 from eqprop.experiments.wiring import build_topology
-from eqprop.records import RunFolder
 from eqprop.topology import small_world
 
 MEASURES = ("path_length", "clustering", "sigma", "omega")
@@ -30,7 +28,7 @@ def measured(sweep: Sweep, file: Path) -> list[dict[str, Any]]:
         with open(file, newline="", encoding="utf-8") as table:
             known = {(row["condition"], int(row["seed"])): row for row in csv.DictReader(table)}
     rows = []
-    for cell in runs_of(sweep):
+    for cell in sweep.finished:
         config = sweep.config(cell)
         if not config.topology.intralayer:
             continue
@@ -44,7 +42,7 @@ def measured(sweep: Sweep, file: Path) -> list[dict[str, Any]]:
 
 
 def _row(sweep: Sweep, cell: Cell, found: Mapping[str, float]) -> dict[str, Any]:
-    summary = RunFolder(sweep.folder(cell)).read_json("summary.json")
+    summary = sweep.run(cell).read_json("summary.json")
     return (
         {"condition": cell.condition, "seed": cell.seed}
         | {name: found[name] for name in MEASURES}
@@ -66,6 +64,8 @@ def rank_correlations(
     """
     conditions = np.array([row["condition"] for row in rows])
     outcome = np.array([float(row[error]) for row in rows])
+    # The same wirings are drawn for every measure.
+    drawn = np.random.default_rng(seed).integers(len(rows), size=(_RESAMPLED, len(rows)))
     result = []
     for measure in MEASURES:
         values = np.array([float(row[measure]) for row in rows])
@@ -73,8 +73,6 @@ def rank_correlations(
             ("pooled", (_ranks(values), _ranks(outcome))),
             ("within p", (_centred(values, conditions), _centred(outcome, conditions))),
         ):
-            rng = np.random.default_rng(seed)
-            drawn = rng.integers(len(rows), size=(_RESAMPLED, len(rows)))
             samples = [_correlation(pairs[0][pick], pairs[1][pick]) for pick in drawn]
             finite = [value for value in samples if np.isfinite(value)]
             low, high = np.percentile(finite, [2.5, 97.5]) if finite else (np.nan, np.nan)

@@ -13,6 +13,9 @@ from eqprop.experiments.sweep import Cell
 Settings = Mapping[str, Any]
 """Changes of the default configuration, `{section: {key: value}}`."""
 
+PAPER_P = 0.0756
+"""p of the paper's rewired networks."""
+
 RELEASED = {"method": "euler", "step_size": 0.5, "steps": 500, "tolerance": 0.0, "share": 1.0}
 """The free phase of the paper and of its released code."""
 
@@ -64,7 +67,7 @@ class Experiment:
                 values = merged(self.presets[preset], changes)
                 values |= {"name": name, "seed": seed}
                 if epochs is not None:
-                    values = merged(values, {"training": {"epochs": epochs}})
+                    values = short(values, epochs)
                 if dataset is not None:
                     values = merged(values, {"data": {"dataset": dataset}})
                 config = build(override(values, overrides), self.name)
@@ -110,7 +113,7 @@ def short(base: Settings, epochs: int) -> dict[str, Any]:
 
 def replaced(preset: str, connections: int, **changes: Any) -> dict[str, Any]:
     """The topology of Algorithm 1: so many connections replaced; at smoke size the paper's p."""
-    amount = {"p": 0.0756} if preset == "smoke" else {"connections": connections}
+    amount = {"p": PAPER_P} if preset == "smoke" else {"connections": connections}
     return {"wiring": "rewire", "intralayer": True} | amount | changes
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from eqprop.experiments.experiment import PAPER, QUICK, SMOKE, Experiment, Settings, merged
+from eqprop.experiments.experiment import PAPER, PAPER_P, QUICK, SMOKE, Experiment, Settings, merged
 
 VALUES = (
-    0.0001, 0.0003, 0.001, 0.003, 0.01, 0.02, 0.04, 0.0756, 0.12, 0.18, 0.25, 0.35, 0.45, 0.55,
+    0.0001, 0.0003, 0.001, 0.003, 0.01, 0.02, 0.04, PAPER_P, 0.12, 0.18, 0.25, 0.35, 0.45, 0.55,
 )  # fmt: skip
-"""p; the paper's network for figures 3 and 4 has .0756."""
+"""p, that of figures 3 and 4 among them."""
 
 
 def probabilities(preset: str) -> dict[str, Settings]:

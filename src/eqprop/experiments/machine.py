@@ -23,6 +23,21 @@ _DEVICES = "--xla_force_host_platform_device_count"
 _REPEATABLE = f"{_ONE_PER_DEVICE} --xla_gpu_deterministic_ops=true"
 
 
+def set_up(*, deterministic: bool, shards: int, worker_cores: int | None = None) -> None:
+    """All that a process which trains needs before JAX is imported.
+
+    **Arguments:**
+
+    - `deterministic`, `shards`: of the run's settings.
+    - `worker_cores`: cores that this process may take (default: those that it sees).
+    """
+    keep_compiled_programs()
+    if deterministic or worker_cores == 1:
+        use_one_thread()
+    else:
+        use_a_core_per_shard(shards)
+
+
 def is_one_thread() -> bool:
     """Whether this process was set to compute on one thread."""
     return _REPEATABLE in os.environ.get("XLA_FLAGS", "") and all(

@@ -11,10 +11,13 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from eqprop.errors import ConfigError, RunFolderError
 from eqprop.experiments.config import RunConfig, load_recorded
+
+if TYPE_CHECKING:
+    from eqprop.records import RunFolder
 
 RECORD = "sweep.json"
 """In the folder of a sweep: what it is, and which cells it is made of."""
@@ -51,9 +54,22 @@ class Sweep:
         """Of a cell's run."""
         return load_recorded(self.folder(cell) / "config.toml")
 
+    def run(self, cell: Cell) -> RunFolder:
+        """The records of a cell."""
+        # Not loaded with this module: it brings NumPy, which must not start before its threads
+        # are set (`eqprop.experiments.machine`).
+        from eqprop.records import RunFolder
+
+        return RunFolder(self.folder(cell))
+
     def is_finished(self, cell: Cell) -> bool:
         """Whether a cell's run came to its end."""
-        return (self.folder(cell) / "summary.json").is_file()
+        return self.run(cell).is_finished
+
+    @property
+    def finished(self) -> list[Cell]:
+        """The cells whose runs came to their end."""
+        return [cell for cell in self.cells if self.is_finished(cell)]
 
     def write(self) -> None:
         """Writes `RECORD`."""
@@ -118,12 +134,11 @@ def extended(sweep: Sweep, configs: Mapping[Cell, RunConfig]) -> Sweep:
 
     **Raises:** `ConfigError` for a cell that it has with other settings.
     """
-    from eqprop.records import RunFolder
-
     for cell, config in configs.items():
         file = sweep.folder(cell) / "config.toml"
         if not file.is_file():
-            RunFolder(_made(sweep.folder(cell))).write_text("config.toml", config.to_toml())
+            _make(sweep.folder(cell))
+            sweep.run(cell).write_text("config.toml", config.to_toml())
         elif load_recorded(file) != config:
             raise ConfigError(
                 f"the cells of a sweep must keep their settings, got others for {cell.name} than "
@@ -135,11 +150,10 @@ def extended(sweep: Sweep, configs: Mapping[Cell, RunConfig]) -> Sweep:
     return sweep
 
 
-def _made(path: Path) -> Path:
+def _make(path: Path) -> None:
     try:
         path.mkdir(exist_ok=True)
     except OSError as problem:
         raise RunFolderError(
             f"the sweep's folder must be writable, got {path} ({problem.strerror})."
         ) from None
-    return path

@@ -22,11 +22,7 @@ from typing import Any
 
 from eqprop.errors import BusyError, ConfigError, EqpropError, Stopped
 from eqprop.experiments.config import load_recorded
-from eqprop.experiments.machine import (
-    keep_compiled_programs,
-    use_a_core_per_shard,
-    use_one_thread,
-)
+from eqprop.experiments.machine import set_up
 from eqprop.experiments.sweep import Cell, Sweep
 
 _STOP = ".stop"  # a file that asks the workers to save and stop
@@ -114,7 +110,7 @@ def finish_on(
                         problem = f"{type(lost).__name__}: {lost}"
                     if problem is not None:
                         failures[cell.name] = problem
-                    done = sum(map(sweep.is_finished, sweep.cells))
+                    done = len(sweep.finished)
                     state = "done" if problem is None else f"failed: {problem}"
                     tell(f"{cell.name} {state} ({done} of {len(sweep.cells)} cells)")
         except BrokenExecutor:
@@ -163,7 +159,12 @@ def finish_cell(path: str, data_dir: str | None, cores: int | None = None) -> st
             return None
 
     config = load_recorded(Path(path) / "config.toml")
-    _prepare(config.deterministic, config.training.data_shards, cores)
+    if "jax" not in sys.modules:  # else an earlier cell has set this worker up
+        set_up(
+            deterministic=config.deterministic,
+            shards=config.training.data_shards,
+            worker_cores=cores,
+        )
     from eqprop.experiments.run import complete
 
     folder = None if data_dir is None else Path(data_dir)
@@ -177,17 +178,6 @@ def finish_cell(path: str, data_dir: str | None, cores: int | None = None) -> st
             time.sleep(_LOOK_SECONDS)
         except EqpropError as problem:
             return str(problem)
-
-
-def _prepare(deterministic: bool, shards: int, cores: int | None) -> None:
-    """Gives a worker its own set of threads; too late, and not needed, once JAX is loaded."""
-    if "jax" in sys.modules:
-        return
-    keep_compiled_programs()
-    if deterministic or cores == 1:
-        use_one_thread()
-    else:
-        use_a_core_per_shard(shards)
 
 
 @contextlib.contextmanager

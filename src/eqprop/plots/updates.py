@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from eqprop.experiments.collect import by_seed, conditions_of
+from eqprop.experiments.collect import by_seed, conditions_of, layers_of
 from eqprop.plots.curves import LABELS
 from eqprop.plots.style import color, figure, mean_and_band, plain_log
 
@@ -52,14 +52,14 @@ def update_curves(
         for axes, condition in zip(grid.flat, conditions, strict=False):
             seeds = by_seed(rows, condition)
             pairs = [pair for pair in dict.fromkeys(r["pair"] for r in seeds[0]) if _adjacent(pair)]
-            for position, pair in enumerate(sorted(pairs, key=_order)):
+            for position, pair in enumerate(sorted(pairs, key=layers_of)):
                 tables = [
                     {r["batch"]: float(r[size]) for r in run if r["pair"] == pair} for run in seeds
                 ]
                 batches = sorted(set.intersection(*map(set, tables)))
                 table = np.array([[found[batch] for batch in batches] for found in tables])
-                post, pre = pair.split("-")
-                name = f"{pre} to {post}" + (" (from the input)" if pre == "0" else "")
+                post, pre = layers_of(pair)
+                name = f"{pre} to {post}" + ("" if pre else " (from the input)")
                 mean_and_band(
                     axes, np.array(batches) / batches_per_epoch, smoothed(table),
                     color=color(position), label=name, linewidth=1.5,
@@ -113,10 +113,10 @@ def against_p(epochs: Rows, updates: Rows, caption: str, stem: Path) -> None:
         above.set_yscale("log")
         plain_log(above.yaxis)
         above.legend(fontsize="x-small", frameon=False, ncols=2)
-        pairs = sorted({r["pair"] for r in updates if _adjacent(r["pair"])}, key=_order)
+        pairs = sorted({r["pair"] for r in updates if _adjacent(r["pair"])}, key=layers_of)
         for position, pair in enumerate(pairs):
             table = np.array([_mean_update(updates, condition, pair) for condition in values]).T
-            post, pre = pair.split("-")
+            post, pre = layers_of(pair)
             mean_and_band(
                 below, x, table, color=color(position), marker="o", markersize=3,
                 label=f"layers {pre} to {post}",
@@ -142,9 +142,5 @@ def _mean_update(rows: Rows, condition: str, pair: str) -> list[float]:
 
 
 def _adjacent(pair: str) -> bool:
-    post, pre = map(int, pair.split("-"))
+    post, pre = layers_of(pair)
     return post - pre == 1
-
-
-def _order(pair: str) -> int:
-    return int(pair.split("-")[1])
