@@ -41,15 +41,14 @@ class Mutant:
 
 MUTANTS = [
     Mutant("beta has the wrong sign in the update", EP,
-           "share = example_weights / (upper[0] - lower[0])",
-           "share = example_weights / (lower[0] - upper[0])", GRADIENT),
+           "share = 1 / (beta - below_beta)", "share = 1 / (below_beta - beta)", GRADIENT),
     Mutant("1/beta is missing", EP,
-           "share = example_weights / (upper[0] - lower[0])", "share = example_weights",
-           GRADIENT),
-    Mutant("phases are swapped", EP, "jnp.concatenate([upper[1], lower[1]])",
-           "jnp.concatenate([lower[1], upper[1]])", GRADIENT),
-    Mutant("the batch is summed, not averaged", EP, "jnp.full(len(x), 1 / len(x), states.dtype)",
-           "jnp.ones(len(x), states.dtype)", REFERENCE),
+           "share = 1 / (beta - below_beta)", "share = jnp.ones_like(beta)", GRADIENT),
+    Mutant("phases are swapped", EP,
+           "((share, beta, above.state), (-share, below_beta, below.state))",
+           "((share, beta, below.state), (-share, below_beta, above.state))", GRADIENT),
+    Mutant("the batch is summed, not averaged", "learning/base.py",
+           "jnp.full(len(x), 1 / len(x), x.dtype)", "jnp.ones(len(x), x.dtype)", REFERENCE),
     Mutant("the nudged phase starts cold", EP,
            "relax(total, free.state, self.nudged.method", "relax(total, 0 * free.state, self.nudged.method",
            REFERENCE),
@@ -128,7 +127,8 @@ MUTANTS = [
     Mutant("the exact gradient moves units at a bound", "learning/exact.py",
            "both = free[:, None] & free[None, :]", "both = free[:, None] | free[None, :]", GRADIENT),
     Mutant("biases take the rate of the layer above", "learning/rates.py",
-           'rate[layer - 1] if bias_rates == "below"', 'rate[layer - 1] if bias_rates == "above"',
+           'layers[layer - 1] if bias_rates == "below"',
+           'layers[layer - 1] if bias_rates == "above"',
            GRADIENT),
 ]  # fmt: skip
 

@@ -40,9 +40,9 @@ def errors(rows: Sequence[Mapping[str, str]]) -> str:
     found = defaultdict(list)
     for row in rows:
         for kind in ("training", "validation"):
-            found[row["network"], row["epoch"], kind].append(float(row[f"{kind}_error"]))
+            found[row["condition"], row["epoch"], kind].append(float(row[f"{kind}_error"]))
     networks, epochs, seeds = (
-        list(dict.fromkeys(row[key] for row in rows)) for key in ("network", "epoch", "seed")
+        list(dict.fromkeys(row[key] for row in rows)) for key in ("condition", "epoch", "seed")
     )
     parts = [f"Seeds {', '.join(seeds)}.\n"]
     for kind in ("training", "validation"):

@@ -11,43 +11,16 @@ import pytest
 
 import eqprop
 from eqprop.learning import contrast, interior_units
+from problems import KEY, TIGHT, blocks, estimate, flat, settle, small_network
 
-TIGHT = eqprop.Phase(eqprop.Euler(0.4), eqprop.Residual(1e-13, max_steps=20_000))
-KEY = jax.random.key(0)
 BETAS = 0.02 * 0.5 ** np.arange(6)
-
-
-def blocks(gradient):
-    return {k: np.asarray(w) for k, w in gradient.hopfield.weights.items()} | {
-        k: np.asarray(b) for k, b in gradient.hopfield.biases.items()
-    }
-
-
-def flat(gradient):
-    return np.concatenate([v.ravel() for v in blocks(gradient).values()])
-
-
-def settle(network, x, states):
-    found = eqprop.relax(network.energy.clamp(x), states, TIGHT.method, TIGHT.termination)
-    assert float(found.residual.max()) <= 1e-12
-    return found.state
 
 
 @pytest.fixture
 def problem(x64):
     """A small rewired network with biases that keep a good part of its units inside (0, 1)."""
-    topology = eqprop.rewire(eqprop.with_intralayer(eqprop.layered([8, 7, 6, 3])), n=40, seed=1)
-    network = eqprop.Network.initialize(topology, seed=2, dtype=jnp.float64)
-    rng = np.random.default_rng(0)
-    biases = {
-        k: jnp.asarray(rng.uniform(-0.05, 0.5, b.shape)) for k, b in network.hopfield.biases.items()
-    }
-    weights = {b: 0.5 * w for b, w in network.hopfield.weights.items()}
-    network = eqx.tree_at(
-        lambda n: (n.hopfield.weights, n.hopfield.biases), network, (weights, biases)
-    )
-    x, y = jnp.asarray(rng.random((4, 8))), jnp.asarray(rng.random((4, 3)))
-    states = settle(network, x, network.cold_state(4))
+    network, x, y = small_network()
+    states = settle(network, x)
     gradient = eqprop.implicit_gradient(network, x, y, states)
     for block, value in blocks(gradient).items():
         assert np.abs(value).max() > 1e-4, f"the exact gradient must not vanish in {block}"
@@ -88,9 +61,9 @@ def test_gradient_error_falls_with_the_order_of_the_nudging(problem, nudging, sl
     errors = []
     for beta in BETAS:
         rule = eqprop.EquilibriumPropagation(nudging(float(beta)), TIGHT, TIGHT)
-        found = rule.estimate(network, x, y, states, KEY)
+        found = estimate(rule, network, x, y, states, KEY)
         both = eqprop.EquilibriumPropagation(eqprop.Centered(float(beta)), TIGHT, TIGHT)
-        for nudged in both.estimate(network, x, y, states, KEY).report.nudged:
+        for nudged in estimate(both, network, x, y, states, KEY).report.nudged:
             assert float(nudged.residual.max()) <= 1e-12
             assert (((nudged.state > 0) & (nudged.state < 1)) == inside).all()
         errors.append(np.linalg.norm(flat(found.gradient) - flat(exact)))
@@ -103,9 +76,8 @@ def test_gradient_is_equations_7_and_8_with_the_sign_turned(problem):
     network, x, y, states, _ = problem
     rng = np.random.default_rng(0)
     beta, nudged = -0.7, jnp.asarray(rng.random(states.shape))
-    found = contrast(
-        network, x, y, (jnp.asarray(beta), nudged), (jnp.asarray(0.0), states), jnp.full(4, 1 / 4)
-    )
+    slopes = ((1 / beta, beta, nudged), (-1 / beta, 0.0, states))
+    found = contrast(network, x, y, slopes, jnp.full(4, 1 / 4))
     sizes = network.layer_sizes
     spans = np.cumsum([0, *sizes])
     u0, u1 = (np.concatenate([x, s], axis=1).clip(0, 1) for s in (states, nudged))
@@ -125,9 +97,9 @@ def test_gradient_is_equations_7_and_8_with_the_sign_turned(problem):
 def test_padded_examples_change_nothing(problem):
     network, x, y, states, _ = problem
     rule = eqprop.EquilibriumPropagation(eqprop.OneSided(0.1), TIGHT, TIGHT)
-    whole = rule.estimate(network, x[:3], y[:3], states[:3], KEY).gradient
+    whole = estimate(rule, network, x[:3], y[:3], states[:3], KEY).gradient
     weights = jnp.array([1.0, 1.0, 1.0, 0.0]) / 3
-    padded = rule.estimate(network, x, y, states, KEY, weights).gradient
+    padded = estimate(rule, network, x, y, states, KEY, weights).gradient
     np.testing.assert_allclose(flat(padded), flat(whole), atol=1e-12)
     assert np.abs(flat(whole)).max() > 1e-3
 
@@ -148,7 +120,7 @@ def test_no_optimiser_touches_a_missing_connection(problem, optimizer):
     before = network.hopfield.dense_weights()
     memory = optimizer.init(eqx.filter(network, eqx.is_inexact_array))
     for _ in range(3):
-        gradient = rule.estimate(network, x, y, states, KEY).gradient
+        gradient = estimate(rule, network, x, y, states, KEY).gradient
         parameters = eqx.filter(network, eqx.is_inexact_array)
         updates, memory = optimizer.update(gradient, memory, parameters)
         network = eqprop.apply_updates(network, updates)
@@ -163,7 +135,7 @@ def test_descending_lowers_the_settled_cost(problem):
     rule = eqprop.EquilibriumPropagation(eqprop.Centered(0.05), TIGHT, TIGHT)
     costs = []
     for _ in range(5):
-        found = rule.estimate(network, x, y, states, KEY)
+        found = estimate(rule, network, x, y, states, KEY)
         states = found.free_states
         costs.append(float(jnp.mean(jax.vmap(network.cost)(network.output(states), y))))
         updates = jax.tree.map(lambda g: -0.05 * g, found.gradient)

@@ -1,16 +1,24 @@
 """E, C and F = E + beta C on a topology."""
 
-from eqprop.energy.activation import AbstractActivation, HardSigmoid, hard_sigmoid
+from eqprop.energy.activation import (
+    AbstractActivation,
+    HardSigmoid,
+    ShiftedSigmoid,
+    Sigmoid,
+    Tanh,
+    hard_sigmoid,
+)
 from eqprop.energy.base import (
     AbstractBlockClampedEnergy,
     AbstractClampedEnergy,
     AbstractCost,
     AbstractEnergy,
 )
-from eqprop.energy.cost import SquaredError
+from eqprop.energy.composed import AbstractTerm, ComposedEnergy
+from eqprop.energy.cost import CrossEntropy, SquaredError
 from eqprop.energy.hopfield import ClampedHopfieldEnergy, HopfieldEnergy
 from eqprop.energy.network import Network
-from eqprop.energy.total import TotalEnergy
+from eqprop.energy.total import HeldOutputs, TotalEnergy
 
 __all__ = [
     "AbstractActivation",
@@ -18,11 +26,18 @@ __all__ = [
     "AbstractClampedEnergy",
     "AbstractCost",
     "AbstractEnergy",
+    "AbstractTerm",
     "ClampedHopfieldEnergy",
+    "ComposedEnergy",
+    "CrossEntropy",
     "HardSigmoid",
+    "HeldOutputs",
     "HopfieldEnergy",
     "Network",
+    "ShiftedSigmoid",
+    "Sigmoid",
     "SquaredError",
+    "Tanh",
     "TotalEnergy",
     "hard_sigmoid",
 ]

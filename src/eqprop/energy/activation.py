@@ -51,6 +51,11 @@ class AbstractActivation(eqx.Module):
     def is_identity_on_its_box(self) -> bool:
         """Whether rho(s) = s for every allowed s, so that the energy is quadratic there."""
 
+    @property
+    @abc.abstractmethod
+    def is_holomorphic(self) -> bool:
+        """Whether rho has a complex derivative around the real line, and every state is allowed."""
+
 
 class HardSigmoid(AbstractActivation):
     """clip(., 0, 1), states kept in [0, 1]: the activation of the paper (Eq. 1)."""
@@ -67,3 +72,71 @@ class HardSigmoid(AbstractActivation):
     @property
     def is_identity_on_its_box(self) -> bool:
         return True
+
+    @property
+    def is_holomorphic(self) -> bool:
+        return False
+
+
+class _Smooth(AbstractActivation):
+    """What the smooth activations share: every state is allowed."""
+
+    def project(self, state: Array) -> Array:
+        return state
+
+    @property
+    def is_identity_on_its_box(self) -> bool:
+        return False
+
+    @property
+    def is_holomorphic(self) -> bool:
+        return True
+
+
+class Sigmoid(_Smooth):
+    """1 / (1 + exp(-s)). Its poles nearest to the real line are at +-i pi."""
+
+    def __call__(self, state: Array) -> Array:
+        return _logistic(state)
+
+    def derivative(self, state: Array) -> Array:
+        value = _logistic(state)
+        return value * (1 - value)
+
+
+class ShiftedSigmoid(_Smooth):
+    """1 / (1 + exp(2 - 4 s)): the smooth curve nearest to the hard sigmoid.
+
+    It goes through (1/2, 1/2) with slope 1, as the hard sigmoid does, so that the two agree
+    where units are not saturated. Its poles are at 1/2 +- i pi/4.
+
+    **References:** Ernoult et al., "Updates of equilibrium prop match gradients of backprop
+    through time in an RNN with static input", NeurIPS (2019).
+
+    >>> import jax.numpy as jnp
+    >>> activation = ShiftedSigmoid()
+    >>> float(activation(jnp.array(0.5))), float(activation.derivative(jnp.array(0.5)))
+    (0.5, 1.0)
+    """
+
+    def __call__(self, state: Array) -> Array:
+        return _logistic(4 * state - 2)
+
+    def derivative(self, state: Array) -> Array:
+        value = self(state)
+        return 4 * value * (1 - value)
+
+
+class Tanh(_Smooth):
+    """tanh(s). Its poles nearest to the real line are at +-i pi/2."""
+
+    def __call__(self, state: Array) -> Array:
+        return jnp.tanh(state)
+
+    def derivative(self, state: Array) -> Array:
+        return 1 - jnp.tanh(state) ** 2
+
+
+def _logistic(state: Array) -> Array:
+    # By tanh, which does not overflow, and which is defined for complex states too.
+    return 0.5 * (1 + jnp.tanh(0.5 * state))

@@ -60,6 +60,11 @@ class AbstractEnergy(eqx.Module):
 
     layer_sizes: eqx.AbstractVar[tuple[int, ...]]
 
+    @property
+    @abc.abstractmethod
+    def is_holomorphic(self) -> bool:
+        """Whether E has a complex derivative in the states, and every state is allowed."""
+
     @abc.abstractmethod
     def energy(self, x: Array, state: Array) -> Array:
         """E, a scalar."""
@@ -86,7 +91,10 @@ class AbstractEnergy(eqx.Module):
 
 
 class AbstractCost(eqx.Module):
-    """C(y) of one example: `output` `[outputs]` against `target` `[outputs]`."""
+    """C(y) of one example: `output` `[outputs]` against `target` `[targets]`.
+
+    The inexact arrays among the leaves, if any, are parameters that training moves.
+    """
 
     @abc.abstractmethod
     def __call__(self, output: Array, target: Array) -> Array:
@@ -97,5 +105,19 @@ class AbstractCost(eqx.Module):
         """-dC/dy, `[outputs]`; works on `[batch, outputs]` as well."""
 
     @abc.abstractmethod
-    def curvature(self) -> float:
-        """The second derivative of C in each output, where C is quadratic and separable."""
+    def curvature(self) -> float | None:
+        """The second derivative in each output if C is a sum of parabolas, one per output.
+
+        None for any other cost: then the outputs have no minimum in closed form.
+        """
+
+    @abc.abstractmethod
+    def scores(self, output: Array) -> Array:
+        """What is compared with the target: `[..., outputs]` to `[..., targets]`.
+
+        The largest score is the class that the network says.
+        """
+
+    @abc.abstractmethod
+    def num_targets(self, num_outputs: int) -> int:
+        """Length of a target for so many output units."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jax import Array
 
@@ -39,3 +42,65 @@ class SquaredError(AbstractCost):
 
     def curvature(self) -> float:
         return 2 * self.factor
+
+    def scores(self, output: Array) -> Array:
+        return output
+
+    def num_targets(self, num_outputs: int) -> int:
+        return num_outputs
+
+
+class CrossEntropy(AbstractCost):
+    """C(y) = -sum over classes of target * log softmax(weights y + bias).
+
+    The read-out stands outside the energy: it sees the output units and nothing comes back from
+    it but the nudge. Its parameters learn like all others, by the difference of dF/dtheta.
+
+    **Attributes:** `weights` `[classes, outputs]`, `bias` `[classes]`.
+
+    **References:** Laborieux et al., "Scaling equilibrium propagation to deep convnets by
+    drastically reducing its gradient estimator bias", Front. Neurosci. 15:633674 (2021).
+
+    >>> import jax, jax.numpy as jnp
+    >>> cost = CrossEntropy.initialize(5, 2, jax.random.key(0))
+    >>> cost.scores(jnp.ones(5)).shape
+    (2,)
+    """
+
+    weights: Array
+    bias: Array
+
+    @staticmethod
+    def initialize(
+        outputs: int, classes: int, key: Array, dtype: Any = jnp.float32
+    ) -> CrossEntropy:
+        """Glorot-uniform weights, +-sqrt(6 / (outputs + classes)), and zero biases."""
+        if classes < 2:
+            raise ConfigError(f"`classes` must be 2 or more, got {classes}.")
+        bound = (6 / (outputs + classes)) ** 0.5
+        weights = jax.random.uniform(key, (classes, outputs), dtype, -bound, bound)
+        return CrossEntropy(weights, jnp.zeros(classes, dtype))
+
+    def __call__(self, output: Array, target: Array) -> Array:
+        scores = self.scores(output)
+        return jnp.sum(target) * _log_sum_exp(scores) - jnp.sum(target * scores)
+
+    def force(self, output: Array, target: Array) -> Array:
+        scores = self.scores(output)
+        softmax = jnp.exp(scores - _log_sum_exp(scores)[..., None])
+        whole = jnp.sum(target, axis=-1, keepdims=True)
+        return (target - whole * softmax) @ self.weights
+
+    def curvature(self) -> None:
+        return None
+
+    def scores(self, output: Array) -> Array:
+        return output @ self.weights.T + self.bias
+
+    def num_targets(self, num_outputs: int) -> int:
+        return len(self.bias)
+
+
+def _log_sum_exp(scores: Array) -> Array:
+    shift = jax.lax.stop_gradient(jnp.max(jnp.real(scores), axis=-1))
+    return shift + jnp.log(jnp.sum(jnp.exp(scores - shift[..., None]), axis=-1))

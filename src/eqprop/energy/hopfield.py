@@ -128,14 +128,19 @@ class HopfieldEnergy(AbstractEnergy):
             layer_sizes=sizes,
         )
 
+    @property
+    def is_holomorphic(self) -> bool:
+        return self.activation.is_holomorphic
+
     def energy(self, x: Array, state: Array) -> Array:
         layers = [x, *self._split(state)]
         active = [x, *map(self.activation, layers[1:])]
-        value = sum(0.5 * jnp.vdot(layer, layer) for layer in layers)
+        # `dot`, not `vdot`: for complex states nothing may be conjugated.
+        value = sum(0.5 * jnp.dot(layer, layer) for layer in layers)
         for (post, pre), weight in self.weights.items():
-            value -= jnp.vdot(active[post], weight @ active[pre])
+            value -= jnp.dot(active[post], weight @ active[pre])
         for layer, bias in self.biases.items():
-            value -= jnp.vdot(bias, layers[layer])
+            value -= jnp.dot(bias, layers[layer])
         return jnp.asarray(value)
 
     def force(self, x: Array, state: Array) -> Array:

@@ -12,9 +12,11 @@ import numpy as np
 from jax import Array
 
 from eqprop.energy.activation import AbstractActivation
-from eqprop.energy.base import AbstractCost, AbstractEnergy
+from eqprop.energy.base import AbstractClampedEnergy, AbstractCost, AbstractEnergy
+from eqprop.energy.composed import ComposedEnergy
 from eqprop.energy.cost import SquaredError
 from eqprop.energy.hopfield import HopfieldEnergy
+from eqprop.energy.total import TotalEnergy
 from eqprop.errors import ConfigError
 from eqprop.topology import Topology
 
@@ -63,13 +65,17 @@ class Network(eqx.Module):
 
     @property
     def hopfield(self) -> HopfieldEnergy:
-        """The energy, where only a `HopfieldEnergy` will do; `ConfigError` for any other."""
-        if not isinstance(self.energy, HopfieldEnergy):
+        """The Hopfield energy, alone or as the base of a `ComposedEnergy`.
+
+        **Raises:** `ConfigError` if there is none.
+        """
+        energy = self.energy.base if isinstance(self.energy, ComposedEnergy) else self.energy
+        if not isinstance(energy, HopfieldEnergy):
             raise ConfigError(
-                f"`network` must have a HopfieldEnergy here, got {type(self.energy).__name__}. "
+                f"`network` must have a HopfieldEnergy here, got {type(energy).__name__}. "
                 "What was asked for is defined by its weights and layers."
             )
-        return self.energy
+        return energy
 
     @property
     def layer_sizes(self) -> tuple[int, ...]:
@@ -87,6 +93,11 @@ class Network(eqx.Module):
         return self.layer_sizes[-1]
 
     @property
+    def num_targets(self) -> int:
+        """Length of a target: the number of output units, or of classes of a read-out."""
+        return self.cost.num_targets(self.num_outputs)
+
+    @property
     def num_free(self) -> int:
         """Number of free (hidden and output) units."""
         return sum(self.layer_sizes[1:])
@@ -100,6 +111,10 @@ class Network(eqx.Module):
         """The output units of a state: `[..., free units]` to `[..., outputs]`."""
         return state[..., self.num_free - self.num_outputs :]
 
+    def scores(self, state: Array) -> Array:
+        """What is compared with a target: `[..., free units]` to `[..., targets]`."""
+        return self.cost.scores(self.output(state))
+
     def cold_state(self, batch: int) -> Array:
         """All free units at 0: `[batch, free units]`."""
         return jnp.zeros((batch, self.num_free), self.dtype)
@@ -108,6 +123,10 @@ class Network(eqx.Module):
         """F = E + beta C of one example (Eq. 4)."""
         return self.energy.energy(x, state) + beta * self.cost(self.output(state), target)
 
+    def nudged(self, clamped: AbstractClampedEnergy, beta: Array, target: Array) -> TotalEnergy:
+        """F of a batch: `clamped` plus `beta` C against `target` `[batch, targets]`."""
+        return TotalEnergy(clamped, self.cost, beta, target, self.num_outputs)
+
     def constrain(self, candidate: Network) -> Network:
         """`candidate` with zero wherever this network has no connection."""
         return eqx.tree_at(
@@ -115,10 +134,11 @@ class Network(eqx.Module):
         )
 
     def to_arrays(self) -> dict[str, np.ndarray]:
-        """Every parameter as a host array: `weights_POST_PRE` and `biases_LAYER`."""
+        """Every parameter as a host array: `weights_POST_PRE`, `biases_LAYER`, and the cost's."""
         energy = self.hopfield
         arrays = {f"weights_{i}_{j}": np.asarray(w) for (i, j), w in energy.weights.items()}
-        return arrays | {f"biases_{k}": np.asarray(b) for k, b in energy.biases.items()}
+        arrays |= {f"biases_{k}": np.asarray(b) for k, b in energy.biases.items()}
+        return arrays | {f"cost{name}": np.asarray(leaf) for name, leaf in _named(self.cost)}
 
     def with_arrays(self, arrays: Mapping[str, np.ndarray]) -> Network:
         """This network with the parameters that `to_arrays` gave.
@@ -139,4 +159,16 @@ class Network(eqx.Module):
 
         weights = {(i, j): take(f"weights_{i}_{j}", w) for (i, j), w in energy.weights.items()}
         biases = {k: take(f"biases_{k}", b) for k, b in energy.biases.items()}
-        return eqx.tree_at(lambda n: (n.energy.weights, n.energy.biases), self, (weights, biases))
+        network = eqx.tree_at(
+            lambda n: (n.hopfield.weights, n.hopfield.biases), self, (weights, biases)
+        )
+        if not _named(self.cost):
+            return network
+        leaves = [take(f"cost{name}", leaf) for name, leaf in _named(self.cost)]
+        return eqx.tree_at(lambda n: [leaf for _, leaf in _named(n.cost)], network, leaves)
+
+
+def _named(cost: AbstractCost) -> list[tuple[str, Array]]:
+    """The parameters of a cost, by their place in it."""
+    leaves = jax.tree_util.tree_flatten_with_path(eqx.filter(cost, eqx.is_inexact_array))[0]
+    return [(jax.tree_util.keystr(path).replace(".", "_"), leaf) for path, leaf in leaves]

@@ -1,4 +1,4 @@
-"""F = E + beta C (Eq. 4) with inputs clamped: what the nudged phase relaxes."""
+"""What is relaxed in a second phase: F = E + beta C (Eq. 4), or E with its outputs held."""
 
 from __future__ import annotations
 
@@ -16,18 +16,31 @@ class TotalEnergy(AbstractBlockClampedEnergy):
     **Attributes:**
 
     - `free`: the clamped energy E.
-    - `cost`, `target` `[batch, outputs]`, `beta`: of the nudge. beta may be negative.
+    - `cost`, `target` `[batch, targets]`, `beta`: of the nudge. beta may be negative.
+    - `num_outputs`: output units (default: as many as targets).
     """
 
     free: AbstractClampedEnergy
     cost: AbstractCost
     beta: Array
     target: Array
+    num_outputs: int = eqx.field(static=True)
+
+    def __init__(
+        self,
+        free: AbstractClampedEnergy,
+        cost: AbstractCost,
+        beta: Array,
+        target: Array,
+        num_outputs: int | None = None,
+    ) -> None:
+        self.free, self.cost, self.beta, self.target = free, cost, beta, target
+        self.num_outputs = target.shape[1] if num_outputs is None else num_outputs
 
     @property
     def output(self) -> slice:
         """Where the output units stand in a state."""
-        return slice(-self.target.shape[1], None)
+        return slice(-self.num_outputs, None)
 
     def energy(self, state: Array) -> Array:
         costs = jax.vmap(self.cost)(state[:, self.output], self.target)
@@ -53,18 +66,72 @@ class TotalEnergy(AbstractBlockClampedEnergy):
 
     def minimize_block(self, state: Array, block: int) -> Array:
         drive = self._blocks.minimize_block(state, block)
-        span, hidden = self.block_slices[block], state.shape[1] - self.target.shape[1]
+        span, hidden = self.block_slices[block], state.shape[1] - self.num_outputs
         if span.start < hidden:
             return drive
         target = self.target[:, span.start - hidden : span.stop - hidden]
-        stiffness = self.beta * self.cost.curvature()
+        curvature = self.cost.curvature()
+        if curvature is None:
+            raise ConfigError(
+                f"the cost must be a parabola in each output for block updates of a nudged phase, "
+                f"got {type(self.cost).__name__}. Relax the nudged phase with `Euler`."
+            )
+        stiffness = self.beta * curvature
         return (drive + stiffness * target) / (1 + stiffness)
 
     @property
     def _blocks(self) -> AbstractBlockClampedEnergy:
-        if not isinstance(self.free, AbstractBlockClampedEnergy):
-            raise ConfigError(
-                f"the energy must offer block updates here, got {type(self.free).__name__}, which "
-                "has none. Relax it with `Euler`."
-            )
-        return self.free
+        return _with_blocks(self.free)
+
+
+class HeldOutputs(AbstractBlockClampedEnergy):
+    """`free` with its output units, the last ones, held where they are.
+
+    **Attributes:**
+
+    - `free`: the clamped energy E.
+    - `outputs`: `[batch, outputs]`, where they are held. A relaxation must start there
+      (`start`), and stays.
+    """
+
+    free: AbstractClampedEnergy
+    outputs: Array
+
+    def start(self, state: Array) -> Array:
+        """`state` with its output units at their place."""
+        return state.at[:, -self.outputs.shape[1] :].set(self.outputs)
+
+    def energy(self, state: Array) -> Array:
+        return self.free.energy(state)
+
+    def force(self, state: Array) -> Array:
+        return self.free.force(state).at[:, -self.outputs.shape[1] :].set(0)
+
+    def project(self, state: Array) -> Array:
+        return self.free.project(state)
+
+    @property
+    def block_slices(self) -> tuple[slice, ...]:
+        return self._blocks.block_slices
+
+    def split(self, block_size: int) -> HeldOutputs:
+        return eqx.tree_at(lambda held: held.free, self, self._blocks.split(block_size))
+
+    def minimize_block(self, state: Array, block: int) -> Array:
+        span, hidden = self.block_slices[block], state.shape[1] - self.outputs.shape[1]
+        if span.start < hidden:
+            return self._blocks.minimize_block(state, block)
+        return self.outputs[:, span.start - hidden : span.stop - hidden]
+
+    @property
+    def _blocks(self) -> AbstractBlockClampedEnergy:
+        return _with_blocks(self.free)
+
+
+def _with_blocks(energy: AbstractClampedEnergy) -> AbstractBlockClampedEnergy:
+    if not isinstance(energy, AbstractBlockClampedEnergy):
+        raise ConfigError(
+            f"the energy must offer block updates here, got {type(energy).__name__}, which has "
+            "none. Relax it with `Euler`."
+        )
+    return energy

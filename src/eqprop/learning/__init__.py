@@ -1,21 +1,34 @@
 """How equilibria become a gradient."""
 
+from eqprop.learning.backpropagation import Backpropagation
 from eqprop.learning.base import AbstractLearningRule, Estimate, Phase, Report, apply_updates
-from eqprop.learning.equilibrium_propagation import EquilibriumPropagation, contrast
-from eqprop.learning.exact import implicit_gradient, interior_units
+from eqprop.learning.contrast import contrast
+from eqprop.learning.contrastive import ContrastiveHebbian, CoupledLearning
+from eqprop.learning.equilibrium_propagation import EquilibriumPropagation
+from eqprop.learning.exact import ImplicitDifferentiation, implicit_gradient, interior_units
+from eqprop.learning.holomorphic import HolomorphicEquilibriumPropagation
 from eqprop.learning.nudging import AbstractNudging, Centered, OneSided, RandomSign
 from eqprop.learning.rates import BiasRates, learning_rates
+from eqprop.learning.recurrent_backpropagation import RecurrentBackpropagation
+from eqprop.learning.through_time import BackpropagationThroughTime
 
 __all__ = [
     "AbstractLearningRule",
     "AbstractNudging",
+    "Backpropagation",
+    "BackpropagationThroughTime",
     "BiasRates",
     "Centered",
+    "ContrastiveHebbian",
+    "CoupledLearning",
     "EquilibriumPropagation",
     "Estimate",
+    "HolomorphicEquilibriumPropagation",
+    "ImplicitDifferentiation",
     "OneSided",
     "Phase",
     "RandomSign",
+    "RecurrentBackpropagation",
     "Report",
     "apply_updates",
     "contrast",

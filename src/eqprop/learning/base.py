@@ -5,7 +5,9 @@ from __future__ import annotations
 import abc
 
 import equinox as eqx
-from jax import Array
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
 
 from eqprop.energy import Network
 from eqprop.relaxation import AbstractRelaxation, AbstractTermination, Equilibrium
@@ -30,8 +32,8 @@ class Report(eqx.Module):
     **Attributes:**
 
     - `free`: of the free phase.
-    - `nudged`: of each nudged phase.
-    - `beta`: the first nudging strength used, a scalar.
+    - `nudged`: of each phase after it, nudged, clamped or adjoint; none for some rules.
+    - `beta`: the first nudging strength used, a scalar; 0 where there is none.
     """
 
     free: Equilibrium
@@ -69,6 +71,8 @@ class AbstractLearningRule(eqx.Module):
         states: Array,
         key: Array,
         example_weights: Array | None = None,
+        *,
+        axis: str | None = None,
     ) -> Estimate:
         """The gradient on a batch.
 
@@ -76,12 +80,39 @@ class AbstractLearningRule(eqx.Module):
 
         - `network`: what is trained.
         - `x`: `[batch, inputs]`, in [0, 1].
-        - `target`: `[batch, outputs]`.
+        - `target`: `[batch, targets]`.
         - `states`: where the free phase starts, `[batch, free units]`.
         - `key`: for rules that draw.
         - `example_weights`: `[batch]`, what each example counts in the sum (default: 1 / batch,
           so that the gradient is the mean). 0 leaves an example out.
+        - `axis`: where the batch is spread over devices, the name of that axis of the mesh. The
+          states are then those of this device's part, the gradient that of all parts together.
         """
+
+
+def weights_of(x: Array, example_weights: Array | None) -> Array:
+    """What each example counts, `[batch]`: as given, or 1 / batch."""
+    if example_weights is None:
+        return jnp.full(len(x), 1 / len(x), x.dtype)
+    return example_weights
+
+
+def summed(gradient: Network, axis: str | None) -> Network:
+    """The sum of the gradients of all devices."""
+    return gradient if axis is None else lax.psum(gradient, axis)
+
+
+def gathered(parts: tuple[Array, ...], axis: str | None) -> tuple[Array, ...]:
+    """Arrays `[batch, n]` of this device's part, put together with those of the other devices.
+
+    What one batch does to the weights is a product of its states, and states are far smaller
+    than weights: it is cheaper to hand the states round than the sum of the products.
+    """
+    if axis is None:
+        return parts
+    ends = np.cumsum([part.shape[1] for part in parts])[:-1].tolist()
+    whole = lax.all_gather(jnp.concatenate(parts, axis=1), axis, tiled=True)
+    return tuple(jnp.split(whole, ends, axis=1))  # pyright: ignore[reportReturnType]
 
 
 def apply_updates(network: Network, updates: Network) -> Network:

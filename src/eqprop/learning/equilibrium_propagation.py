@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import equinox as eqx
-import jax
 import jax.numpy as jnp
 from jax import Array
 
-from eqprop.energy import Network, TotalEnergy
+from eqprop.energy import Network
 from eqprop.errors import ConfigError
-from eqprop.learning.base import AbstractLearningRule, Estimate, Phase, Report
+from eqprop.learning.base import AbstractLearningRule, Estimate, Phase, Report, weights_of
+from eqprop.learning.contrast import contrast
 from eqprop.learning.nudging import AbstractNudging
 from eqprop.relaxation import BlockCoordinateDescent, is_traced, relax
 
@@ -40,10 +39,16 @@ class EquilibriumPropagation(AbstractLearningRule):
     def check(self, network: Network) -> None:
         if not isinstance(self.nudged.method, BlockCoordinateDescent):
             return
+        curvature = network.cost.curvature()
+        if curvature is None:
+            raise ConfigError(
+                f"the nudged phase must be `Euler` with this cost, got BlockCoordinateDescent with "
+                f"{type(network.cost).__name__}, whose outputs have no minimum in closed form."
+            )
         for beta in self.nudging.possible():
-            if not is_traced(beta) and 1 + network.cost.curvature() * float(beta) <= 0:
+            if not is_traced(beta) and 1 + curvature * float(beta) <= 0:
                 raise ConfigError(
-                    f"`beta` must be above {-1 / network.cost.curvature():g} for a nudged phase by "
+                    f"`beta` must be above {-1 / curvature:g} for a nudged phase by "
                     f"BlockCoordinateDescent with this cost, got {float(beta):g}. Below it the "
                     "output layer has no minimum. Use Euler for the nudged phase or a smaller beta."
                 )
@@ -56,17 +61,17 @@ class EquilibriumPropagation(AbstractLearningRule):
         states: Array,
         key: Array,
         example_weights: Array | None = None,
+        *,
+        axis: str | None = None,
     ) -> Estimate:
         self.check(network)
-        if example_weights is None:
-            example_weights = jnp.full(len(x), 1 / len(x), states.dtype)
         # Prepared once, so that both phases read the same copy of the couplings.
         clamped = self.free.method.prepare(network.energy.clamp(x))
         free = relax(clamped, states, self.free.method, self.free.termination)
 
         def nudge(beta: Array):
             beta = jnp.asarray(beta, states.dtype)
-            total = TotalEnergy(clamped, network.cost, beta, target)
+            total = network.nudged(clamped, beta, target)
             found = relax(total, free.state, self.nudged.method, self.nudged.termination)
             return beta, found
 
@@ -77,44 +82,8 @@ class EquilibriumPropagation(AbstractLearningRule):
         else:
             below_beta, below = nudge(lower)
             nudged = (above, below)
-        gradient = contrast(
-            network,
-            x,
-            target,
-            (beta, above.state),
-            (below_beta, below.state),
-            example_weights,
-        )
+        share = 1 / (beta - below_beta)
+        slopes = ((share, beta, above.state), (-share, below_beta, below.state))
+        weights = weights_of(x, example_weights)
+        gradient = contrast(network, x, target, slopes, weights, axis=axis)
         return Estimate(gradient, free.state, Report(free, nudged, beta))
-
-
-def contrast(
-    network: Network,
-    x: Array,
-    target: Array,
-    upper: tuple[Array, Array],
-    lower: tuple[Array, Array],
-    example_weights: Array,
-) -> Network:
-    """(dF/dtheta at `upper` - dF/dtheta at `lower`) / (their difference in beta).
-
-    **Arguments:**
-
-    - `upper`, `lower`: pairs `(beta, states)`, a scalar and `[batch, free units]`.
-    - `example_weights`: `[batch]`; the sum over the examples is weighted by them.
-
-    **Returns:** in the structure of `network`, zero where no connection exists.
-    """
-    # Both phases side by side in one batch with weights of opposite sign: autodiff then makes
-    # one matrix product per pair of layers, never a product per example.
-    share = example_weights / (upper[0] - lower[0])
-    coefficients = jnp.concatenate([share, -share])
-    betas = jnp.repeat(jnp.stack([upper[0], lower[0]]), x.shape[0])
-    states = jnp.concatenate([upper[1], lower[1]])
-    both = (jnp.concatenate([x, x]), states, jnp.concatenate([target, target]), betas)
-
-    @eqx.filter_grad
-    def slope(network: Network) -> Array:
-        return jnp.dot(coefficients, jax.vmap(network.total_energy)(*both))
-
-    return network.constrain(slope(network))

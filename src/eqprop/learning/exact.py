@@ -5,9 +5,18 @@ from __future__ import annotations
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
 
 from eqprop.energy import Network
+from eqprop.learning.base import (
+    AbstractLearningRule,
+    Estimate,
+    Phase,
+    Report,
+    summed,
+    weights_of,
+)
+from eqprop.relaxation import relax
 
 
 def interior_units(network: Network, x: Array, states: Array, margin: float = 1e-9) -> Array:
@@ -17,11 +26,18 @@ def interior_units(network: Network, x: Array, states: Array, margin: float = 1e
     beyond; it does not move when parameters change a little. `margin`: a unit nearer than
     this to the switch counts as held.
     """
-    moved = states + jax.vmap(network.energy.force)(x, states)
-    return jnp.abs(jax.vmap(network.energy.project)(moved) - moved) <= margin
+    clamped = network.energy.clamp(x)
+    moved = states + clamped.force(states)
+    return jnp.abs(clamped.project(moved) - moved) <= margin
 
 
-def implicit_gradient(network: Network, x: Array, target: Array, states: Array) -> Network:
+def implicit_gradient(
+    network: Network,
+    x: Array,
+    target: Array,
+    states: Array,
+    example_weights: Array | None = None,
+) -> Network:
     """dC/dtheta of the cost at equilibrium, by implicit differentiation, mean over the batch.
 
     With s* the equilibrium, H the second derivative of E over the units that are not held at
@@ -30,30 +46,85 @@ def implicit_gradient(network: Network, x: Array, target: Array, states: Array) 
 
     **Arguments:**
 
-    - `x`: `[batch, inputs]`; `target`: `[batch, outputs]`.
+    - `x`: `[batch, inputs]`; `target`: `[batch, targets]`.
     - `states`: equilibria of the free phase, `[batch, free units]`. The result is only as
       exact as they are settled: use float64 and a residual of 1e-12.
+    - `example_weights`: as in `AbstractLearningRule.estimate`.
 
     **Returns:** descent sign, in the structure of `network`. Costs a dense solve of
     `free units` equations per example.
     """
     interior = interior_units(network, x, states)
 
-    def adjoint(x: Array, target: Array, state: Array, free: Array) -> Array:
-        pull = jax.grad(lambda s: network.cost(network.output(s), target))(state)
+    def adjoint(x: Array, pull: Array, state: Array, free: Array) -> Array:
         hessian = -jax.jacfwd(lambda s: network.energy.force(x, s))(state)
         both = free[:, None] & free[None, :]
         reduced = jnp.where(both, hessian, jnp.eye(len(state), dtype=state.dtype))
         return jnp.linalg.solve(reduced, jnp.where(free, pull, 0))
 
-    adjoints = jax.lax.map(lambda args: adjoint(*args), (x, target, states, interior))
+    pulls = cost_slopes(network, target, states)
+    adjoints = lax.map(lambda args: adjoint(*args), (x, pulls, states, interior))
+    return adjoint_gradient(network, x, target, states, adjoints, weights_of(x, example_weights))
+
+
+def cost_slopes(network: Network, target: Array, states: Array) -> Array:
+    """dC/ds of each example, `[batch, free units]`: zero but for the output units."""
+    cost = jax.grad(lambda state, target: network.cost(network.output(state), target))
+    return jax.vmap(cost)(states, target)
+
+
+def adjoint_gradient(
+    network: Network,
+    x: Array,
+    target: Array,
+    states: Array,
+    adjoints: Array,
+    example_weights: Array,
+) -> Network:
+    """-lambda' d(dE/ds)/dtheta + dC/dtheta, summed over the batch by `example_weights`."""
 
     @eqx.filter_grad
     def slope(network: Network) -> Array:
         def along(x: Array, target: Array, state: Array, direction: Array) -> Array:
-            force = -jax.grad(network.energy.energy, argnums=1)(x, state)
-            return jnp.vdot(direction, force) + network.cost(network.output(state), target)
+            def energy(state: Array) -> Array:
+                return network.energy.energy(x, state)
 
-        return jnp.mean(jax.vmap(along)(x, target, states, adjoints))
+            climb = jax.jvp(energy, (state,), (direction,))[1]
+            return network.cost(network.output(state), target) - climb
+
+        return jnp.dot(example_weights, jax.vmap(along)(x, target, states, adjoints))
 
     return network.constrain(slope(network))
+
+
+class ImplicitDifferentiation(AbstractLearningRule):
+    """The exact gradient at the end of the free phase, by a dense solve (`implicit_gradient`).
+
+    For networks of some hundred units: the solve costs (free units)^3 per example.
+    `RecurrentBackpropagation` finds the same by relaxation.
+
+    **Arguments:**
+
+    - `free`: the free phase; the gradient is as exact as it settles.
+    """
+
+    free: Phase
+
+    def check(self, network: Network) -> None:
+        pass
+
+    def estimate(
+        self,
+        network: Network,
+        x: Array,
+        target: Array,
+        states: Array,
+        key: Array,
+        example_weights: Array | None = None,
+        *,
+        axis: str | None = None,
+    ) -> Estimate:
+        free = relax(network.energy.clamp(x), states, self.free.method, self.free.termination)
+        gradient = implicit_gradient(network, x, target, free.state, example_weights)
+        report = Report(free, (), jnp.zeros((), states.dtype))
+        return Estimate(summed(gradient, axis), free.state, report)

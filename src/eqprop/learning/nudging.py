@@ -44,7 +44,7 @@ class OneSided(AbstractNudging):
     beta: Array = eqx.field(converter=jnp.asarray)
 
     def __check_init__(self) -> None:
-        _check_beta(self.beta)
+        check_beta(self.beta)
 
     def pair(self, key: Array) -> tuple[Array, None]:
         return self.beta, None
@@ -59,7 +59,7 @@ class RandomSign(AbstractNudging):
     beta: Array = eqx.field(default=1.0, converter=jnp.asarray)
 
     def __check_init__(self) -> None:
-        _check_beta(self.beta)
+        check_beta(self.beta)
 
     def pair(self, key: Array) -> tuple[Array, None]:
         return jnp.where(jax.random.bernoulli(key), self.beta, -self.beta), None
@@ -78,7 +78,7 @@ class Centered(AbstractNudging):
     beta: Array = eqx.field(converter=jnp.asarray)
 
     def __check_init__(self) -> None:
-        _check_beta(self.beta)
+        check_beta(self.beta)
 
     def pair(self, key: Array) -> tuple[Array, Array]:
         return self.beta, -self.beta
@@ -87,11 +87,12 @@ class Centered(AbstractNudging):
         return self.beta, -self.beta
 
 
-def _check_beta(beta: Array) -> None:
+def check_beta(beta: Array, name: str = "beta") -> None:
+    """Refuses a nudging strength of 0, NaN or infinity (traced values pass)."""
     if eqx.is_array(beta) and not is_traced(beta):
         finite = bool(jnp.isfinite(beta).all())
         if not finite or not bool((beta != 0).all()):
             raise ConfigError(
-                f"`beta` must be a finite number other than 0, got {beta}. Without a nudge the two "
-                "phases are the same and nothing is learned. Try beta=1.0."
+                f"`{name}` must be a finite number other than 0, got {beta}. Without a nudge the "
+                f"two phases are the same and nothing is learned. Try {name}=1.0."
             )

@@ -22,6 +22,7 @@ def learning_rates(
     bias_rates: BiasRates = "below",
     skip_rate: float | None = None,
     intralayer_rate: float | None = None,
+    readout_rate: float | None = None,
 ) -> Network:
     """The learning rate of every parameter, in the network's own structure.
 
@@ -32,7 +33,10 @@ def learning_rates(
     - `bias_rates`: with a rate per layer, which one the biases of a layer take: that of the
       weights `"below"` it (nearer the input), `"above"` it (the output layer, which has none,
       takes the one below), or 1 `"as_released"`.
-    - `skip_rate`, `intralayer_rate`: with a rate per layer, the rates of those connections.
+    - `skip_rate`, `intralayer_rate`: the rates of those connections; needed with a rate per
+      layer, and else the global one unless given.
+    - `readout_rate`: of the parameters of the cost and of added terms of the energy (default:
+      the last of the rates).
 
     Differs from: the paper's text, which gives biases the rate of the weights above and so
     none to the output layer, and its released code, in which a slicing slip leaves them at 1.
@@ -47,17 +51,25 @@ def learning_rates(
     0.0199...
     """
     parameters = eqx.filter(network, eqx.is_inexact_array)
-    if not isinstance(rate, Sequence):
+    whole = not isinstance(rate, Sequence)
+    if not isinstance(rate, Sequence) and skip_rate is intralayer_rate is readout_rate is None:
         _check_rate(rate)
         return jax.tree.map(lambda leaf: jnp.asarray(rate, leaf.dtype), parameters)
     energy = network.hopfield
     gaps = len(network.layer_sizes) - 1
-    if len(rate) != gaps:
+    if isinstance(rate, Sequence):
+        layers = list(rate)
+    else:
+        layers = [rate] * gaps
+        skip_rate = rate if skip_rate is None else skip_rate
+        intralayer_rate = rate if intralayer_rate is None else intralayer_rate
+    if len(layers) != gaps:
         raise ConfigError(
-            f"`rate` must have one entry per pair of adjacent layers, {gaps}, got {len(rate)}: "
-            f"{list(rate)}. Give {gaps} numbers, input side first."
+            f"`rate` must have one entry per pair of adjacent layers, {gaps}, got {len(layers)}: "
+            f"{layers}. Give {gaps} numbers, input side first."
         )
-    for value in rate:
+    readout_rate = layers[-1] if readout_rate is None else readout_rate
+    for value in [*layers, readout_rate]:
         _check_rate(value)
     if bias_rates not in ("below", "above", "as_released"):
         raise ConfigError(
@@ -68,7 +80,7 @@ def learning_rates(
     def of_block(block: tuple[int, int]) -> float:
         post, pre = block
         if post - pre == 1:
-            return rate[pre]
+            return layers[pre]
         name, value = own.get(post - pre, ("skip_rate", skip_rate))
         if value is None:
             raise ConfigError(
@@ -80,14 +92,15 @@ def learning_rates(
         return value
 
     def of_bias(layer: int) -> float:
-        if bias_rates == "as_released":
+        if bias_rates == "as_released" and not whole:
             return 1.0
-        return rate[layer - 1] if bias_rates == "below" else rate[min(layer, gaps - 1)]
+        return layers[layer - 1] if bias_rates == "below" else layers[min(layer, gaps - 1)]
 
     dtype = network.dtype
+    rates = jax.tree.map(lambda leaf: jnp.asarray(readout_rate, leaf.dtype), parameters)
     weights = {b: jnp.asarray(of_block(b), dtype) for b in energy.weights}
     biases = {k: jnp.asarray(of_bias(k), dtype) for k in energy.biases}
-    return eqx.tree_at(lambda n: (n.energy.weights, n.energy.biases), parameters, (weights, biases))
+    return eqx.tree_at(lambda n: (n.hopfield.weights, n.hopfield.biases), rates, (weights, biases))
 
 
 def _check_rate(rate: float) -> None:

@@ -9,7 +9,8 @@ from eqprop.relaxation.base import (
 )
 from eqprop.relaxation.block import BlockCoordinateDescent, monotone_bound
 from eqprop.relaxation.euler import Euler
-from eqprop.relaxation.relax import relax, watch
+from eqprop.relaxation.forward import ForwardPass
+from eqprop.relaxation.relax import observe, relax, watch
 from eqprop.relaxation.termination import AbstractTermination, FixedSteps, Residual
 
 __all__ = [
@@ -20,9 +21,11 @@ __all__ = [
     "Equilibrium",
     "Euler",
     "FixedSteps",
+    "ForwardPass",
     "Residual",
     "is_traced",
     "monotone_bound",
+    "observe",
     "projected_residual",
     "relax",
     "watch",

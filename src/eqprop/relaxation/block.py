@@ -10,6 +10,7 @@ from jax import Array
 from eqprop.energy import (
     AbstractBlockClampedEnergy,
     AbstractClampedEnergy,
+    HeldOutputs,
     Network,
     TotalEnergy,
 )
@@ -57,7 +58,7 @@ class BlockCoordinateDescent(AbstractRelaxation):
             raise ConfigError(f"`block_size` must be 1 or more, got {self.block_size}. Try 100.")
 
     def prepare(self, energy: AbstractClampedEnergy) -> AbstractBlockClampedEnergy:
-        base = energy.free if isinstance(energy, TotalEnergy) else energy
+        base = energy.free if isinstance(energy, TotalEnergy | HeldOutputs) else energy
         if not isinstance(base, AbstractBlockClampedEnergy):
             raise ConfigError(
                 f"the energy must offer block updates for `BlockCoordinateDescent`, got "

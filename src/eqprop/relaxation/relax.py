@@ -56,12 +56,12 @@ def relax(
 
         # The residual seen during a step is a little old: what it suggests is looked at below.
         steps, state, _ = lax.while_loop(goes_on, step, step((steps, state, None)))
-        residual, energy_now = method.residual(energy, state), energy.energy(state)
+        residual, energy_now = method.residual(energy, state), jnp.real(energy.energy(state))
         rises += _rises(energy_before, energy_now)
         return steps, state, residual, energy_now, rises, termination.is_done(residual)
 
     start = energy.project(state)
-    nothing = jnp.full(len(start), jnp.inf, start.dtype)
+    nothing = jnp.full(len(start), jnp.inf, jnp.real(start).dtype)
     first = (jnp.int32(0), start, nothing, nothing, jnp.int32(0), jnp.asarray(False))
     steps, end, residual, energies, rises, _ = lax.while_loop(
         unfinished, until_it_seems_done, first
@@ -73,6 +73,26 @@ def relax(
         energy=energies,
         settled=residual <= termination.tolerance,
         energy_rises=rises,
+    )
+
+
+def observe(
+    energy: AbstractClampedEnergy,
+    state: Array,
+    method: AbstractRelaxation,
+    termination: AbstractTermination,
+    steps: int | Array,
+) -> Equilibrium:
+    """A state that something else relaxed, `steps` steps long, looked at as `relax` would."""
+    prepared = method.prepare(energy)
+    residual = method.residual(prepared, state)
+    return Equilibrium(
+        state=state,
+        steps=jnp.asarray(steps, jnp.int32),
+        residual=residual,
+        energy=jnp.real(prepared.energy(state)),
+        settled=residual <= termination.tolerance,
+        energy_rises=jnp.int32(0),
     )
 
 

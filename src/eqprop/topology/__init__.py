@@ -1,7 +1,13 @@
 """Which units are wired to which. NumPy and SciPy only; frozen; seeded."""
 
 from eqprop.topology.graphs import from_adjacency, from_networkx
-from eqprop.topology.layers import connectable_pairs, layered, skip_pairs, with_intralayer
+from eqprop.topology.layers import (
+    connectable_pairs,
+    layered,
+    skip_pairs,
+    with_intralayer,
+    without_intralayer,
+)
 from eqprop.topology.rewiring import (
     add_skip_connections,
     probability_of,
@@ -31,4 +37,5 @@ __all__ = [
     "skip_pairs",
     "small_world",
     "with_intralayer",
+    "without_intralayer",
 ]

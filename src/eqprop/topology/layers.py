@@ -40,6 +40,18 @@ def with_intralayer(topology: Topology) -> Topology:
     return Topology(topology.layer_sizes, {**topology.masks, **full}, topology.rewiring)
 
 
+def without_intralayer(topology: Topology) -> Topology:
+    """`topology` without the connections inside its layers, so that it can be read forwards.
+
+    >>> import eqprop
+    >>> full = eqprop.with_intralayer(eqprop.layered([4, 3, 3, 2]))
+    >>> eqprop.without_intralayer(full).accounting().intralayer
+    0
+    """
+    between = {(post, pre): m for (post, pre), m in topology.masks.items() if post != pre}
+    return Topology(topology.layer_sizes, between)
+
+
 def skip_pairs(topology: Topology) -> tuple[Block, ...]:
     """All pairs of layers at distance two or more: where a connection is a skip connection.
 

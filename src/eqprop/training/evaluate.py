@@ -33,7 +33,9 @@ class Evaluation:
     - `unsettled`: share of the examples that did not settle within the phase's limit.
     - `steps`: mean number of steps per example.
     - `states`: `[examples, free units]` where the relaxations ended, or None for a cold start.
-    - `outputs`: `[examples, outputs]`.
+    - `outputs`: `[examples, outputs]`, of the output units.
+    - `scores`: `[examples, targets]`, what is compared with the targets: the outputs, or what
+      the cost's read-out makes of them.
     """
 
     errors: int
@@ -42,6 +44,7 @@ class Evaluation:
     steps: float
     states: np.ndarray | None
     outputs: np.ndarray
+    scores: np.ndarray
 
     @property
     def error(self) -> float:
@@ -118,7 +121,8 @@ def evaluate(
             index, fresh, taken = index[order], fresh[order], taken[order]
             state = deal_out(np.asarray(state)[order], mesh)
     shown = jnp.asarray(outputs)
-    wrong = jnp.argmax(shown, axis=1) != np.argmax(examples.target, axis=1)
+    scores = network.cost.scores(shown)
+    wrong = jnp.argmax(scores, axis=1) != np.argmax(examples.target, axis=1)
     return Evaluation(
         errors=int(wrong.sum()),
         cost=float(jnp.mean(jax.vmap(network.cost)(shown, examples.target))),
@@ -126,6 +130,7 @@ def evaluate(
         steps=steps / size,
         states=ends,
         outputs=outputs,
+        scores=np.asarray(scores),
     )
 
 

@@ -57,11 +57,11 @@ class Examples(eqx.Module):
         if x.dtype != np.uint8:
             x = x.astype(network.dtype, copy=False)
         if target.ndim == 1 and np.issubdtype(target.dtype, np.integer):
-            target = one_hot(target, network.num_outputs)
-        if target.shape != (len(x), network.num_outputs):
+            target = one_hot(target, network.num_targets)
+        if target.shape != (len(x), network.num_targets):
             raise DataError(
                 f"`target` must be labels [examples] or have shape "
-                f"{(len(x), network.num_outputs)}, got {target.shape}. Set the last of "
+                f"{(len(x), network.num_targets)}, got {target.shape}. Set the last of "
                 "`layer_sizes` to the number of targets."
             )
         if not np.isfinite(target).all():

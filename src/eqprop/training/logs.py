@@ -16,11 +16,12 @@ from eqprop.training.devices import SHARDS
 
 
 class PhaseLog(eqx.Module):
-    """How one phase settled, per batch: all `[batches]`.
+    """How one phase settled, or several of one kind, per batch: all `[batches]`.
 
-    **Attributes:** `steps` taken by the shard that took most; `residual`, the largest of the
-    batch; `unsettled`, number of examples that did not settle; `energy_rises`; `broken_unit`,
-    the first free unit that is NaN or infinite in some example, -1 where there is none.
+    **Attributes:** `steps` of all of them, by the shard that took most; `residual`, the largest
+    of the batch; `unsettled`, number of examples that did not settle; `energy_rises`;
+    `broken_unit`, the first free unit that is NaN or infinite in some example, -1 where there is
+    none.
     """
 
     steps: Array
@@ -30,14 +31,22 @@ class PhaseLog(eqx.Module):
     broken_unit: Array
 
     @staticmethod
-    def of(found: Equilibrium, present: Array) -> PhaseLog:
-        """Leaves padded examples out."""
+    def of(phases: Sequence[Equilibrium], present: Array) -> PhaseLog:
+        """Leaves padded examples out. An example has settled if it has in every phase."""
+        none, real = jnp.int32(0), jnp.float32(0)
+        residual = jnp.zeros(present.shape, phases[0].residual.dtype if phases else real.dtype)
+        settled = jnp.ones(present.shape, bool)
+        broken = jnp.zeros(phases[0].state.shape[1] if phases else 1, bool)
+        for found in phases:
+            residual = jnp.maximum(residual, found.residual)
+            settled &= found.settled
+            broken |= jnp.any(~jnp.isfinite(found.state) & present[:, None], axis=0)
         return PhaseLog(
-            found.steps,
-            jnp.max(jnp.where(present, found.residual, 0)),
-            jnp.sum(present & ~found.settled, dtype=jnp.int32),
-            found.energy_rises,
-            _first(jnp.any(~jnp.isfinite(found.state) & present[:, None], axis=0)),
+            sum((found.steps for found in phases), start=none),
+            jnp.max(jnp.where(present, residual, 0)),
+            jnp.sum(present & ~settled, dtype=jnp.int32),
+            sum((found.energy_rises for found in phases), start=none),
+            _first(broken),
         )
 
     @staticmethod

@@ -108,12 +108,15 @@ class Model:
 
     def outputs(self, x: Any, *, max_steps: int = 300) -> np.ndarray:
         """The settled output units `[examples, outputs]`, from a cold start."""
-        blank = np.zeros((len(x), self.network.num_outputs), np.float32)
-        return np.asarray(self.evaluate(x, blank, max_steps=max_steps).outputs)
+        return self._shown(x, max_steps).outputs
 
     def predict(self, x: Any, *, max_steps: int = 300) -> np.ndarray:
         """The class `[examples]` of the largest settled output."""
-        return self.outputs(x, max_steps=max_steps).argmax(axis=1)
+        return self._shown(x, max_steps).scores.argmax(axis=1)
+
+    def _shown(self, x: Any, max_steps: int) -> Evaluation:
+        blank = np.zeros((len(x), self.network.num_targets), np.float32)
+        return self.evaluate(x, blank, max_steps=max_steps)
 
     def evaluate(self, x: Any, target: Any, *, max_steps: int = 300) -> Evaluation:
         """Error, cost and share unsettled, each example relaxed from a cold start."""

@@ -205,22 +205,23 @@ def _train_batch(
         else:
             start = network.cold_state(len(index))
         weights = present / total.astype(x.dtype)
-        found = fixed.rule.estimate(network, x, target, start, key, weights)
+        found = fixed.rule.estimate(network, x, target, start, key, weights, axis=SHARDS)
         if persistent:
             particles = particles.at[shard, index].set(found.free_states, mode="drop")
         output = network.output(found.free_states)
-        wrong = jnp.argmax(output, axis=1) != jnp.argmax(target, axis=1)
+        scores = network.cost.scores(output)
+        wrong = jnp.argmax(scores, axis=1) != jnp.argmax(target, axis=1)
         costs = jax.vmap(network.cost)(output, target)
         gradients.append(found.gradient)
         entries.append(
             (
                 jnp.sum(present & wrong, dtype=jnp.int32),
                 jnp.sum(jnp.where(present, costs, 0)),
-                PhaseLog.of(found.report.free, present),
-                PhaseLog.of(found.report.nudged[0], present),
+                PhaseLog.of([found.report.free], present),
+                PhaseLog.of(found.report.nudged, present),
             )
         )
-    gradient = jax.tree.map(lambda *parts: lax.psum(sum(parts), SHARDS), *gradients)
+    gradient = jax.tree.map(lambda *parts: sum(parts), *gradients)
     parameters = eqx.filter(network, eqx.is_inexact_array)
     updates, optimizer_state = optimizer.update(
         gradient,

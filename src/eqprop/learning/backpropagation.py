@@ -1,0 +1,50 @@
+"""Backpropagation on the same wiring read forwards: the trained baseline (section 4.1.2)."""
+
+from __future__ import annotations
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from eqprop.energy import Network
+from eqprop.learning.base import AbstractLearningRule, Estimate, Report, summed, weights_of
+from eqprop.relaxation import Equilibrium, ForwardPass
+
+
+class Backpropagation(AbstractLearningRule):
+    """A forward pass, and the gradient of the cost by the chain rule.
+
+    The network is read forwards (`ForwardPass`): same connections, initial weights, activation
+    and cost, no relaxation. Evaluate it with `Phase(ForwardPass(), FixedSteps(1))`.
+
+    **Raises:** `ConfigError` for intralayer connections, which a forward pass cannot read.
+    """
+
+    def check(self, network: Network) -> None:
+        ForwardPass().prepare(network.energy.clamp(jnp.zeros((1, network.num_inputs))))
+
+    def estimate(
+        self,
+        network: Network,
+        x: Array,
+        target: Array,
+        states: Array,
+        key: Array,
+        example_weights: Array | None = None,
+        *,
+        axis: str | None = None,
+    ) -> Estimate:
+        weights, method = weights_of(x, example_weights), ForwardPass()
+
+        @eqx.filter_grad(has_aux=True)
+        def slope(network: Network) -> tuple[Array, Array]:
+            state, _ = method.step(method.prepare(network.energy.clamp(x)), states)
+            costs = jax.vmap(network.cost)(network.output(state), target)
+            return jnp.dot(weights, costs), state
+
+        gradient, state = slope(network)
+        nothing = jnp.zeros(len(x), states.dtype)
+        done = Equilibrium(state, jnp.int32(1), nothing, nothing, nothing == 0, jnp.int32(0))
+        gradient = summed(network.constrain(gradient), axis)
+        return Estimate(gradient, state, Report(done, (), jnp.zeros((), states.dtype)))

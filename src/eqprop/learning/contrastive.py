@@ -1,0 +1,125 @@
+"""Relatives of equilibrium propagation that hold the outputs instead of nudging them."""
+
+from __future__ import annotations
+
+import equinox as eqx
+import jax.numpy as jnp
+from jax import Array
+
+from eqprop.energy import HeldOutputs, Network, SquaredError
+from eqprop.errors import ConfigError
+from eqprop.learning.base import AbstractLearningRule, Estimate, Phase, Report, weights_of
+from eqprop.learning.contrast import contrast
+from eqprop.relaxation import is_traced, relax
+
+
+class ContrastiveHebbian(AbstractLearningRule):
+    """dE/dtheta with the outputs clamped to their targets, minus dE/dtheta in the free phase.
+
+    For a weight that is rho(u_i) rho(u_j) free minus clamped. It is what equilibrium
+    propagation becomes for beta to infinity, times beta, and no gradient of a cost.
+
+    **Arguments:**
+
+    - `free`, `clamped`: how the two phases relax. The clamped phase starts at the free state.
+
+    **References:** Movellan, "Contrastive Hebbian learning in the continuous Hopfield model",
+    Connectionist Models (1991).
+    """
+
+    free: Phase
+    clamped: Phase
+
+    def check(self, network: Network) -> None:
+        _check_targets(network)
+
+    def estimate(
+        self,
+        network: Network,
+        x: Array,
+        target: Array,
+        states: Array,
+        key: Array,
+        example_weights: Array | None = None,
+        *,
+        axis: str | None = None,
+    ) -> Estimate:
+        self.check(network)
+        weights = weights_of(x, example_weights)
+        phases = (self.free, self.clamped)
+        return _estimate(network, x, target, states, phases, jnp.asarray(1.0), weights, axis)
+
+
+class CoupledLearning(AbstractLearningRule):
+    """Contrastive Hebbian learning with outputs held a part of the way to their targets.
+
+    The outputs are held at y + eta (target - y), y their free state, and the difference is
+    divided by eta. For small eta it descends 1/2 |y - target|^2 in the metric in which the
+    outputs resist being held; at eta = 1 it is contrastive Hebbian learning.
+
+    **Arguments:**
+
+    - `eta`: in (0, 1].
+    - `free`, `clamped`: how the two phases relax.
+
+    **References:** Stern, Hexner, Rocks and Liu, "Supervised learning in physical networks: from
+    machine learning to learning machines", Phys. Rev. X 11:021045 (2021).
+    """
+
+    eta: Array = eqx.field(converter=jnp.asarray)
+    free: Phase
+    clamped: Phase
+
+    def __check_init__(self) -> None:
+        if not is_traced(self.eta) and not bool((self.eta > 0) & (self.eta <= 1)):
+            raise ConfigError(f"`eta` must lie in (0, 1], got {float(self.eta):g}. Try 0.1.")
+
+    def check(self, network: Network) -> None:
+        _check_targets(network)
+
+    def estimate(
+        self,
+        network: Network,
+        x: Array,
+        target: Array,
+        states: Array,
+        key: Array,
+        example_weights: Array | None = None,
+        *,
+        axis: str | None = None,
+    ) -> Estimate:
+        self.check(network)
+        weights = weights_of(x, example_weights)
+        phases = (self.free, self.clamped)
+        return _estimate(network, x, target, states, phases, self.eta, weights, axis)
+
+
+def _check_targets(network: Network) -> None:
+    if not isinstance(network.cost, SquaredError):
+        raise ConfigError(
+            f"the cost must be `SquaredError` where outputs are held at their targets, got "
+            f"{type(network.cost).__name__}: its targets are no states of output units. Use "
+            "equilibrium propagation."
+        )
+
+
+def _estimate(
+    network: Network,
+    x: Array,
+    target: Array,
+    states: Array,
+    phases: tuple[Phase, Phase],
+    eta: Array,
+    weights: Array,
+    axis: str | None,
+) -> Estimate:
+    first, second = phases
+    energy = first.method.prepare(network.energy.clamp(x))
+    free = relax(energy, states, first.method, first.termination)
+    output = network.output(free.state)
+    eta = eta.astype(states.dtype)
+    held = HeldOutputs(energy, output + eta * (target - output))
+    clamped = relax(held, held.start(free.state), second.method, second.termination)
+    slopes = ((1 / eta, 0.0, clamped.state), (-1 / eta, 0.0, free.state))
+    gradient = contrast(network, x, target, slopes, weights, axis=axis)
+    return Estimate(gradient, free.state, Report(free, (clamped,), eta))

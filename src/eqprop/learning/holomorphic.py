@@ -1,0 +1,99 @@
+"""Holomorphic equilibrium propagation: exact gradients from nudges in the complex plane."""
+
+from __future__ import annotations
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+
+from eqprop.energy import Network
+from eqprop.errors import ConfigError
+from eqprop.learning.base import AbstractLearningRule, Estimate, Phase, Report, weights_of
+from eqprop.learning.contrast import contrast
+from eqprop.learning.nudging import check_beta
+from eqprop.relaxation import Euler, relax
+
+
+class HolomorphicEquilibriumPropagation(AbstractLearningRule):
+    """The derivative of dF/dtheta in beta at 0, as a mean over a circle (Cauchy's integral).
+
+    gradient = Re (1/N) sum over k of exp(-i phi_k) / radius * dF/dtheta at
+    beta_k = radius exp(i phi_k), phi_k = 2 pi k / N. Its error is of order radius^N, and at a
+    fixed radius it falls geometrically in N, as long as the equilibrium is a holomorphic
+    function of beta inside the circle. With N = 2 it is `Centered`.
+
+    **Arguments:**
+
+    - `radius`: of the circle, above 0.
+    - `points`: N, 2 or more. Points below the real line mirror those above it and cost nothing.
+    - `free`: the free phase.
+    - `nudged`: `Euler` with `joint` nudging, on complex states.
+
+    **Raises:** `ConfigError` for an energy with a box or an activation without complex
+    derivative, such as the hard sigmoid, and for another relaxation of the nudged phases.
+
+    **References:** Laborieux and Zenke, "Holomorphic equilibrium propagation computes exact
+    gradients through finite size oscillations", NeurIPS (2022).
+    """
+
+    radius: Array = eqx.field(converter=jnp.asarray)
+    free: Phase
+    nudged: Phase
+    points: int = eqx.field(default=4, static=True)
+
+    def __check_init__(self) -> None:
+        check_beta(self.radius, "radius")
+        if self.points < 2:
+            raise ConfigError(f"`points` must be 2 or more, got {self.points}. Try 4.")
+
+    def check(self, network: Network) -> None:
+        if not network.energy.is_holomorphic:
+            raise ConfigError(
+                "the energy must have a complex derivative for holomorphic equilibrium "
+                "propagation, got one whose states are kept in a box or whose activation has a "
+                "corner, like the hard sigmoid. Use `Sigmoid`, `ShiftedSigmoid` or `Tanh`, or "
+                "`Centered` equilibrium propagation."
+            )
+        method = self.nudged.method
+        if not isinstance(method, Euler) or method.nudging_step != "joint":
+            raise ConfigError(
+                "the nudged phases must be `Euler` with nudging_step='joint' for holomorphic "
+                f"equilibrium propagation, got {type(method).__name__}."
+            )
+
+    def estimate(
+        self,
+        network: Network,
+        x: Array,
+        target: Array,
+        states: Array,
+        key: Array,
+        example_weights: Array | None = None,
+        *,
+        axis: str | None = None,
+    ) -> Estimate:
+        self.check(network)
+        clamped = self.free.method.prepare(network.energy.clamp(x))
+        free = relax(clamped, states, self.free.method, self.free.termination)
+        # The state at the conjugate of beta is the conjugate: the upper half circle is enough.
+        angles = 2 * np.pi * np.arange(self.points // 2 + 1) / self.points
+        on_axis = (angles == 0) | (angles == np.pi)
+        number = jnp.result_type(states.dtype, jnp.complex64)
+        turns = jnp.asarray(np.exp(1j * angles), number)
+        shares = jnp.asarray(np.where(on_axis, 1, 2) / self.points) / (self.radius * turns)
+        start = free.state.astype(number)
+
+        def nudge(beta: Array):
+            total = network.nudged(clamped, beta, target)
+            return relax(total, start, self.nudged.method, self.nudged.termination)
+
+        found = lax.map(nudge, self.radius * turns)
+        nudged = tuple(jax.tree.map(lambda leaf, k=k: leaf[k], found) for k in range(len(angles)))
+        slopes = [
+            (shares[k], self.radius * turns[k], phase.state) for k, phase in enumerate(nudged)
+        ]
+        weights = weights_of(x, example_weights)
+        gradient = contrast(network, x, target, slopes, weights, axis=axis)
+        return Estimate(gradient, free.state, Report(free, nudged, self.radius))

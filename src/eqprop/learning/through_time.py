@@ -1,0 +1,81 @@
+"""Backpropagation through time: the gradient through the steps of a relaxation."""
+
+from __future__ import annotations
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax import Array, lax
+
+from eqprop.energy import Network
+from eqprop.errors import ConfigError
+from eqprop.learning.base import (
+    AbstractLearningRule,
+    Estimate,
+    Phase,
+    Report,
+    summed,
+    weights_of,
+)
+from eqprop.relaxation import observe, relax
+
+
+class BackpropagationThroughTime(AbstractLearningRule):
+    """The gradient of the cost after some more steps of the free phase, through those steps.
+
+    From the free state it takes `num_steps` steps and differentiates through them. At an
+    equilibrium and for many steps that is the exact gradient; few steps truncate it. With a
+    free phase of `FixedSteps(0)` it is the full gradient of a relaxation of `num_steps` steps.
+
+    **Arguments:**
+
+    - `free`: the phase before, which is not differentiated; its method takes the steps too.
+    - `num_steps`: how many steps are differentiated. Memory grows with them.
+    """
+
+    free: Phase
+    num_steps: int = eqx.field(static=True)
+
+    def __check_init__(self) -> None:
+        if self.num_steps < 1:
+            raise ConfigError(f"`num_steps` must be 1 or more, got {self.num_steps}. Try 30.")
+
+    def check(self, network: Network) -> None:
+        pass
+
+    def estimate(
+        self,
+        network: Network,
+        x: Array,
+        target: Array,
+        states: Array,
+        key: Array,
+        example_weights: Array | None = None,
+        *,
+        axis: str | None = None,
+    ) -> Estimate:
+        method = self.free.method
+        before = relax(network.energy.clamp(x), states, method, self.free.termination)
+        weights = weights_of(x, example_weights)
+
+        @eqx.filter_grad(has_aux=True)
+        def slope(network: Network) -> tuple[Array, Array]:
+            energy = method.prepare(network.energy.clamp(x))
+
+            def step(state: Array, _: None) -> tuple[Array, None]:
+                return method.step(energy, state)[0], None
+
+            end, _ = lax.scan(step, before.state, length=self.num_steps)
+            costs = jax.vmap(network.cost)(network.output(end), target)
+            return jnp.dot(weights, costs), end
+
+        gradient, end = slope(network)
+        free = observe(
+            network.energy.clamp(x),
+            end,
+            method,
+            self.free.termination,
+            before.steps + self.num_steps,
+        )
+        report = Report(free, (), jnp.zeros((), states.dtype))
+        return Estimate(summed(network.constrain(gradient), axis), end, report)

@@ -1,0 +1,58 @@
+"""One pass from the input to the output, as in a network without loops."""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from eqprop.energy import AbstractClampedEnergy, ClampedHopfieldEnergy
+from eqprop.errors import ConfigError
+from eqprop.relaxation.base import AbstractRelaxation
+
+
+class ForwardPass(AbstractRelaxation):
+    """Layer after layer, s_k <- rho(sum over earlier layers j of W_kj s_j + b_k) (section 4.1.2).
+
+    It reads interlayer and skip connections forwards, as a feed-forward network has them, and
+    is done after one step. It is no relaxation of the energy: nothing flows back.
+
+    **Raises:** `ConfigError` for a network with intralayer connections, which have no direction.
+    """
+
+    def prepare(self, energy: AbstractClampedEnergy) -> ClampedHopfieldEnergy:
+        if not isinstance(energy, ClampedHopfieldEnergy):
+            raise ConfigError(
+                f"the energy must be a `HopfieldEnergy` for a forward pass, got "
+                f"{type(energy).__name__}: only weights between layers can be read forwards."
+            )
+        check_acyclic(energy.weights)
+        return energy
+
+    def step(self, prepared: AbstractClampedEnergy, state: Array) -> tuple[Array, Array]:
+        assert isinstance(prepared, ClampedHopfieldEnergy)  # `prepare` made sure
+        sizes = prepared.layer_sizes
+        ends = np.cumsum([0, *sizes[1:]])
+        layers: dict[int, Array] = {}
+        for layer in range(1, len(sizes)):
+            span = slice(int(ends[layer - 1]), int(ends[layer]))
+            drive = prepared.input_drive[:, span] + prepared.biases[span]
+            for earlier, activity in layers.items():
+                if (layer, earlier) in prepared.weights:
+                    drive += activity @ prepared.weights[layer, earlier].T
+            layers[layer] = prepared.activation(drive)
+        new = jnp.concatenate(list(layers.values()), axis=1)
+        return new, jnp.max(jnp.abs(new - state), axis=1)
+
+    def residual(self, energy: AbstractClampedEnergy, state: Array) -> Array:
+        return self.step(energy, state)[1]
+
+
+def check_acyclic(blocks: object) -> None:
+    """Refuses pairs of layers `(post, pre)` that no forward pass can read."""
+    inside = sorted(post for post, pre in blocks if post == pre)  # pyright: ignore[reportGeneralTypeIssues]
+    if inside:
+        raise ConfigError(
+            f"the wiring must be acyclic to be read forwards, got intralayer connections in layers "
+            f"{inside}. Drop them by name with `without_intralayer(topology)`."
+        )

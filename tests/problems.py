@@ -1,0 +1,62 @@
+"""A small network whose exact gradient says something, shared by the tests of learning rules."""
+
+from __future__ import annotations
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import eqprop
+
+TIGHT = eqprop.Phase(eqprop.Euler(0.4), eqprop.Residual(1e-13, max_steps=20_000))
+KEY = jax.random.key(0)
+
+
+def small_network(*, activation=None, topology=None):
+    """Rewired, with biases that keep a good part of the units inside (0, 1); x and targets."""
+    if topology is None:
+        base = eqprop.with_intralayer(eqprop.layered([8, 7, 6, 3]))
+        topology = eqprop.rewire(base, n=40, seed=1)
+    network = eqprop.Network.initialize(topology, seed=2, activation=activation, dtype=jnp.float64)
+    rng = np.random.default_rng(0)
+    biases = {
+        k: jnp.asarray(rng.uniform(-0.05, 0.5, b.shape)) for k, b in network.hopfield.biases.items()
+    }
+    weights = {b: 0.5 * w for b, w in network.hopfield.weights.items()}
+    network = eqx.tree_at(
+        lambda n: (n.hopfield.weights, n.hopfield.biases), network, (weights, biases)
+    )
+    x, y = jnp.asarray(rng.random((4, 8))), jnp.asarray(rng.random((4, 3)))
+    return network, x, y
+
+
+@eqx.filter_jit
+def estimate(rule, *batch):
+    """`rule.estimate(*batch)`, compiled: settings that are arrays do not compile it anew."""
+    return rule.estimate(*batch)
+
+
+@eqx.filter_jit
+def _relax(network, x, states):
+    return eqprop.relax(network.energy.clamp(x), states, TIGHT.method, TIGHT.termination)
+
+
+def settle(network, x, states=None):
+    """Equilibria of the free phase, settled as far as float64 allows."""
+    states = network.cold_state(len(x)) if states is None else states
+    found = _relax(network, x, states)
+    assert float(found.residual.max()) <= 1e-12
+    return found.state
+
+
+def blocks(gradient):
+    """Every array of a gradient, by its place."""
+    return {k: np.asarray(w) for k, w in gradient.hopfield.weights.items()} | {
+        k: np.asarray(b) for k, b in gradient.hopfield.biases.items()
+    }
+
+
+def flat(gradient):
+    """A gradient as one vector."""
+    return np.concatenate([v.ravel() for v in blocks(gradient).values()])
