@@ -86,8 +86,8 @@ def reproduce(
         dataset=dataset,
         overrides=_overrides(set_, deterministic),
     )
-    _check_workers(workers, scheduler)
-    with _prepared(next(iter(configs.values()))) as stop:
+    here = _trains_here(workers, scheduler)
+    with _prepared(next(iter(configs.values())), here=here) as stop:
         from eqprop.cli import reproduce as job
 
         job.start(
@@ -146,8 +146,8 @@ def resume(
             f"`path` must be the folder of a run or of a figure, got {path}, which has no "
             "config.toml. Name a folder that `eqprop train` or `eqprop reproduce` made."
         )
-    _check_workers(workers, scheduler)
-    with _prepared(load_recorded(first / "config.toml")) as stop:
+    here = _trains_here(workers, scheduler) or sweep is None
+    with _prepared(load_recorded(first / "config.toml"), here=here) as stop:
         if sweep is not None:
             from eqprop.cli import reproduce as job
 
@@ -161,7 +161,8 @@ def resume(
         _print_summary(folder)
 
 
-def _check_workers(workers: int | None, scheduler: str | None) -> None:
+def _trains_here(workers: int | None, scheduler: str | None) -> bool:
+    """Whether neither workers nor a cluster were asked for."""
     if workers is not None and workers < 1:
         raise ConfigError(f"`--workers` must be 1 or more, got {workers}.")
     if workers is not None and scheduler is not None:
@@ -169,6 +170,7 @@ def _check_workers(workers: int | None, scheduler: str | None) -> None:
             "`--workers` and `--scheduler` exclude each other: a cluster has its own workers. "
             "Give one of them."
         )
+    return workers is None and scheduler is None
 
 
 def _overrides(set_: list[str] | None, deterministic: bool) -> list[str]:
@@ -176,12 +178,15 @@ def _overrides(set_: list[str] | None, deterministic: bool) -> list[str]:
 
 
 @contextmanager
-def _prepared(config: RunConfig) -> Iterator[Callable[[], int | None]]:
-    """What a training command needs around it, before JAX is imported."""
+def _prepared(config: RunConfig, *, here: bool = True) -> Iterator[Callable[[], int | None]]:
+    """What a training command needs around it, before JAX is imported.
+
+    `here`: whether this process trains; if workers do, they must not inherit its devices.
+    """
     from eqprop.cli.signals import listening
     from eqprop.experiments.machine import set_up
 
-    set_up(deterministic=config.deterministic, shards=config.training.data_shards)
+    set_up(deterministic=config.deterministic, shards=config.training.data_shards if here else 1)
     with listening() as stop:
         yield stop
 

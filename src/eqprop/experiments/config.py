@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -439,7 +440,7 @@ def _toml_value(value: Any) -> str:
 
 def _explain(problem: ValidationError, source: str) -> str:
     lines = []
-    for error in problem.errors(include_url=False, include_context=False):
+    for error in problem.errors(include_url=False):
         # pydantic adds the name of the union member; it is no part of the user's key.
         place = [
             str(part) for part in error["loc"] if not str(part).startswith(("tuple[", "float"))
@@ -450,11 +451,19 @@ def _explain(problem: ValidationError, source: str) -> str:
         elif error["loc"] == () or error["type"] == "value_error":
             where = f"in [{key}]: " if error["loc"] else ""
             lines.append(where + error["msg"].removeprefix("Value error, ") + ".")
+        elif error["type"] == "literal_error":
+            lines.append(f"`{key}`: {error['msg']}, got {error['input']!r}.{_near_value(error)}")
         else:
             lines.append(f"`{key}`: {error['msg']}, got {error['input']!r}.")
     # A union reports one fault per member; the first says enough.
     unique = list(dict.fromkeys(lines))
     return f"{source} does not fit: " + " ".join(unique)
+
+
+def _near_value(error: Any) -> str:
+    known = re.findall("'([^']*)'", error["ctx"]["expected"])
+    near = difflib.get_close_matches(str(error["input"]), known, n=1, cutoff=0.5)
+    return f" Did you mean '{near[0]}'?" if near else ""
 
 
 def _near(place: Sequence[str]) -> str:

@@ -15,6 +15,7 @@ from eqprop.experiments.build import check_fit
 from eqprop.experiments.config import RunConfig
 from eqprop.experiments.config import load_recorded as load_config
 from eqprop.experiments.machine import is_one_thread
+from eqprop.experiments.wiring import build_topology
 from eqprop.experiments.work import Progress, Reporter, StopSignal, Work
 from eqprop.records import RunFolder, locked
 
@@ -45,7 +46,9 @@ def train(
 
     **Raises:** `DivergedError` when a state or weight becomes NaN or infinite; `Stopped`.
     """
-    dataset = load_data(config, data_dir)  # missing data is said before any folder is made
+    # Missing data, and a wiring that cannot be, are said before any folder is made.
+    dataset = load_data(config, data_dir)
+    build_topology(config)
     folder = RunFolder.create(Path(parent), config.name)
     return complete(
         config, folder.path, data_dir=data_dir, dataset=dataset, report=report, stop=stop
