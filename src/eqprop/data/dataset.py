@@ -78,6 +78,23 @@ class Dataset:
             raise ConfigError(unknown_name("split", name, self.splits))
         return self.splits[name]
 
+    def as_in_the_journal(self) -> Dataset:
+        """The splits of the journal version of the paper.
+
+        `train` is the training and the validation examples together; `validation` stands for
+        what is looked at during training, and that is the test examples. Data sets that have no
+        test split (`mnist-5k`, `wine`, `diabetes`) stay as they are.
+        """
+        if "test" not in self.splits:
+            return self
+        parts = [self.splits["train"], self.splits["validation"]]
+        train = Split(
+            np.concatenate([part.x for part in parts]),
+            np.concatenate([part.target for part in parts]),
+        )
+        splits = {"train": train, "validation": self.splits["test"]}
+        return Dataset(self.name, splits, self.num_outputs)
+
     def limited(
         self, *, num_train: int | None = None, num_validation: int | None = None
     ) -> Dataset:

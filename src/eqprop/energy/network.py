@@ -133,6 +133,14 @@ class Network(eqx.Module):
             lambda network: network.energy, candidate, self.energy.constrain(candidate.energy)
         )
 
+    def clipped(self, limit: Array | float) -> Network:
+        """With every weight in [-limit, limit]; biases are left alone."""
+        weights = {
+            block: jnp.clip(w, -limit, limit).astype(w.dtype)
+            for block, w in self.hopfield.weights.items()
+        }
+        return eqx.tree_at(lambda n: n.hopfield.weights, self, weights)
+
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Every parameter as a host array: `weights_POST_PRE`, `biases_LAYER`, and the cost's."""
         energy = self.hopfield
@@ -162,10 +170,10 @@ class Network(eqx.Module):
         network = eqx.tree_at(
             lambda n: (n.hopfield.weights, n.hopfield.biases), self, (weights, biases)
         )
-        if not _named(self.cost):
-            return network
+        parameters, rest = eqx.partition(self.cost, eqx.is_inexact_array)
         leaves = [take(f"cost{name}", leaf) for name, leaf in _named(self.cost)]
-        return eqx.tree_at(lambda n: [leaf for _, leaf in _named(n.cost)], network, leaves)
+        cost = eqx.combine(jax.tree.unflatten(jax.tree.structure(parameters), leaves), rest)
+        return Network(network.energy, cost)
 
 
 def _named(cost: AbstractCost) -> list[tuple[str, Array]]:

@@ -51,6 +51,11 @@ class TopologyConfig(Settings):
     receivers: tuple[Pair, ...] | None = Field(
         default=None, description="pairs of layers (later, earlier) that may receive connections"
     )
+    drop_intralayer: bool = Field(
+        default=False,
+        description="whether intralayer connections are left out at the end, so that the wiring "
+        "can be read forwards",
+    )
 
     @model_validator(mode="after")
     def _fits(self) -> TopologyConfig:
@@ -80,9 +85,21 @@ class TopologyConfig(Settings):
 class NetworkConfig(Settings):
     """Energy, cost and initial weights."""
 
-    activation: Literal["hard-sigmoid"] = Field(default="hard-sigmoid", description="rho")
-    cost_factor: Above0 = Field(default=1.0, description="C = factor |y - target|^2; Eq. 3 has 0.5")
-    skip_scale: Rate = Field(default=0.05, description="initial skip weights are U[-scale, scale]")
+    activation: Literal["hard-sigmoid", "sigmoid", "shifted-sigmoid", "tanh"] = Field(
+        default="hard-sigmoid", description="rho; all but the first need Euler in both phases"
+    )
+    cost: Literal["squared-error", "cross-entropy"] = Field(
+        default="squared-error",
+        description="cross-entropy reads the last layer by a softmax of its own parameters",
+    )
+    cost_factor: Above0 = Field(
+        default=1.0, description="squared error: C = factor |y - target|^2; Eq. 3 has 0.5"
+    )
+    skip_scale: Rate | Literal["glorot"] = Field(
+        default=0.05,
+        description="initial skip weights are U[-scale, scale]; glorot: the mean of the layers' "
+        "Glorot limits, as in the journal version",
+    )
     intralayer_scale: Rate = Field(default=0.05, description="the same for intralayer weights")
 
 
@@ -174,10 +191,30 @@ class NudgedPhaseConfig(PhaseConfig):
 class LearningConfig(Settings):
     """How equilibria become updates."""
 
+    rule: Literal[
+        "equilibrium-propagation",
+        "holomorphic",
+        "contrastive-hebbian",
+        "coupled",
+        "recurrent-backpropagation",
+        "implicit",
+        "through-time",
+        "backpropagation",
+    ] = Field(default="equilibrium-propagation", description="learning rule")
     nudging: Literal["random-sign", "one-sided", "centered"] = Field(
         default="random-sign", description="which values of beta are compared"
     )
-    beta: float = Field(default=1.0, allow_inf_nan=False, description="nudging strength, not 0")
+    beta: float = Field(
+        default=1.0,
+        allow_inf_nan=False,
+        description="nudging strength, not 0; holomorphic: radius of the circle; coupled: eta",
+    )
+    points: Annotated[int, Field(ge=2)] = Field(
+        default=4, description="holomorphic: points on the circle"
+    )
+    differentiated_steps: Positive = Field(
+        default=30, description="through-time: steps of the free phase that are differentiated"
+    )
     learning_rate: Rate | tuple[Rate, ...] = Field(
         default=0.02,
         description="one for all, or one per pair of adjacent layers, input side first",
@@ -191,8 +228,22 @@ class LearningConfig(Settings):
     intralayer_rate: Rate | None = Field(
         default=None, description="with a rate per layer: of intralayer connections"
     )
-    optimizer: Literal["sgd", "adam"] = Field(default="sgd", description="from Optax")
+    optimizer: Literal["sgd", "adam", "adamw", "rmsprop", "adagrad", "lion"] = Field(
+        default="sgd", description="from Optax"
+    )
     momentum: float = Field(default=0.0, ge=0, lt=1, description="of sgd")
+    weight_decay: Rate = Field(
+        default=0.0, description="share of each parameter taken off per update, times its rate"
+    )
+    schedule: Literal["constant", "cosine", "exponential"] = Field(
+        default="constant", description="of all rates, over the whole run"
+    )
+    final_rate: Annotated[float, Field(gt=0, le=1)] = Field(
+        default=0.1, description="with a schedule: the last rate, as a share of the first"
+    )
+    max_weight: Above0 | None = Field(
+        default=None, description="weights are clipped to +-this after each update"
+    )
 
     @model_validator(mode="after")
     def _fits(self) -> LearningConfig:
@@ -202,14 +253,23 @@ class LearningConfig(Settings):
             )
         if self.momentum and self.optimizer != "sgd":
             raise ValueError("`momentum` belongs to optimizer 'sgd'; set it to 0")
+        if self.rule in ("holomorphic", "coupled") and self.beta < 0:
+            raise ValueError(f"`beta` must be above 0 for rule '{self.rule}', got {self.beta:g}")
+        if self.rule == "coupled" and self.beta > 1:
+            raise ValueError(f"`beta` is eta for rule 'coupled' and at most 1, got {self.beta:g}")
         return self
 
 
 class DataConfig(Settings):
     """What is learned."""
 
-    dataset: Literal["mnist", "fashion-mnist", "mnist-5k", "teacher"] = Field(
+    dataset: Literal["mnist", "fashion-mnist", "mnist-5k", "wine", "diabetes", "teacher"] = Field(
         default="mnist-5k", description="name of the data set"
+    )
+    split: Literal["paper", "journal"] = Field(
+        default="paper",
+        description="journal: train on train and validation, and look at the test examples "
+        "instead of the validation ones; nothing is chosen by them",
     )
     batch_size: Positive = Field(default=20, description="examples per update")
     shuffle: bool = Field(
@@ -321,6 +381,7 @@ class RunConfig(Settings):
                         f"`learning.{kind}_rate` must be given when learning_rate is a list and "
                         f"the network has {kind} connections. Set it, or use one global rate"
                     )
+        self._check_rule()
         if self.data.batch_size % self.training.data_shards:
             raise ValueError(
                 f"`training.data_shards` must divide `data.batch_size`, got "
@@ -338,6 +399,46 @@ class RunConfig(Settings):
                     'would have no minimum. Use nudged.method = "euler" or a smaller beta'
                 )
         return self
+
+    def _check_rule(self) -> None:
+        smooth, rule = self.network.activation != "hard-sigmoid", self.learning.rule
+        for name in ("free", "nudged"):
+            if smooth and getattr(self, name).method == "block":
+                raise ValueError(
+                    f"`{name}.method` must be 'euler' with activation '{self.network.activation}', "
+                    f"got 'block', which needs the hard sigmoid. Set {name}.method = \"euler\""
+                )
+        if rule == "holomorphic" and not smooth:
+            raise ValueError(
+                "`network.activation` must have a complex derivative for rule 'holomorphic', got "
+                "'hard-sigmoid', which has corners. Use sigmoid, shifted-sigmoid or tanh"
+            )
+        if rule == "holomorphic" and self.nudged.nudging_step != "joint":
+            raise ValueError(
+                "`nudged.nudging_step` must be 'joint' for rule 'holomorphic', got 'split'. "
+                'Set nudged.nudging_step = "joint"'
+            )
+        if rule == "recurrent-backpropagation" and self.nudged.method != "euler":
+            raise ValueError(
+                "`nudged.method` must be 'euler' for rule 'recurrent-backpropagation', whose "
+                "adjoint has no blocks"
+            )
+        loops = self.topology.intralayer and not self.topology.drop_intralayer
+        if rule == "backpropagation" and loops:
+            raise ValueError(
+                "`topology.intralayer` must be false for rule 'backpropagation', which reads the "
+                "wiring forwards, or say topology.drop_intralayer = true"
+            )
+        if self.network.cost == "cross-entropy" and rule in ("contrastive-hebbian", "coupled"):
+            raise ValueError(
+                f"`network.cost` must be 'squared-error' for rule '{rule}', which holds outputs at "
+                "their targets; those of a read-out are no states of units"
+            )
+        if self.network.cost == "cross-entropy" and self.nudged.method == "block":
+            raise ValueError(
+                "`nudged.method` must be 'euler' with cost 'cross-entropy', whose outputs have no "
+                'minimum in closed form. Set nudged.method = "euler"'
+            )
 
     def to_toml(self) -> str:
         """The settings as TOML, every value written out; `load` reads it back."""

@@ -11,13 +11,13 @@ import numpy as np
 from eqprop import data
 from eqprop.energy import Network
 from eqprop.errors import ConfigError, RunFolderError
-from eqprop.experiments.build import build_network
+from eqprop.experiments.build import build_network, look_phase
 from eqprop.experiments.config import RunConfig
 from eqprop.experiments.config import load_recorded as load_config
 from eqprop.experiments.entries import evaluation_entry
 from eqprop.records import RunFolder, read_checkpoint
 from eqprop.topology import Topology
-from eqprop.training import Evaluation, Examples, Model, evaluate, evaluation_phase
+from eqprop.training import Evaluation, Examples, Model, evaluate
 
 
 def load_model(path: str | Path, *, best: bool = False) -> Model:
@@ -67,11 +67,17 @@ def network_from_arrays(
                 f"`layer_sizes` must be {list(config.topology.layer_sizes)} as in config.toml, "
                 f"got {list(topology.layer_sizes)}."
             )
-        return topology, build_network(config, topology).with_arrays(arrays)
+        network = build_network(config, topology, _num_targets(arrays, topology))
+        return topology, network.with_arrays(arrays)
     except (ConfigError, KeyError, ValueError) as problem:
         raise RunFolderError(
             f"the saved network must fit the run's configuration, got {path}: {problem}"
         ) from None
+
+
+def _num_targets(arrays: dict[str, np.ndarray], topology: Topology) -> int:
+    bias = arrays.get("cost_bias")
+    return topology.layer_sizes[-1] if bias is None else len(bias)
 
 
 def evaluate_run(path: Path, split: str, data_dir: Path | None = None) -> dict[str, Any]:
@@ -79,6 +85,8 @@ def evaluate_run(path: Path, split: str, data_dir: Path | None = None) -> dict[s
     config = load_config(RunFolder.open(path).path / "config.toml")
     network = load_model(path).network
     dataset = data.load(config.data.dataset, data_dir)
+    if config.data.split == "journal":
+        dataset = dataset.as_in_the_journal()
     chosen = dataset.split(split)
     examples = Examples.of(network, chosen.x, chosen.target)
     return {"dataset": dataset.name} | evaluation_entry(split, look(config, network, examples))
@@ -96,7 +104,7 @@ def look(
     return evaluate(
         network,
         examples,
-        evaluation_phase(config.evaluation.max_steps),
+        look_phase(config),
         batch_size=config.evaluation.batch_size,
         states=states,
         between=between,

@@ -125,7 +125,10 @@ def _load_again(config: RunConfig, data_dir: Path | None, remembered: str | None
 
 def load_data(config: RunConfig, data_dir: Path | None = None) -> data.Dataset:
     """The data set of a run, checked against its layer sizes."""
-    dataset = data.load(config.data.dataset, data_dir).limited(
+    dataset = data.load(config.data.dataset, data_dir)
+    if config.data.split == "journal":
+        dataset = dataset.as_in_the_journal()
+    dataset = dataset.limited(
         num_train=config.data.num_train, num_validation=config.data.num_validation
     )
     check_fit(config, dataset)

@@ -16,6 +16,7 @@ from eqprop.topology import (
     rewire,
     rewire_each,
     with_intralayer,
+    without_intralayer,
 )
 
 # One stream per purpose, so that what one purpose draws never shifts another.
@@ -54,6 +55,11 @@ def check_memory(config: RunConfig) -> None:
 def build_topology(config: RunConfig) -> Topology:
     """The wiring of a run."""
     check_memory(config)
+    topology = _wired(config)
+    return without_intralayer(topology) if config.topology.drop_intralayer else topology
+
+
+def _wired(config: RunConfig) -> Topology:
     wanted = config.topology
     topology = layered(wanted.layer_sizes)
     if wanted.intralayer:

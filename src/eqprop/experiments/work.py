@@ -88,7 +88,7 @@ class Work:
         self.data_digest = _digest(dataset.split("train"))
 
         topology = build_topology(config)
-        network = build_network(config, topology)
+        network = build_network(config, topology, dataset.num_outputs)
         examples = _examples(network, dataset.split("train"))
         trainer = build_trainer(config, network, examples)
         counts = examples.target.sum(axis=0)

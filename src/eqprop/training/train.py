@@ -14,7 +14,7 @@ import optax
 from jax import Array, lax
 from jax.sharding import Mesh, PartitionSpec
 
-from eqprop.energy import Network
+from eqprop.energy import HopfieldEnergy, Network
 from eqprop.errors import ConfigError
 from eqprop.learning import AbstractLearningRule, apply_updates
 from eqprop.training.arrays import tree_from_arrays, tree_to_arrays
@@ -119,6 +119,7 @@ class Fixed(eqx.Module):
       draws from `fold_in(key, n)`, so that results do not depend on how it is cut into chunks.
     - `num_batches`: how many rows of the table to use.
     - `record_every`: every how many batches the size of the updates is recorded.
+    - `max_weight`: weights are clipped to +-this; infinite for no clipping.
     """
 
     rule: AbstractLearningRule
@@ -126,6 +127,7 @@ class Fixed(eqx.Module):
     key: Array
     num_batches: Array
     record_every: Array
+    max_weight: Array
 
 
 @eqx.filter_jit(donate="all-except-first")
@@ -241,4 +243,6 @@ def _train_batch(
         updates=sizes(network, updates, recorded),
     )
     network = apply_updates(network, updates)
+    if isinstance(network.energy, HopfieldEnergy):
+        network = network.clipped(fixed.max_weight)
     return TrainState(network, optimizer_state, particles, state.batches_seen + 1), entry

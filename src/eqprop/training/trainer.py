@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 from collections.abc import Iterator
 
 import jax
@@ -58,6 +59,7 @@ class Trainer:
     - `record_every`: batches between two records of the size of the updates.
     - `data_shards`: parts of a batch that relax independently, each on a device of its own as
       far as there are devices (`Layout`).
+    - `max_weight`: weights are clipped to +-this after each update.
     """
 
     examples: Examples
@@ -70,6 +72,7 @@ class Trainer:
     chunk_batches: int = 40
     record_every: int = 500
     data_shards: int = 1
+    max_weight: float = math.inf
 
     @functools.cached_property
     def layout(self) -> Layout:
@@ -162,6 +165,7 @@ class Trainer:
             jax.random.key_data(self.key),
             jnp.int32(len(rows)),
             jnp.int32(self.record_every),
+            jnp.asarray(self.max_weight, jnp.float32),
         )
         return train_chunk(
             (replicate(fixed, self.mesh), examples, jnp.asarray(padded)),
