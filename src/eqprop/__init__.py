@@ -19,6 +19,7 @@ _HOMES = {
         "replacements_for",
         "rewire",
         "rewire_each",
+        "rewire_ends",
         "skip_pairs",
         "small_world",
         "with_intralayer",
@@ -48,6 +49,7 @@ _HOMES = {
     ),
     "learning": (
         "apply_updates",
+        "audit",
         "Backpropagation",
         "BackpropagationThroughTime",
         "Centered",

@@ -56,6 +56,7 @@ def reproduce(
     seeds: Annotated[int | None, Parameter(help="How many seeds, from 0.")] = None,
     epochs: Annotated[int | None, Parameter(help="Instead of the preset's.")] = None,
     dataset: Annotated[str | None, Parameter(help="Instead of the preset's.")] = None,
+    variant: Annotated[str | None, Parameter(help="journal, for figure3; see --list.")] = None,
     set_: Override = None,
     deterministic: Deterministic = False,
     data_dir: DataDir = None,
@@ -75,6 +76,8 @@ def reproduce(
             presets = ", ".join(experiment.presets)
             print(f"{experiment.name:15} {experiment.about} ({presets})")
         return
+    if variant is not None:
+        figure = f"{figure}-{variant}"
     if figure not in EXPERIMENTS:
         raise ConfigError(unknown_name("figure", figure, EXPERIMENTS))
     if seeds is not None and seeds < 1:
@@ -217,6 +220,28 @@ def report(
 
 
 @app.command
+def audit(
+    run: Annotated[Path, Parameter(help="Folder of a finished run.")],
+    *,
+    examples: Annotated[int, Parameter(help="How many training examples to look at.")] = 40,
+    response: Annotated[
+        bool, Parameter(negative="", help="Vary beta and the nudged steps too; a minute more.")
+    ] = False,
+    data_dir: DataDir = None,
+    out: Annotated[
+        Path | None, Parameter(name="--out", help="Folder for its files; default: the run's.")
+    ] = None,
+) -> None:
+    """Compare a run's corrections with the exact gradient, layer by layer, and give a verdict.
+
+    Writes audit.json, audit.csv and a picture.
+    """
+    from eqprop.cli import audit as job
+
+    job.report(run, examples=examples, response=response, data_dir=data_dir, out=out)
+
+
+@app.command
 def evaluate(
     run: Annotated[Path, Parameter(help="Folder of a finished run.")],
     *,
@@ -246,10 +271,16 @@ def topology(
     small_world: Annotated[
         bool, Parameter(negative="", help="Measure path length and clustering too; seconds.")
     ] = False,
+    compare: Annotated[
+        Path | None,
+        Parameter(help="Write a CSV: Algorithm 1 beside Watts and Strogatz's procedure; minutes."),
+    ] = None,
+    seeds: Annotated[int, Parameter(help="How many, with --compare.")] = 3,
 ) -> None:
     """Count the connections of a topology, and draw it like figures 1 and 2.
 
-    Small networks are drawn as graphs, large ones as densities per pair of layers.
+    Small networks are drawn as graphs, large ones as densities per pair of layers. --compare
+    rewires its layers, full inside if they are so, by both procedures at several p.
     """
     from eqprop.experiments.config import build, load, override
     from eqprop.experiments.figure3 import networks
@@ -260,6 +291,9 @@ def topology(
         settings = load(config, set_ or [])
     from eqprop.experiments.wiring import build_topology
 
+    if compare is not None:
+        _compare(settings, compare, seeds)
+        return
     wired = build_topology(settings)
     facts = wired.accounting().to_dict()
     if small_world:
@@ -277,6 +311,28 @@ def topology(
                 f"`--picture` must name a writable .png or .svg file, got {picture}: {problem}."
             ) from None
         print(picture, file=sys.stderr)
+
+
+def _compare(settings: RunConfig, file: Path, seeds: int) -> None:
+    from eqprop.experiments import wirings
+    from eqprop.experiments.collect import write_rows
+    from eqprop.topology import layered, with_intralayer
+
+    base = layered(settings.topology.layer_sizes)
+    if settings.topology.intralayer:
+        base = with_intralayer(base)
+
+    def tell(line: str) -> None:
+        print(line, file=sys.stderr)
+
+    rows = wirings.compared(base, range(seeds), tell=tell)
+    try:
+        write_rows(rows, wirings.COLUMNS, file)
+    except OSError as problem:
+        raise ConfigError(
+            f"`--compare` must name a writable file, got {file}: {problem}."
+        ) from None
+    print(file)
 
 
 @data_app.command

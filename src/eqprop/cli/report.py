@@ -77,7 +77,8 @@ def _sections(
         about.insert(0, html.paragraph(f"What was asked: {EXPERIMENTS[sweep.figure].about}."))
     results = [_picture(sweep, epochs, updates, caption), html.table(columns, rows)]
     results.append(f'<p class="note">{reproduce.LEGEND}</p>')
-    full = all(c.data.dataset == "mnist" and c.data.num_train is None for c in configs.values())
+    bundled = ("mnist-5k", "teacher")
+    full = all(c.data.dataset not in bundled and c.data.num_train is None for c in configs.values())
     if sweep.figure in CLAIMS:
         text = CLAIMS[sweep.figure] if full else (
             "These runs are not on full MNIST; their numbers do not stand beside the paper's."

@@ -201,25 +201,29 @@ def table_of(
     sweep: Sweep, epochs: Rows, speeds: Mapping[str, Mapping[str, float]]
 ) -> tuple[list[str], list[list[str]]]:
     """A row per condition: columns, and rows of text."""
-    columns = ["condition", "training %", "validation %", "last 3 %", "test %", "unsettled %"]
-    columns += ["output / input", "spread"]
+    what, scale = collect.measure_of(epochs)
+    unit = "%" if what == "error" else "cost"
+    columns = ["condition", f"training {unit}", f"validation {unit}", f"last 3 {unit}"]
+    columns += [f"test {unit}", "unsettled %", "output / input", "spread"]
+    training, validation = f"training_{what}", f"validation_{what}"
     found, rows = collect.summaries(sweep), []
     for condition in collect.conditions_of(epochs):
         runs = collect.by_seed(epochs, condition)
         looked = [[r for r in run if r.get("validation_error") is not None] for run in runs]
         test = [
-            100 * s["test_error"]
+            scale * s[f"test_{what}"]
             for cell, s in found.items()
             if cell.condition == condition and "test_error" in s
         ]
         speed = speeds.get(condition, {})
+        digits = 2 if what == "error" else 4
         rows.append(
             [
                 condition,
-                _mean([100 * run[-1]["training_error"] for run in runs]),
-                _mean([100 * run[-1]["validation_error"] for run in looked]),
-                _mean([100 * row["validation_error"] for run in looked for row in run[-3:]]),
-                _mean(test),
+                _mean([scale * run[-1][training] for run in runs], digits),
+                _mean([scale * run[-1][validation] for run in looked], digits),
+                _mean([scale * row[validation] for run in looked for row in run[-3:]], digits),
+                _mean(test, digits),
                 _mean([100 * run[-1]["validation_unsettled"] for run in looked], 1),
                 *(f"{speed[key]:.3g}" if key in speed else "-" for key in collect.SPEEDS),
             ]

@@ -5,10 +5,12 @@ from __future__ import annotations
 import functools
 import itertools
 import math
+from pathlib import Path
 
 import jax
 import optax
 
+from eqprop import data
 from eqprop.data import Dataset
 from eqprop.energy import (
     AbstractCost,
@@ -194,6 +196,18 @@ def build_trainer(config: RunConfig, network: Network, examples: Examples) -> Tr
         data_shards=config.training.data_shards,
         max_weight=config.learning.max_weight or math.inf,
     )
+
+
+def load_data(config: RunConfig, data_dir: Path | None = None) -> data.Dataset:
+    """The data set of a run, checked against its layer sizes."""
+    dataset = data.load(config.data.dataset, data_dir)
+    if config.data.split == "journal":
+        dataset = dataset.as_in_the_journal()
+    dataset = dataset.limited(
+        num_train=config.data.num_train, num_validation=config.data.num_validation
+    )
+    check_fit(config, dataset)
+    return dataset
 
 
 def check_fit(config: RunConfig, dataset: Dataset) -> None:

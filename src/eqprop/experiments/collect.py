@@ -100,6 +100,14 @@ def by_seed(rows: Sequence[Row], condition: str) -> list[list[Row]]:
     return [[row for row in chosen if row["seed"] == seed] for seed in seeds]
 
 
+def measure_of(rows: Sequence[Row]) -> tuple[str, int]:
+    """What tells how well runs do, and by what it is multiplied for a reader.
+
+    The error in percent; for a regression, where no example is ever wrong, the mean cost.
+    """
+    return ("error", 100) if any(row["training_error"] for row in rows) else ("cost", 1)
+
+
 SPEEDS = ("output_to_input", "spread")
 """What `layer_speeds` tells."""
 

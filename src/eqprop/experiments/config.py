@@ -314,6 +314,10 @@ class EvaluationConfig(Settings):
         default=300, description="sweeps at most; the share unsettled is reported"
     )
     batch_size: Positive = Field(default=500, description="examples relaxed together")
+    audit_every: Count = Field(
+        default=0, description="epochs between two gradient audits of the training; 0 for none"
+    )
+    audit_examples: Positive = Field(default=20, description="training examples of an audit")
 
 
 class CheckpointConfig(Settings):

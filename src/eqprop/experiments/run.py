@@ -11,7 +11,7 @@ from pathlib import Path
 
 from eqprop import data
 from eqprop.errors import ConfigError, DataError
-from eqprop.experiments.build import check_fit
+from eqprop.experiments.build import load_data
 from eqprop.experiments.config import RunConfig
 from eqprop.experiments.config import load_recorded as load_config
 from eqprop.experiments.machine import is_one_thread
@@ -121,15 +121,3 @@ def _load_again(config: RunConfig, data_dir: Path | None, remembered: str | None
         except DataError:
             pass  # moved since; look where any run would
     return load_data(config, data_dir)
-
-
-def load_data(config: RunConfig, data_dir: Path | None = None) -> data.Dataset:
-    """The data set of a run, checked against its layer sizes."""
-    dataset = data.load(config.data.dataset, data_dir)
-    if config.data.split == "journal":
-        dataset = dataset.as_in_the_journal()
-    dataset = dataset.limited(
-        num_train=config.data.num_train, num_validation=config.data.num_validation
-    )
-    check_fit(config, dataset)
-    return dataset

@@ -14,6 +14,7 @@ import numpy as np
 from eqprop.data import Dataset, Split
 from eqprop.errors import RunFolderError, Stopped
 from eqprop.experiments import health
+from eqprop.experiments.auditing import audit_examples
 from eqprop.experiments.build import (
     build_network,
     build_rule,
@@ -220,8 +221,9 @@ class Work:
                     kept[name] = found.states
                 entry |= evaluation_entry(label, found)
             cursor.validation_error = entry["validation_error"]
+        entries = [entry, *self._audits(epoch)]
         # Nothing can interrupt from here on: the epoch is written and counted, or neither.
-        self._write([entry])
+        self._write(entries)
         self._tell(
             batches_done=self.trainer.batches_per_epoch,
             training_error=entry["training_error"],
@@ -237,6 +239,18 @@ class Work:
         if error is not None and (best is None or error < best):
             cursor.best_error = error
             self._save_best()
+
+    def _audits(self, epoch: int) -> list[dict[str, Any]]:
+        wanted = self.config.evaluation
+        if not wanted.audit_every or epoch % wanted.audit_every:
+            return []
+        state, examples = self.now.state, self.trainer.examples
+        count = min(wanted.audit_examples, len(examples))
+        first = Examples(examples.x[:count], examples.target[:count])
+        states = self.trainer.kept_states(state, count)
+        network = jax.device_put(state.network, jax.local_devices()[0])
+        found = audit_examples(self.config, network, first, states)
+        return [{"kind": "audit", "epoch": epoch} | found.to_dict()]
 
     def _probe(self) -> Probe:
         state = self.now.state

@@ -1,5 +1,6 @@
 """How equilibria become a gradient."""
 
+from eqprop.learning.audit import Agreement, Audit, Settling, audit, response
 from eqprop.learning.backpropagation import Backpropagation
 from eqprop.learning.base import AbstractLearningRule, Estimate, Phase, Report, apply_updates
 from eqprop.learning.contrast import contrast
@@ -15,6 +16,8 @@ from eqprop.learning.through_time import BackpropagationThroughTime
 __all__ = [
     "AbstractLearningRule",
     "AbstractNudging",
+    "Agreement",
+    "Audit",
     "Backpropagation",
     "BackpropagationThroughTime",
     "BiasRates",
@@ -30,9 +33,12 @@ __all__ = [
     "RandomSign",
     "RecurrentBackpropagation",
     "Report",
+    "Settling",
     "apply_updates",
+    "audit",
     "contrast",
     "implicit_gradient",
     "interior_units",
     "learning_rates",
+    "response",
 ]

@@ -54,6 +54,16 @@ def implicit_gradient(
     **Returns:** descent sign, in the structure of `network`. Costs a dense solve of
     `free units` equations per example.
     """
+    adjoints = adjoints_of(network, x, target, states)
+    return adjoint_gradient(network, x, target, states, adjoints, weights_of(x, example_weights))
+
+
+def adjoints_of(network: Network, x: Array, target: Array, states: Array) -> Array:
+    """lambda = H^-1 dC/ds over the units that are not held at a bound, by a dense solve.
+
+    `[batch, free units]`; zero for an example whose output units are all held: then its cost
+    has no gradient.
+    """
     interior = interior_units(network, x, states)
 
     def adjoint(x: Array, pull: Array, state: Array, free: Array) -> Array:
@@ -63,8 +73,7 @@ def implicit_gradient(
         return jnp.linalg.solve(reduced, jnp.where(free, pull, 0))
 
     pulls = cost_slopes(network, target, states)
-    adjoints = lax.map(lambda args: adjoint(*args), (x, pulls, states, interior))
-    return adjoint_gradient(network, x, target, states, adjoints, weights_of(x, example_weights))
+    return lax.map(lambda args: adjoint(*args), (x, pulls, states, interior))
 
 
 def cost_slopes(network: Network, target: Array, states: Array) -> Array:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from eqprop.experiments.collect import by_seed, conditions_of
+from eqprop.experiments.collect import by_seed, conditions_of, measure_of
 from eqprop.plots.style import color, figure, mean_and_band, plain_log
 
 LABELS = {
@@ -21,23 +21,26 @@ LABELS = {
 def error_curves(rows: Sequence[Mapping[str, Any]], caption: str, stem: Path) -> None:
     """Training (solid) and validation error (dashed) against epochs; `.png` and `.svg`.
 
+    Where no example was ever wrong, as in a regression, the mean cost is drawn instead.
+
     Several seeds are drawn as their mean with a band from the smallest to the largest. A cross
     marks an epoch in which some seed had a numerical warning.
     """
     from matplotlib.ticker import MaxNLocator
 
     conditions = conditions_of(rows)
+    what, scale = measure_of(rows)
     with figure(stem, caption, size=(9.6, 4.8)) as grid:
         axes, warned = grid[0, 0], False
         for position, condition in enumerate(conditions):
             seeds = by_seed(rows, condition)
             shade, label = color(position), LABELS.get(condition, condition)
             for key, style, name in (
-                ("training_error", "-", "training"),
-                ("validation_error", "--", "validation"),
+                (f"training_{what}", "-", "training"),
+                (f"validation_{what}", "--", "validation"),
             ):
                 looked = [
-                    {row["epoch"]: 100 * row[key] for row in run if row.get(key) is not None}
+                    {row["epoch"]: scale * row[key] for row in run if row.get(key) is not None}
                     for run in seeds
                 ]
                 epochs = sorted(set.intersection(*map(set, looked)))
@@ -48,7 +51,7 @@ def error_curves(rows: Sequence[Mapping[str, Any]], caption: str, stem: Path) ->
                 )  # fmt: skip
             marked = sorted({row["epoch"] for run in seeds for row in run if row["warnings"]})
             height = [
-                np.mean([100 * row["training_error"] for run in seeds for row in run
+                np.mean([scale * row[f"training_{what}"] for run in seeds for row in run
                          if row["epoch"] == epoch])
                 for epoch in marked
             ]  # fmt: skip
@@ -60,6 +63,6 @@ def error_curves(rows: Sequence[Mapping[str, Any]], caption: str, stem: Path) ->
         plain_log(axes.yaxis)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_xlabel("epoch")
-        axes.set_ylabel("error (%)")
+        axes.set_ylabel("error (%)" if what == "error" else "mean cost per example")
         axes.grid(which="both", alpha=0.25, linewidth=0.5)
         axes.legend(fontsize="small", frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))

@@ -17,6 +17,7 @@ from eqprop.topology.rewiring import (
 )
 from eqprop.topology.smallworld import SmallWorld, small_world
 from eqprop.topology.topology import Accounting, Block, Rewiring, Topology, check_layer_sizes
+from eqprop.topology.watts_strogatz import rewire_ends
 
 __all__ = [
     "Accounting",
@@ -34,6 +35,7 @@ __all__ = [
     "replacements_for",
     "rewire",
     "rewire_each",
+    "rewire_ends",
     "skip_pairs",
     "small_world",
     "with_intralayer",

@@ -1,0 +1,130 @@
+"""The gradient audit of a run, finished or under way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from eqprop.energy import Network
+from eqprop.errors import ConfigError, RunFolderError
+from eqprop.experiments.build import build_rule, load_data
+from eqprop.experiments.config import RunConfig
+from eqprop.experiments.config import load_recorded as load_config
+from eqprop.experiments.finished import load_model
+from eqprop.learning import Audit, EquilibriumPropagation, audit, response
+from eqprop.records import RunFolder
+from eqprop.training import Examples
+
+AGREEMENT_COLUMNS = ("name", "cosine", "sign_agreement", "ratio", "exact")
+RESPONSE_COLUMNS = ("beta", "steps", "cosine", "ratio", "unsettled")
+
+
+def audit_run(
+    path: Path, *, examples: int = 40, respond: bool = False, data_dir: Path | None = None
+) -> tuple[Audit, list[dict[str, float]]]:
+    """Audits a finished run on its first training examples.
+
+    A finished run has no particles left; its free phases start with every unit at 1/2, and
+    `Audit.elsewhere` compares where they settle with where a cold start does.
+
+    **Arguments:**
+
+    - `examples`: how many.
+    - `respond`: whether to measure the answer to beta and to the number of nudged steps too.
+    """
+    config = load_config(RunFolder.open(path).path / "config.toml")
+    if config.learning.rule == "backpropagation":
+        raise ConfigError(
+            "`run` must have a rule that relaxes, got one trained by 'backpropagation', which is "
+            "the gradient of another network: its wiring read forwards. Audit another run."
+        )
+    network = load_model(path).network
+    train = load_data(config, data_dir).split("train")
+    if not 1 <= examples <= len(train):
+        raise ConfigError(f"`examples` must lie in 1..{len(train)}, got {examples}.")
+    chosen = Examples.of(network, train.x[:examples], train.target[:examples])
+    states = np.full((examples, network.num_free), 0.5, network.dtype)
+    found = audit_examples(config, network, chosen, states)
+    rows: list[dict[str, float]] = []
+    if respond:
+        rule = build_rule(config, 1)
+        if not isinstance(rule, EquilibriumPropagation):
+            raise ConfigError(
+                f"`--response` needs the rule 'equilibrium-propagation', got "
+                f"'{config.learning.rule}', which has no beta and steps to vary."
+            )
+        rows = response(network, rule, *_batch(chosen, network), states)
+    return found, rows
+
+
+def audit_examples(config: RunConfig, network: Network, examples: Examples, states: Any) -> Audit:
+    """Audits a network under the run's own rule, as in every epoch but the first."""
+    return audit(network, build_rule(config, 1), *_batch(examples, network), states)
+
+
+def table(found: Audit) -> list[list[str]]:
+    """Rows of text: every pair of layers, every kind of connection, and all together."""
+    return [
+        [
+            part.name,
+            f"{part.cosine:.4f}",
+            f"{100 * part.sign_agreement:.1f}",
+            f"{part.ratio:.3g}",
+            f"{part.exact:.2e}",
+        ]
+        for part in (*found.pairs, *found.kinds, found.overall)
+    ]
+
+
+def facts(found: Audit) -> list[str]:
+    """What the audit saw beside the table, a line each."""
+    lines = [
+        f"{found.examples} examples, {found.with_gradient:.0%} of them with a gradient",
+        f"free phases: {found.free.unsettled:.0%} unsettled, largest residual "
+        f"{found.free.largest:.1e}",
+    ]
+    if found.nudged is not None:
+        lines.append(
+            f"second phases: {found.nudged.unsettled:.0%} unsettled, largest residual "
+            f"{found.nudged.largest:.1e}"
+        )
+    saturation = ", ".join(f"{100 * share:.0f}" for share in found.saturation)
+    return [
+        *lines,
+        f"beta {found.beta:g}, {found.effective_beta:g} in effect",
+        f"lowest eigenvalue {found.lowest_eigenvalue:.2f}: Euler steps up to "
+        f"{found.step_limit:.3g}; the rule takes {found.step_size:g}",
+        f"{found.elsewhere:.0%} settle elsewhere from a cold start",
+        f"units at a bound per layer: {saturation} %",
+    ]
+
+
+def write(found: Audit, rows: Sequence[dict[str, float]], folder: Path, caption: str) -> list[Path]:
+    """Writes `audit.json`, its tables as CSV, and the picture, into a folder."""
+    from eqprop.experiments.collect import write_rows
+    from eqprop.plots.audit import audit_picture
+
+    record = RunFolder(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise RunFolderError(
+            f"`--out` must be a writable folder, got {folder} ({problem.strerror})."
+        ) from None
+    values = found.to_dict()
+    record.write_json("audit.json", values | {"response": list(rows)})
+    parts = [*values["pairs"], *values["kinds"], values["overall"]]
+    write_rows(parts, AGREEMENT_COLUMNS, folder / "audit.csv")
+    if rows:
+        write_rows(rows, RESPONSE_COLUMNS, folder / "audit-response.csv")
+    audit_picture(found, rows, caption, folder / "audit")
+    return [folder / name for name in ("audit.json", "audit.csv", "audit.png")]
+
+
+def _batch(examples: Examples, network: Network) -> tuple[Any, Any]:
+    from eqprop.training import inputs
+
+    return inputs(examples.x, network.dtype), examples.target

@@ -1,0 +1,379 @@
+"""The gradient audit: is a network really learning by gradient, layer by layer?"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from eqprop.energy import Network
+from eqprop.learning.base import AbstractLearningRule, Estimate
+from eqprop.learning.equilibrium_propagation import EquilibriumPropagation
+from eqprop.learning.exact import adjoints_of, implicit_gradient
+from eqprop.learning.nudging import OneSided, RandomSign
+from eqprop.learning.verdict import verdict_of
+from eqprop.relaxation import (
+    SETTLED,
+    BlockCoordinateDescent,
+    Equilibrium,
+    Euler,
+    Residual,
+    relax,
+)
+
+_KINDS = {0: "intralayer", 1: "interlayer"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Agreement:
+    """A rule's correction beside the exact gradient, over some connections or biases.
+
+    **Attributes:**
+
+    - `name`: `post-pre` for a pair of layers, a kind of connection, `biases`, or `all`.
+    - `cosine`: of the angle between the two; NaN if the exact gradient is zero there.
+    - `sign_agreement`: share of the entries with a gradient whose correction has its sign.
+    - `ratio`: size of the correction over that of the exact gradient (root mean squares).
+    - `exact`: root mean square of the exact gradient.
+    """
+
+    name: str
+    cosine: float
+    sign_agreement: float
+    ratio: float
+    exact: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Settling:
+    """How a phase settled: largest and mean residual, and the share of examples unsettled."""
+
+    largest: float
+    mean: float
+    unsettled: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Audit:
+    """What `audit` found.
+
+    **Attributes:**
+
+    - `examples`: how many were looked at; `with_gradient`, the share of them whose exact
+      gradient is not zero: only these are compared. The output units of the others are all
+      held at a bound.
+    - `free`, `nudged`: how the rule's two phases settled.
+    - `beta`: of the rule, 0 where it has none; `effective_beta`, the one that its nudging step
+      amounts to (`Euler`), infinite for a hard clamp.
+    - `overall`, `pairs`, `kinds`: see `Agreement`; biases stand among the kinds.
+    - `elsewhere`: share of the examples that settle in another state from a cold start than
+      from the states given.
+    - `lowest_eigenvalue` of the coupling between free units, and `step_limit` = 2/(1 - it): an
+      Euler step beyond it can fall into a two-cycle. `step_size` is the largest Euler step of
+      the rule, 0 where it takes none.
+    - `saturation`: share of the units of each free layer that are held exactly at 0 or 1.
+    - `off_wiring`: root mean square of the correction where no connection exists; not 0 only in
+      a broken rule.
+    - `verdict`: sentences for a reader, the worst first.
+    """
+
+    examples: int
+    with_gradient: float
+    free: Settling
+    nudged: Settling | None
+    beta: float
+    effective_beta: float
+    overall: Agreement
+    pairs: tuple[Agreement, ...]
+    kinds: tuple[Agreement, ...]
+    elsewhere: float
+    lowest_eigenvalue: float
+    step_limit: float
+    step_size: float
+    saturation: tuple[float, ...]
+    off_wiring: float
+    verdict: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for a record; numbers that are not finite become None."""
+
+        def plain(value: Any) -> Any:
+            if isinstance(value, dict):
+                return {key: plain(entry) for key, entry in value.items()}
+            if isinstance(value, list | tuple):
+                return [plain(entry) for entry in value]
+            return None if isinstance(value, float) and not math.isfinite(value) else value
+
+        return plain(dataclasses.asdict(self))
+
+
+def audit(
+    network: Network,
+    rule: AbstractLearningRule,
+    x: Any,
+    target: Any,
+    states: Any,
+    *,
+    tolerance: float = 1e-10,
+    max_steps: int = 20_000,
+) -> Audit:
+    """Compares a rule's correction with the exact gradient of the settled cost.
+
+    The rule runs as it trains, in the network's own precision and from `states`; a random sign
+    of beta is averaged over both. The oracle is the implicit gradient in float64 where the free
+    states settle if they are given the time.
+
+    **Arguments:**
+
+    - `network`: with a Hopfield energy.
+    - `rule`: any learning rule.
+    - `x` `[examples, inputs]`, `target` `[examples, targets]`: 20 to 100 examples will do.
+    - `states`: where free phases start, `[examples, free units]`: the persistent particles.
+    - `tolerance`, `max_steps`: of the oracle's relaxation.
+
+    **Returns:** an `Audit`. Costs a dense solve of `free units` equations per example.
+    """
+    rule.check(network)
+    x, target, states = (jnp.asarray(a, network.dtype) for a in (x, target, states))
+    oracle = _oracle(network, x, target, states, tolerance, max_steps)
+    correction = _correction(rule, network, x, target, states, oracle)
+    pairs, kinds, overall = _agreements(network, correction.gradient, oracle.gradient)
+    ends = np.cumsum(network.layer_sizes[1:])[:-1].tolist()
+    at_bound = [np.isin(part, (0, 1)) for part in np.split(oracle.settled, ends, axis=1)]
+    bounded = network.hopfield.activation.is_identity_on_its_box
+    lowest = _lowest_eigenvalue(network)
+    result = Audit(
+        examples=len(x),
+        with_gradient=float((oracle.shares > 0).mean()),
+        free=_settling([correction.free]),
+        nudged=_settling(correction.nudged) if correction.nudged else None,
+        beta=correction.beta,
+        effective_beta=_effective_beta(rule, correction.beta),
+        overall=overall,
+        pairs=pairs,
+        kinds=kinds,
+        elsewhere=float((np.abs(oracle.settled - oracle.cold).max(axis=1) > 10 * SETTLED).mean()),
+        lowest_eigenvalue=lowest,
+        step_limit=2 / (1 - lowest),
+        step_size=_step_size(rule),
+        saturation=tuple(float(part.mean()) if bounded else 0.0 for part in at_bound),
+        off_wiring=_off_wiring(network, correction.gradient),
+    )
+    return dataclasses.replace(result, verdict=verdict_of(result))
+
+
+def response(
+    network: Network,
+    rule: EquilibriumPropagation,
+    x: Any,
+    target: Any,
+    states: Any,
+    *,
+    betas: Sequence[float] = (1.0, 0.5, 0.2, 0.1, 0.05),
+    steps: Sequence[int] = (4, 8, 20, 60),
+) -> list[dict[str, float]]:
+    """How the agreement with the exact gradient changes with beta and with the nudged steps.
+
+    **Returns:** a row per beta and number of steps: `beta`, `steps`, `cosine`, `ratio`, and the
+    share `unsettled` of the nudged phases.
+    """
+    x, target, states = (jnp.asarray(a, network.dtype) for a in (x, target, states))
+    oracle, rows = _oracle(network, x, target, states), []
+    for beta, count in itertools.product(betas, steps):
+        changed = eqx.tree_at(
+            lambda r: (r.nudging.beta, r.nudged.termination.max_steps),
+            rule,
+            (jnp.asarray(beta, rule.nudging.beta.dtype), jnp.asarray(count)),
+        )
+        found = _correction(changed, network, x, target, states, oracle)
+        overall = _agreements(network, found.gradient, oracle.gradient)[2]
+        settling = _settling(found.nudged)
+        rows.append({"beta": beta, "steps": count, "cosine": overall.cosine})
+        rows[-1] |= {"ratio": overall.ratio, "unsettled": settling.unsettled}
+    return rows
+
+
+@dataclasses.dataclass(frozen=True)
+class _Oracle:
+    """Where the free states settle, warm and cold, and the exact gradient there.
+
+    `shares`: what each example counts; 0 for one without a gradient.
+    """
+
+    settled: np.ndarray
+    cold: np.ndarray
+    shares: np.ndarray
+    gradient: Network
+
+
+@dataclasses.dataclass(frozen=True)
+class _Correction:
+    """What a rule said, and how its phases settled."""
+
+    gradient: Network
+    free: Equilibrium
+    nudged: tuple[Equilibrium, ...]
+    beta: float
+
+
+def _oracle(
+    network: Network,
+    x: Array,
+    target: Array,
+    states: Array,
+    tolerance: float = 1e-10,
+    max_steps: int = 20_000,
+) -> _Oracle:
+    with jax.enable_x64(True):
+        wide, x, target, states = jax.tree.map(_wide, (network, x, target, states))
+        settled = _settled(wide, x, states, tolerance, max_steps).state
+        cold = _settled(wide, x, wide.cold_state(len(x)), tolerance, max_steps).state
+        adjoints = np.asarray(adjoints_of(wide, x, target, settled))
+        counts = np.abs(adjoints).max(axis=1) > 0
+        shares = counts / max(1, counts.sum())
+        exact = implicit_gradient(wide, x, target, settled, jnp.asarray(shares))
+        exact = jax.device_get(exact)
+    return _Oracle(np.asarray(settled), np.asarray(cold), shares, exact)
+
+
+def _correction(
+    rule: AbstractLearningRule,
+    network: Network,
+    x: Array,
+    target: Array,
+    states: Array,
+    oracle: _Oracle,
+) -> _Correction:
+    shares = jnp.asarray(oracle.shares, network.dtype)
+    gradients, nudged = [], ()
+    for single in _each_sign(rule):
+        found = _estimate(single, network, x, target, states, shares)
+        gradients.append(jax.device_get(found.gradient))
+        nudged += found.report.nudged
+    mean = jax.tree.map(lambda *parts: sum(parts) / len(parts), *gradients)
+    return _Correction(mean, found.report.free, nudged, float(jnp.abs(found.report.beta)))
+
+
+def _wide(leaf: Any) -> Any:
+    return jnp.asarray(leaf, jnp.float64) if eqx.is_inexact_array(leaf) else leaf
+
+
+@eqx.filter_jit
+def _settled(
+    network: Network, x: Array, states: Array, tolerance: float, max_steps: int
+) -> Equilibrium:
+    method = Euler(0.25)
+    if network.hopfield.activation.is_identity_on_its_box and network.energy is network.hopfield:
+        method = BlockCoordinateDescent(1.0, block_size=20)
+    return relax(network.energy.clamp(x), states, method, Residual(tolerance, max_steps))
+
+
+@eqx.filter_jit
+def _estimate(
+    rule: AbstractLearningRule, network: Network, x: Array, target: Array, states: Array, w: Array
+) -> Estimate:
+    return rule.estimate(network, x, target, states, jax.random.key(0), w)
+
+
+def _each_sign(rule: AbstractLearningRule) -> Iterator[AbstractLearningRule]:
+    """The rule; one with a random sign of beta once with each of them."""
+    if isinstance(rule, EquilibriumPropagation) and isinstance(rule.nudging, RandomSign):
+        for sign in (1, -1):
+            yield EquilibriumPropagation(OneSided(sign * rule.nudging.beta), rule.free, rule.nudged)
+    else:
+        yield rule
+
+
+def _settling(phases: Sequence[Equilibrium]) -> Settling:
+    residual = np.max([np.asarray(phase.residual) for phase in phases], axis=0)
+    return Settling(
+        float(residual.max()), float(residual.mean()), float((residual > SETTLED).mean())
+    )
+
+
+def _effective_beta(rule: AbstractLearningRule, beta: float) -> float:
+    """beta / (1 - c step_size beta) for `split` steps, c the curvature of the cost (DESIGN)."""
+    if not isinstance(rule, EquilibriumPropagation):
+        return beta
+    method = rule.nudged.method
+    if not isinstance(method, Euler) or method.nudging_step != "split":
+        return beta
+    rest = 1 - 2 * float(method.step_size) * beta
+    return math.inf if abs(rest) < 1e-6 else beta / rest
+
+
+def _step_size(rule: AbstractLearningRule) -> float:
+    phases = [getattr(rule, name, None) for name in ("free", "nudged", "clamped")]
+    steps = [
+        float(phase.method.step_size)
+        for phase in phases
+        if phase is not None and isinstance(phase.method, Euler)
+    ]
+    return max(steps, default=0.0)
+
+
+def _lowest_eigenvalue(network: Network) -> float:
+    inputs = network.num_inputs
+    coupling = network.hopfield.dense_weights()[inputs:, inputs:].astype(np.float64)
+    return float(np.linalg.eigvalsh(coupling)[0])
+
+
+def _off_wiring(network: Network, gradient: Network) -> float:
+    missing = [
+        np.asarray(gradient.hopfield.weights[block])[~np.asarray(mask)]
+        for block, mask in network.hopfield.masks.items()
+    ]
+    entries = np.concatenate(missing) if missing else np.zeros(0)
+    return float(np.sqrt(np.mean(entries**2))) if len(entries) else 0.0
+
+
+def _agreements(
+    network: Network, found: Network, exact: Network
+) -> tuple[tuple[Agreement, ...], tuple[Agreement, ...], Agreement]:
+    parts: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+    kinds: dict[str, list[str]] = {}
+    for (post, pre), mask in network.hopfield.masks.items():
+        exists = np.asarray(mask)
+        if not exists.any():
+            continue
+        name = f"{post}-{pre}"
+        parts[name] = tuple(  # pyright: ignore[reportArgumentType]
+            np.asarray(g.hopfield.weights[post, pre], np.float64)[exists] for g in (found, exact)
+        )
+        kinds.setdefault(_KINDS.get(post - pre, "skip"), []).append(name)
+    biases = [
+        np.concatenate([np.asarray(b, np.float64) for b in g.hopfield.biases.values()])
+        for g in (found, exact)
+    ]
+    pairs = tuple(_agreement(name, *both) for name, both in parts.items())
+
+    def joined(names: Sequence[str]) -> list[np.ndarray]:
+        return [np.concatenate([parts[name][k] for name in names]) for k in (0, 1)]
+
+    by_kind = [_agreement(kind, *joined(names)) for kind, names in kinds.items()]
+    by_kind.append(_agreement("biases", *biases))
+    everything = [np.concatenate([joined(list(parts))[k], biases[k]]) for k in (0, 1)]
+    return pairs, tuple(by_kind), _agreement("all", *everything)
+
+
+def _agreement(name: str, found: np.ndarray, exact: np.ndarray) -> Agreement:
+    sizes = [float(np.linalg.norm(g)) for g in (found, exact)]
+    nothing = sizes[1] == 0
+    told = exact != 0
+    return Agreement(
+        name=name,
+        cosine=math.nan if nothing else float(found @ exact) / max(sizes[0] * sizes[1], 1e-300),
+        sign_agreement=float((np.sign(found) == np.sign(exact))[told].mean())
+        if told.any()
+        else math.nan,
+        ratio=math.nan if nothing else sizes[0] / sizes[1],
+        exact=sizes[1] / math.sqrt(max(1, len(exact))),
+    )

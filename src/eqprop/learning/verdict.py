@@ -1,0 +1,98 @@
+"""What an audit means, in words with advice."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from eqprop.learning.audit import Audit
+
+GOOD, FAIR = 0.95, 0.5
+"""Cosines from which a correction follows the gradient, and from which it still descends."""
+
+_MANY = 0.1  # of the examples
+
+
+def verdict_of(found: Audit) -> tuple[str, ...]:
+    """Sentences, the worst first; the last one is the summary where nothing is broken."""
+    broken = _broken(found)
+    return (*broken, *_advice(found), *([] if broken else [_summary(found)]))
+
+
+def _broken(found: Audit) -> list[str]:
+    said = []
+    if found.off_wiring > 0:
+        said.append(
+            "BROKEN: the rule corrects connections that do not exist (root mean square "
+            f"{found.off_wiring:.1e}). A mask is missing in its gradient."
+        )
+    if found.overall.cosine < -FAIR:
+        said.append(
+            f"BROKEN: the rule climbs the gradient (cosine {found.overall.cosine:.2f}). Its phases "
+            "are swapped, or beta has the wrong sign in the update."
+        )
+    return said
+
+
+def _advice(found: Audit) -> list[str]:
+    said = []
+    if found.with_gradient == 0:
+        said.append(
+            "No example has a gradient: all outputs are held at a bound. Only a nudge that is not "
+            "small can lift them; use nudging_step='split', or other biases."
+        )
+    elif found.with_gradient < FAIR:
+        said.append(
+            f"Only {found.with_gradient:.0%} of the examples have a gradient; the outputs of the "
+            "others are all held at a bound."
+        )
+    if found.free.unsettled > _MANY:
+        said.append(
+            f"{found.free.unsettled:.0%} of the free phases did not settle (largest residual "
+            f"{found.free.largest:.1e}): take more steps, or over-relax."
+        )
+    if found.nudged is not None and found.nudged.unsettled > _MANY:
+        said.append(
+            f"{found.nudged.unsettled:.0%} of the second phases did not settle (largest residual "
+            f"{found.nudged.largest:.1e}): take more steps, or accept a truncated correction."
+        )
+    if math.isinf(found.effective_beta):
+        said.append(
+            f"beta = {found.beta:g} with this `split` step clamps the outputs hard: the rule is "
+            "contrastive Hebbian, not a small nudge. Use 'joint', or a smaller beta."
+        )
+    elif found.overall.cosine < GOOD and abs(found.effective_beta) > 0.1:
+        said.append(
+            f"beta is {found.effective_beta:g} in effect: try a smaller one, or `Centered`."
+        )
+    if found.step_size > found.step_limit:
+        said.append(
+            f"the Euler step {found.step_size:g} is beyond its limit {found.step_limit:.3g} "
+            f"(lowest eigenvalue {found.lowest_eigenvalue:.2f}): states may jump to and fro. "
+            "Lower it."
+        )
+    if found.elsewhere > _MANY:
+        said.append(
+            f"{found.elsewhere:.0%} of the examples settle elsewhere from a cold start than from "
+            "their kept states: errors measured cold and kept will differ."
+        )
+    said += [
+        f"every unit of layer {layer} is held at 0 or 1 and passes no gradient on."
+        for layer, share in enumerate(found.saturation[:-1], start=1)
+        if share > 0.999
+    ]
+    return said
+
+
+def _summary(found: Audit) -> str:
+    cosine = found.overall.cosine
+    if math.isnan(cosine):
+        return "There is no exact gradient to compare with."
+    worst = min((p for p in found.pairs if not math.isnan(p.cosine)), key=lambda p: p.cosine)
+    where = f"cosine {cosine:.3f} over all, {worst.cosine:.3f} in the worst pair {worst.name}"
+    if worst.cosine >= GOOD:
+        return f"The rule follows the gradient: {where}."
+    if cosine >= FAIR:
+        return f"The rule descends, and is not the gradient: {where}."
+    return f"The rule does not follow the gradient: {where}."
