@@ -20,8 +20,12 @@ def audit_picture(found: Audit, rows: Sequence[dict[str, float]], caption: str, 
         cosines.barh(places, [part.cosine for part in parts], color=shades)
         cosines.set_xlim(min(0.0, *(part.cosine for part in parts if part.cosine < 0), 0.0), 1.02)
         cosines.set_xlabel("cosine with the exact gradient")
-        ratios.barh(places, [part.ratio for part in parts], color=shades)
+        sizes = [part.ratio for part in parts]
+        ratios.hlines(places, 1, sizes, color=shades, linewidth=2)
+        ratios.scatter(sizes, places, color=shades, zorder=3)
         ratios.set_xscale("log")
+        known = [size for size in sizes if size > 0]
+        ratios.set_xlim(0.8 * min([0.5, *known]), 1.25 * max([2, *known]))
         plain_log(ratios.xaxis)
         ratios.axvline(1, color="0.35", linewidth=0.8)
         ratios.set_xlabel("size of the correction / of the gradient")
