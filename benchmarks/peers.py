@@ -24,15 +24,12 @@ common.a_core_per_shard()
 import jax  # noqa: E402
 import jax.numpy as jnp  # noqa: E402
 import numpy as np  # noqa: E402
-import optax  # noqa: E402
 
-import eqprop  # noqa: E402
+from drivers.ours import as_released, network_like, train  # noqa: E402
 from eqprop import data  # noqa: E402
 from eqprop.records import RunFolder  # noqa: E402
-from eqprop.training import Examples  # noqa: E402
 
 SIZES = (784, 500, 500, 500, 10)
-SGD = optax.sgd(1.0)
 
 
 def batches(count: int, batch: int = 20) -> tuple[np.ndarray, np.ndarray]:
@@ -42,8 +39,8 @@ def batches(count: int, batch: int = 20) -> tuple[np.ndarray, np.ndarray]:
     return x, np.eye(10, dtype=np.float32)[split.target].reshape(count, batch, 10)
 
 
-def run_peer(python: str, driver: str, checkout: Path, suffix: str, **work: object) -> dict:
-    """What a driver measured."""
+def run_peer(python: str, driver: str, checkout: Path | str, suffix: str, **work: object) -> dict:
+    """What a driver measured, in a process of its own."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "work.npz"
         np.savez(path, **work)  # pyright: ignore[reportArgumentType]
@@ -53,49 +50,14 @@ def run_peer(python: str, driver: str, checkout: Path, suffix: str, **work: obje
             return dict(found)
 
 
-def network_like(peer: dict) -> eqprop.Network:
-    """The released code's own initial weights and wiring."""
-    topology = eqprop.from_adjacency(peer["mask"], SIZES)
-    energy = eqprop.HopfieldEnergy.from_dense(topology, peer["start"], np.zeros(sum(SIZES)))
-    return eqprop.Network(energy, eqprop.SquaredError())
-
-
-def train(network, x, y, rule, *, epochs: int = 1, shards: int = 2):
-    """Trains on the batches; returns the network and, per epoch, the seconds of a batch."""
-    import time
-
-    examples = Examples.of(network, x.reshape(-1, x.shape[2]), y.reshape(-1, y.shape[2]))
-    trainer = eqprop.Trainer(
-        examples,
-        SGD,
-        eqprop.learning_rates(network, 0.02),
-        x.shape[1],
-        jax.random.key(0),
-        chunk_batches=len(x),
-        data_shards=shards,
-    )
-    state, seconds = trainer.start(network), []
-    for epoch in range(epochs):
-        began = time.perf_counter()
-        for chunk in trainer.epoch(state, rule, epoch):
-            state = chunk.state
-        seconds.append((time.perf_counter() - began) / len(x))
-    return state.network, seconds
-
-
-def as_released(beta: float = 1.0, *, random: bool = True) -> eqprop.EquilibriumPropagation:
-    """500 Euler steps and 8 split steps."""
-    nudging = eqprop.RandomSign(beta) if random else eqprop.OneSided(beta)
-    return eqprop.EquilibriumPropagation(
-        nudging,
-        eqprop.Phase(eqprop.Euler(0.5), eqprop.FixedSteps(500)),
-        eqprop.Phase(eqprop.Euler(0.5, nudging_step="split"), eqprop.FixedSteps(8)),
-    )
+def run_ours(**work: object) -> float:
+    """Seconds of a batch of ours, in a process of its own too."""
+    return common.median(run_peer(sys.executable, "ours.py", "-", "ours", **work)["seconds"])
 
 
 def four_batches(peer: dict, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Weights after four batches from the same start and signs as the released code's."""
-    network = network_like(peer)
+    network = network_like(peer | {"layer_sizes": SIZES})
     for index in range(4):
         rule = as_released(float(peer["betas"][index]), random=False)
         network, _ = train(network, x[index : index + 1], y[index : index + 1], rule)
@@ -166,8 +128,8 @@ def main() -> None:
                     threads=threads,
                 )
                 peers.append(common.median(peer["seconds"][2:]))
-                _, seconds = train(network_like(peer), x, y, as_released(), epochs=4)
-                ours.append(common.median(seconds[1:]))
+                same = {key: peer[key] for key in ("start", "mask")}
+                ours.append(run_ours(x=x, y=y, layer_sizes=SIZES, **same))
             peer = run_peer(
                 given.python, "released.py", given.released, "released", x=x[:4], y=y[:4],
                 layer_sizes=SIZES, steps=[500, 8], connections=connections, threads=threads,
@@ -188,13 +150,6 @@ def main() -> None:
                     )
     if given.ebl:
         x, y = batches(60)
-        network = eqprop.Network.initialize(eqprop.layered(SIZES), seed=0)
-        block = eqprop.BlockCoordinateDescent()
-        rule = eqprop.EquilibriumPropagation(
-            eqprop.OneSided(0.5),
-            eqprop.Phase(block, eqprop.FixedSteps(20)),
-            eqprop.Phase(block, eqprop.FixedSteps(8)),
-        )
         peers, ours = [], []
         for _ in range(given.repeats):
             peer = run_peer(
@@ -202,8 +157,7 @@ def main() -> None:
                 layer_sizes=SIZES, steps=[20, 8], threads=threads,
             )  # fmt: skip
             peers.append(common.median(peer["seconds"][5:]))
-            _, seconds = train(network, x, y, rule, epochs=4)
-            ours.append(common.median(seconds[1:]))
+            ours.append(run_ours(x=x, y=y, layer_sizes=SIZES))
         add(
             "energy-based-learning, layered, 20 + 8 sweeps",
             common.median(peers),

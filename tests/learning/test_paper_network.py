@@ -63,9 +63,7 @@ def test_gradient_of_the_papers_network_is_exact_on_every_pair_of_layers(capsys)
             settled = np.asarray(free.residual) <= 1e-12
             gradient = np.abs(adjoints_of(wide, x, y, free.state)).max(axis=1) > 0
             keep = np.flatnonzero(settled & gradient)[:WANTED]
-            assert len(keep) == WANTED, (
-                f"{name}: too few of {len(chosen)}"
-            )
+            assert len(keep) == WANTED, f"{name}: too few of {len(chosen)}"
             x, y, states = x[keep], y[keep], free.state[keep]
             inside = np.asarray(interior_units(wide, x, states))
             beta = 0.25
