@@ -8,9 +8,10 @@ import json
 import pytest
 
 from eqprop.cli import run
-from eqprop.experiments.catalogue import EXPERIMENTS
+from eqprop.experiments.catalogue import DRAWINGS, EXPERIMENTS
 from eqprop.experiments.collect import layer_speeds
 from eqprop.experiments.config import RunConfig, build
+from eqprop.experiments.drawings import DRAW
 
 
 def test_figure3_smoke_leaves_every_record(tmp_path, capsys):
@@ -83,6 +84,8 @@ def test_every_kind_of_figure_is_drawn_at_smoke_size(figure, tmp_path, capsys):
     assert all(float(row["update"]) > 0 for row in updates if row["pair"] == "4-3")
     for suffix in (".png", ".svg"):
         assert (folder / f"{figure}{suffix}").stat().st_size > 5_000
+    if figure == "figure4":
+        assert (folder / "figure4-correction.png").stat().st_size > 5_000
     assert wanted[0] in capsys.readouterr().out
 
 
@@ -104,3 +107,19 @@ def test_layer_speeds_are_ratios_of_late_updates():
     rows.append({"condition": "a", "batch": 7, "pair": "3-0", "update": 1e9})  # a skip
     found = layer_speeds(rows)["a"]
     assert found["output_to_input"] == pytest.approx(100) and found["spread"] == pytest.approx(4)
+
+
+@pytest.mark.parametrize("figure", DRAWINGS)
+def test_every_drawing_is_made(figure, tmp_path, capsys):
+    assert run(["reproduce", figure, "--preset", "smoke", "--out", str(tmp_path)]) == 0
+    folder = tmp_path / f"{figure}-smoke"
+    for name in ("table1.csv",) if figure == "table1" else (f"{figure}.png", f"{figure}.json"):
+        assert (folder / name).stat().st_size > 200
+    assert figure in capsys.readouterr().out
+
+
+def test_list_names_everything(capsys):
+    assert run(["reproduce", "--list"]) == 0
+    shown = capsys.readouterr().out
+    assert all(name in shown for name in (*EXPERIMENTS, *DRAWINGS))
+    assert set(DRAW) == set(DRAWINGS)

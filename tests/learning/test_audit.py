@@ -39,6 +39,9 @@ class Broken(AbstractLearningRule):
     def check(self, network):
         pass
 
+    def work(self, wires, free_steps, other_steps):
+        return self.rule.work(wires, free_steps, other_steps)
+
     def estimate(self, network, x, target, states, key, example_weights=None, *, axis=None):
         found = self.rule.estimate(network, x, target, states, key, example_weights)
         gradient = found.gradient

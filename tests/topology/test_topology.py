@@ -129,18 +129,18 @@ def test_rewire_each_replaces_every_interlayer_connection_at_p_1():
 
 
 def test_watts_and_strogatz_move_one_end_of_a_share_of_the_connections():
-    base = eqprop.with_intralayer(eqprop.layered([60, 40, 40, 10]))
+    base = eqprop.layered([20] * 12)
     before, counts = base.adjacency().toarray(), base.num_connections
     kept = []
     for seed in range(20):
         made = eqprop.rewire_ends(base, p=0.3, seed=seed)
         after = made.adjacency().toarray()
         assert made.num_connections == counts
-        assert not after[:60, :60].any() and not after[-10:, -10:].any()
+        assert not after[:20, :20].any() and not after[-20:, -20:].any()
         assert not after.diagonal().any() and (after == after.T).all()
         kept.append((after & before).sum() / before.sum())
-    # The chance that a moved connection lands on the place of one moved before is small.
-    assert 0.7 < np.mean(kept) < 0.72 and np.std(kept) > 0
+    # In a sparse network few moved connections land on a place that an earlier one left.
+    assert 0.69 < np.mean(kept) < 0.73 and np.std(kept) > 0
     assert (eqprop.rewire_ends(base, p=0.0, seed=0).adjacency().toarray() == before).all()
     # One end stays, so that degrees change less than by Algorithm 1 at the same p.
     spread = {

@@ -69,17 +69,24 @@ def reproduce(
     list_: Annotated[bool, Parameter(name="--list", help="Name everything there is.")] = False,
 ) -> None:
     """Reproduce a figure of the paper, or answer a question: train, draw, and print a table."""
-    from eqprop.experiments.catalogue import EXPERIMENTS
+    from eqprop.experiments.catalogue import DRAWINGS, EXPERIMENTS
 
     if list_ or figure is None:
         for experiment in EXPERIMENTS.values():
             presets = ", ".join(experiment.presets)
             print(f"{experiment.name:15} {experiment.about} ({presets})")
+        for name, about in DRAWINGS.items():
+            print(f"{name:15} {about} (smoke, quick)")
         return
     if variant is not None:
         figure = f"{figure}-{variant}"
+    if figure in DRAWINGS:
+        from eqprop.cli.drawings import draw
+
+        draw(figure, preset, out)
+        return
     if figure not in EXPERIMENTS:
-        raise ConfigError(unknown_name("figure", figure, EXPERIMENTS))
+        raise ConfigError(unknown_name("figure", figure, [*EXPERIMENTS, *DRAWINGS]))
     if seeds is not None and seeds < 1:
         raise ConfigError(f"`--seeds` must be 1 or more, got {seeds}.")
     configs = EXPERIMENTS[figure].cells(

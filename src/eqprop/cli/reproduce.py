@@ -130,7 +130,27 @@ def draw(sweep: Sweep) -> None:
     print(LEGEND)
     if sweep.figure == "figure5":
         _correlations(sweep)
+    if sweep.figure == "rules":
+        _differences(sweep, epochs)
     print(stem.with_suffix(".png"))
+
+
+def _differences(sweep: Sweep, epochs: Rows) -> None:
+    """Every rule against the paper's at the end of the budget: CSV and lines."""
+    from eqprop.experiments import rules
+
+    found = rules.paired_differences(epochs)
+    collect.write_rows(found, rules.DIFFERENCE_COLUMNS, sweep.path / "rules-differences.csv")
+    for row in found:
+        if row["rule"] == rules.BASELINE or row["error"] != "training_error":
+            continue
+        between = ""
+        if row["low"] != "":
+            between = f" [{100 * row['low']:+.2f}, {100 * row['high']:+.2f}]"
+        print(
+            f"{row['network']}, {row['rule']} against {rules.BASELINE}: training error "
+            f"{100 * row['mean']:+.2f}{between} points, {row['seeds']} seed(s)"
+        )
 
 
 def _correlations(sweep: Sweep) -> None:
@@ -151,14 +171,19 @@ def _correlations(sweep: Sweep) -> None:
 def draw_into(stem: Path, sweep: Sweep, epochs: Rows, updates: Rows, text: str) -> None:
     """The picture that belongs to a sweep, as `stem` with .png and .svg."""
     from eqprop.plots.curves import error_curves
+    from eqprop.plots.rules import work_curves
     from eqprop.plots.updates import against_p, update_curves
 
     if sweep.figure == "figure4":
         examples = next(iter(collect.summaries(sweep).values()))["training_examples"]
         batches = -(-examples // sweep.config(sweep.cells[0]).data.batch_size)
         update_curves(updates, batches, text, stem)
+        before = stem.with_name(f"{stem.name}-correction")
+        update_curves(updates, batches, f"before the learning rate; {text}", before, "correction")
     elif sweep.figure == "figure5":
         against_p(epochs, updates, text, stem)
+    elif sweep.figure == "rules":
+        work_curves(epochs, text, stem)
     else:
         error_curves(epochs, text, stem)
 

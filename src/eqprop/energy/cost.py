@@ -14,7 +14,7 @@ from eqprop.errors import ConfigError
 
 
 class SquaredError(AbstractCost):
-    """C(y) = factor * |y - target|^2.
+    """`C(y) = factor * |y - target|^2`.
 
     **Arguments:**
 

@@ -9,6 +9,16 @@ from eqprop.experiments.figure3 import FIGURE3
 from eqprop.experiments.figure4 import FIGURE4
 from eqprop.experiments.figure5 import FIGURE5
 from eqprop.experiments.journal import JOURNAL
+from eqprop.experiments.rules import RULES
+
+DRAWINGS = {
+    "figure1": "the layered topology, with exact accounting",
+    "figure2": "the rewired topology, with exact accounting",
+    "figure6": "the hardware of a neuron, equilibrium propagation",
+    "figure7": "the hardware of a neuron, backpropagation",
+    "table1": "both methods compared, counted from the implementation",
+}
+"""What is drawn without training anything (`eqprop.experiments.drawings`), and what it shows."""
 
 EXPERIMENTS: dict[str, Experiment] = {
     experiment.name: experiment
@@ -23,5 +33,6 @@ EXPERIMENTS: dict[str, Experiment] = {
         INITIALISATION,
         CONTROLS,
         ERRATA,
+        RULES,
     )
 }

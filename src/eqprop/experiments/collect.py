@@ -18,6 +18,7 @@ EPOCH_COLUMNS = (
     "condition",
     "seed",
     "epoch",
+    "multiply_adds",
     "training_error",
     "training_cost",
     "validation_error",

@@ -283,6 +283,10 @@ class TrainingConfig(Settings):
     """How long, and what is recorded."""
 
     epochs: Positive = Field(default=10, description="passes through the training examples")
+    budget: Above0 | None = Field(
+        default=None,
+        description="stop earlier, in the middle of an epoch, after so many multiply-adds",
+    )
     persistent: bool = Field(
         default=True, description="whether free states are kept between epochs"
     )

@@ -34,6 +34,7 @@ class Cursor:
     - `validation_error` of the last look, and `best_error` of all.
     - `said`: the warnings that were said.
     - `metrics_bytes`: length of `metrics.jsonl`.
+    - `spent`: multiply-adds of all updates so far (`AbstractLearningRule.work`).
     """
 
     epoch: int = 0
@@ -43,6 +44,7 @@ class Cursor:
     best_error: float | None = None
     said: list[str] = dataclasses.field(default_factory=list)
     metrics_bytes: int = 0
+    spent: float = 0.0
 
     def check(self, epochs: int, batches: int) -> None:
         """Refuses, by `ValueError`, what no run of that length can have saved."""
@@ -53,6 +55,8 @@ class Cursor:
         errors = [e for e in (self.validation_error, self.best_error) if e is not None]
         if not all(type(e) is float and 0 <= e <= 1 for e in errors):
             raise ValueError(f"its validation errors are {errors}")
+        if type(self.spent) is not float or not self.spent >= 0:
+            raise ValueError(f"its multiply-adds are {self.spent!r}")
         if type(self.bound) is not float or not set(self.said) <= set(WARNINGS):
             raise ValueError(f"its bound is {self.bound!r} and its warnings are {self.said!r}")
 

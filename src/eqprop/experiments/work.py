@@ -28,9 +28,10 @@ from eqprop.experiments.finished import look
 from eqprop.experiments.machine import release_memory
 from eqprop.experiments.snapshot import NETWORK, Cursor, Snapshot
 from eqprop.experiments.wiring import build_topology
+from eqprop.learning import AbstractLearningRule, Wires
 from eqprop.records import Checkpoint, Checkpoints, RunFolder, environment
 from eqprop.relaxation import monotone_bound
-from eqprop.training import Examples, Probe, Trainer, inputs, probe
+from eqprop.training import BatchLog, Examples, Probe, Trainer, inputs, probe
 
 _PROBED = 200  # examples whose free phase is watched step by step once an epoch
 
@@ -90,6 +91,7 @@ class Work:
 
         topology = build_topology(config)
         network = build_network(config, topology, dataset.num_outputs)
+        self.wires = Wires.of(network)
         examples = _examples(network, dataset.split("train"))
         trainer = build_trainer(config, network, examples)
         counts = examples.target.sum(axis=0)
@@ -138,9 +140,9 @@ class Work:
     def finish(self) -> None:
         """Trains what is left, then writes network and summary."""
         self._stop_if_asked()
-        if self.now.cursor.epoch < self.config.training.epochs:
+        if not self._is_over():
             self._compile()
-        while self.now.cursor.epoch < self.config.training.epochs:
+        while not self._is_over():
             began, saving = time.monotonic(), self.saving_seconds
             self._train_epoch()
             release_memory()
@@ -156,6 +158,13 @@ class Work:
             self._save_if_due()
             self._stop_if_asked()
         self._write_results()
+
+    def _is_over(self) -> bool:
+        return self.now.cursor.epoch >= self.config.training.epochs or self._has_spent()
+
+    def _has_spent(self) -> bool:
+        budget = self.config.training.budget
+        return budget is not None and self.now.cursor.spent >= budget
 
     def _compile(self) -> None:
         began, rule = time.monotonic(), build_rule(self.config, self.now.cursor.epoch)
@@ -177,6 +186,7 @@ class Work:
             self._write(update_entries(log, first))
             now.logs.append(log)
             cursor.batch = chunk.batches_done
+            cursor.spent += self._work_of(rule, log)
             cursor.bound = min(
                 cursor.bound, monotone_bound(now.state.network, free_block_size(self.config))
             )
@@ -185,9 +195,16 @@ class Work:
                 training_error=wrong / sum(int(log.examples.sum()) for log in now.logs),
                 settled=1 - float(log.free.unsettled.sum() / log.examples.sum()),
             )
+            if self._has_spent():
+                return
             if cursor.batch < total:
                 self._save_if_due()
             self._stop_if_asked()
+
+    def _work_of(self, rule: AbstractLearningRule, log: BatchLog) -> float:
+        """Multiply-adds of a chunk's updates."""
+        batches = zip(log.free.steps, log.nudged.steps, log.examples, strict=True)
+        return float(sum(rule.work(self.wires, *map(float, s)).total * n for *s, n in batches))
 
     def _end_epoch(self) -> None:
         now, cursor, wanted = self.now, self.now.cursor, self.config.evaluation
@@ -195,6 +212,7 @@ class Work:
         seen = self._probe()
         entry = {"kind": "epoch", "epoch": epoch} | epoch_entry(join_logs(now.logs))
         entry |= {
+            "multiply_adds": cursor.spent,
             "monotone_bound": cursor.bound,
             "probe_examples": min(_PROBED, len(self.trainer.examples)),
             "probe_energy_rises": int(seen.energy_rises),
@@ -203,7 +221,8 @@ class Work:
             "probe_saturation": [float(share) for share in seen.saturation],
         }
         entry["warnings"] = health.warnings_of(entry, seen, self.largest_class)
-        whole = epoch == self.config.training.epochs or epoch % wanted.full_every == 0
+        last = epoch == self.config.training.epochs or self._has_spent()
+        whole = last or epoch % wanted.full_every == 0
         name, kept = "all" if whole else "part", dict(now.kept)
         if whole or epoch % wanted.every == 0:
             looks = {"validation": kept.get(name)}

@@ -9,6 +9,7 @@ from jax import Array
 
 from eqprop.energy import Network
 from eqprop.learning.base import AbstractLearningRule, Estimate, Report, summed, weights_of
+from eqprop.learning.work import Wires, Work
 from eqprop.relaxation import Equilibrium, ForwardPass
 
 
@@ -23,6 +24,10 @@ class Backpropagation(AbstractLearningRule):
 
     def check(self, network: Network) -> None:
         ForwardPass().prepare(network.energy.clamp(jnp.zeros((1, network.num_inputs))))
+
+    def work(self, wires: Wires, free_steps: float, other_steps: float) -> Work:
+        # Errors are not sent to the inputs.
+        return Work(wires.total, wires.free, wires.total)
 
     def estimate(
         self,

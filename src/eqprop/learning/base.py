@@ -10,6 +10,7 @@ import numpy as np
 from jax import Array, lax
 
 from eqprop.energy import Network
+from eqprop.learning.work import Wires, Work
 from eqprop.relaxation import AbstractRelaxation, AbstractTermination, Equilibrium
 
 
@@ -61,6 +62,16 @@ class AbstractLearningRule(eqx.Module):
     @abc.abstractmethod
     def check(self, network: Network) -> None:
         """Refuses, before anything is compiled, a network that the rule cannot train."""
+
+    @abc.abstractmethod
+    def work(self, wires: Wires, free_steps: float, other_steps: float) -> Work:
+        """Multiply-adds per example of an update.
+
+        **Arguments:**
+
+        - `wires`: the network's connections.
+        - `free_steps`, `other_steps`: taken in the free phase, and in all phases after it.
+        """
 
     @abc.abstractmethod
     def estimate(

@@ -10,6 +10,7 @@ from eqprop.energy import HeldOutputs, Network, SquaredError
 from eqprop.errors import ConfigError
 from eqprop.learning.base import AbstractLearningRule, Estimate, Phase, Report, weights_of
 from eqprop.learning.contrast import contrast
+from eqprop.learning.work import Wires, Work, two_phases
 from eqprop.relaxation import is_traced, relax
 
 
@@ -33,6 +34,9 @@ class ContrastiveHebbian(AbstractLearningRule):
     def check(self, network: Network) -> None:
         _check_targets(network)
 
+    def work(self, wires: Wires, free_steps: float, other_steps: float) -> Work:
+        return two_phases(wires, free_steps, other_steps)
+
     def estimate(
         self,
         network: Network,
@@ -54,7 +58,7 @@ class CoupledLearning(AbstractLearningRule):
     """Contrastive Hebbian learning with outputs held a part of the way to their targets.
 
     The outputs are held at y + eta (target - y), y their free state, and the difference is
-    divided by eta. For small eta it descends 1/2 |y - target|^2 in the metric in which the
+    divided by eta. For small eta it descends `1/2 |y - target|^2` in the metric in which the
     outputs resist being held; at eta = 1 it is contrastive Hebbian learning.
 
     **Arguments:**
@@ -76,6 +80,9 @@ class CoupledLearning(AbstractLearningRule):
 
     def check(self, network: Network) -> None:
         _check_targets(network)
+
+    def work(self, wires: Wires, free_steps: float, other_steps: float) -> Work:
+        return two_phases(wires, free_steps, other_steps)
 
     def estimate(
         self,

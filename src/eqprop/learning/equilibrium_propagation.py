@@ -10,6 +10,7 @@ from eqprop.errors import ConfigError
 from eqprop.learning.base import AbstractLearningRule, Estimate, Phase, Report, weights_of
 from eqprop.learning.contrast import contrast
 from eqprop.learning.nudging import AbstractNudging
+from eqprop.learning.work import Wires, Work, two_phases
 from eqprop.relaxation import BlockCoordinateDescent, is_traced, relax
 
 
@@ -52,6 +53,9 @@ class EquilibriumPropagation(AbstractLearningRule):
                     f"BlockCoordinateDescent with this cost, got {float(beta):g}. Below it the "
                     "output layer has no minimum. Use Euler for the nudged phase or a smaller beta."
                 )
+
+    def work(self, wires: Wires, free_steps: float, other_steps: float) -> Work:
+        return two_phases(wires, free_steps, other_steps)
 
     def estimate(
         self,

@@ -16,6 +16,7 @@ from eqprop.learning.base import (
     summed,
     weights_of,
 )
+from eqprop.learning.work import Wires, Work, two_phases
 from eqprop.relaxation import relax
 
 
@@ -121,6 +122,11 @@ class ImplicitDifferentiation(AbstractLearningRule):
 
     def check(self, network: Network) -> None:
         pass
+
+    def work(self, wires: Wires, free_steps: float, other_steps: float) -> Work:
+        free = two_phases(wires, free_steps, 0)
+        solve = wires.units**3 / 3
+        return Work(free.first, solve, wires.from_input + 2 * wires.free)
 
     def estimate(
         self,

@@ -13,6 +13,7 @@ from eqprop.errors import ConfigError
 from eqprop.learning.base import AbstractLearningRule, Estimate, Phase, Report, weights_of
 from eqprop.learning.contrast import contrast
 from eqprop.learning.nudging import check_beta
+from eqprop.learning.work import Wires, Work, two_phases
 from eqprop.relaxation import Euler, relax
 
 
@@ -62,6 +63,12 @@ class HolomorphicEquilibriumPropagation(AbstractLearningRule):
                 "the nudged phases must be `Euler` with nudging_step='joint' for holomorphic "
                 f"equilibrium propagation, got {type(method).__name__}."
             )
+
+    def work(self, wires: Wires, free_steps: float, other_steps: float) -> Work:
+        # A complex number times a real one is two multiply-adds, times a complex one four.
+        real = two_phases(wires, free_steps, other_steps)
+        points = self.points // 2 + 1
+        return Work(real.first, 2 * real.second, 4 * points * wires.total)
 
     def estimate(
         self,

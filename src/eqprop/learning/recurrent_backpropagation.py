@@ -16,6 +16,7 @@ from eqprop.learning.base import (
     weights_of,
 )
 from eqprop.learning.exact import adjoint_gradient, cost_slopes, interior_units
+from eqprop.learning.work import Wires, Work, two_phases
 from eqprop.relaxation import relax
 
 
@@ -39,6 +40,11 @@ class RecurrentBackpropagation(AbstractLearningRule):
 
     def check(self, network: Network) -> None:
         pass
+
+    def work(self, wires: Wires, free_steps: float, other_steps: float) -> Work:
+        # The correction of a connection is lambda_i s_j + s_i lambda_j; inputs have no adjoint.
+        both = two_phases(wires, free_steps, other_steps)
+        return Work(both.first, both.second, wires.from_input + 2 * wires.free)
 
     def estimate(
         self,

@@ -17,6 +17,7 @@ from eqprop.learning.base import (
     summed,
     weights_of,
 )
+from eqprop.learning.work import Wires, Work, relaxation
 from eqprop.relaxation import observe, relax
 
 
@@ -42,6 +43,13 @@ class BackpropagationThroughTime(AbstractLearningRule):
 
     def check(self, network: Network) -> None:
         pass
+
+    def work(self, wires: Wires, free_steps: float, other_steps: float) -> Work:
+        # Backwards, every differentiated step passes a message each way along a connection, and
+        # adds both directions' share to its correction.
+        back = relaxation(wires, self.num_steps)
+        share = wires.from_input + relaxation(wires, self.num_steps)
+        return Work(wires.from_input + relaxation(wires, free_steps), back, share)
 
     def estimate(
         self,

@@ -22,7 +22,7 @@ class Equilibrium(eqx.Module):
 
     - `state`: `[batch, free units]`.
     - `steps`: how many steps (or sweeps) were taken, a scalar.
-    - `residual`: `[batch]`, the largest |project(s + force) - s| of each example; 0 at an
+    - `residual`: `[batch]`, the largest `|project(s + force) - s|` of each example; 0 at an
       equilibrium, whatever the method and its step size.
     - `energy`: `[batch]`.
     - `settled`: `[batch]`, whether the residual is within tolerance.
@@ -62,7 +62,7 @@ class AbstractRelaxation(eqx.Module):
 
 
 def projected_residual(energy: AbstractClampedEnergy, state: Array) -> Array:
-    """The largest |project(s + force) - s| over the free units of each example, `[batch]`."""
+    """The largest `|project(s + force) - s|` over the free units of each example, `[batch]`."""
     return jnp.max(jnp.abs(energy.project(state + energy.force(state)) - state), axis=1)
 
 

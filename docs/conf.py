@@ -1,0 +1,27 @@
+"""Sphinx configuration: `sphinx-build -W docs docs/_build`."""
+
+from __future__ import annotations
+
+import eqprop
+
+project = "eqprop"
+author = "the eqprop authors"
+version = release = eqprop.__version__
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.intersphinx",
+    "sphinx.ext.viewcode",
+]
+# Nothing is looked up on a network when the pages are built; links to other projects stay text.
+intersphinx_mapping: dict = {}
+exclude_patterns = ["_build"]
+html_theme = "furo"
+html_title = "eqprop"
+# Docstrings mark code by single backticks.
+default_role = "code"
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+autodoc_default_options = {"members": True, "show-inheritance": True}
+myst_enable_extensions = ["dollarmath"]
+myst_heading_anchors = 3

@@ -1,0 +1,63 @@
+"""Table 1: what was counted is what sections 4.1.1 and 4.1.2 say."""
+
+from __future__ import annotations
+
+import numpy as np
+
+import eqprop
+from eqprop.experiments import complexity
+from eqprop.experiments.rules import paired_differences
+from eqprop.learning import Wires
+
+
+def test_both_methods_need_what_the_paper_says():
+    back, ours = complexity.measured()
+    assert back.method == "backpropagation" and ours.method == "equilibrium propagation"
+    assert back.memory == ours.memory == 2
+    # Hidden neurons do the same in both phases of ours, and two things in backpropagation.
+    assert (back.distinct_computations, ours.distinct_computations) == (2, 1)
+    first, second = ours.hidden
+    assert first == second and (first.forwards, first.backwards) == (1, 1) and not second.target
+    assert [need.target for need in ours.output] == [False, True]
+    assert ours.shared_by_outputs
+    first, second = back.hidden
+    assert (first.forwards, first.backwards, first.derivative) == (1, 0, False)
+    assert (second.backwards, second.derivative) == (1, True)
+    assert first.nonlinearity and ours.hidden[0].nonlinearity and ours.hidden[0].derivative
+    assert [need.target for need in back.output] == [False, True]
+    assert (back.stages, ours.stages) == (3, 1)
+    assert (back.products, ours.products) == (1, 2)
+
+
+def test_multiply_adds_are_those_of_a_plain_loop():
+    topology = eqprop.rewire(eqprop.with_intralayer(eqprop.layered([6, 5, 4, 3])), n=20, seed=0)
+    wires = Wires.of(eqprop.Network.initialize(topology, seed=0))
+    dense = topology.adjacency().toarray()
+    assert wires.from_input == dense[:6].sum() and 2 * wires.free == dense[6:, 6:].sum()
+    phase = eqprop.Phase(eqprop.Euler(0.5), eqprop.FixedSteps(1))
+    work = eqprop.EquilibriumPropagation(eqprop.OneSided(1.0), phase, phase).work(wires, 7, 3)
+    assert work.first == dense[:6].sum() + 7 * dense[6:, 6:].sum()
+    assert work.second == 3 * dense[6:, 6:].sum()
+    assert work.correction == 2 * topology.num_connections
+    back = eqprop.Backpropagation().work(wires, 1, 1)
+    assert back.first == back.correction == topology.num_connections
+    assert back.second == wires.free
+
+
+def test_paired_differences_have_their_interval():
+    rows = [
+        {"condition": f"layered-{rule}", "seed": seed, "training_error": 0.1 + shift + 0.01 * seed,
+         "validation_error": 0.2}
+        for rule, shift in (("random-sign", 0.0), ("centered", 0.05))
+        for seed in range(3)
+    ]  # fmt: skip
+    found = {(row["rule"], row["error"]): row for row in paired_differences(rows)}
+    entry = found["centered", "training_error"]
+    assert entry["seeds"] == 3 and np.isclose(entry["mean"], 0.05)
+    assert np.isclose(entry["low"], 0.05) and np.isclose(entry["high"], 0.05)
+    rows[-1]["training_error"] += 0.03
+    wider = {(r["rule"], r["error"]): r for r in paired_differences(rows)}
+    entry = wider["centered", "training_error"]
+    # t of two degrees of freedom: 4.303 times the standard error.
+    apart = np.array([0.05, 0.05, 0.08])
+    assert np.isclose(entry["high"] - entry["mean"], 4.303 * apart.std(ddof=1) / 3**0.5, rtol=1e-3)
