@@ -219,8 +219,8 @@ def test_a_changed_network_file_is_refused(tmp_path, whole):
 def test_nan_stops_before_anything_is_written(tmp_path, monkeypatch):
     build_network = work.build_network
 
-    def with_nan(config, topology):
-        network = build_network(config, topology)
+    def with_nan(config, topology, *rest):
+        network = build_network(config, topology, *rest)
         arrays = network.to_arrays()
         arrays["weights_2_1"] = arrays["weights_2_1"].copy()
         arrays["weights_2_1"][3, 3] = np.nan
@@ -312,8 +312,8 @@ def test_a_sick_run_is_warned_of_once(tmp_path, changes, warning):
 def test_dead_outputs_are_warned_of(tmp_path, monkeypatch):
     build_network = work.build_network
 
-    def with_dead_outputs(config, topology):
-        network = build_network(config, topology)
+    def with_dead_outputs(config, topology, *rest):
+        network = build_network(config, topology, *rest)
         biases = {"biases_3": np.full(4, -50, np.float32)}
         return network.with_arrays(network.to_arrays() | biases)
 

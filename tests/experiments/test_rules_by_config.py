@@ -32,8 +32,12 @@ CASES = {
     "recurrent-backpropagation": merged(
         SMOOTH, {"learning": {"rule": "recurrent-backpropagation"}}
     ),
-    # A solve follows the gradient over bifurcations, where it is infinite: a small rate.
-    "implicit": merged(SMOOTH, {"learning": {"rule": "implicit", "learning_rate": 0.02}}),
+    # A solve follows the gradient over bifurcations, where it is infinite: a small rate, and
+    # no further than to the first of them.
+    "implicit": merged(
+        SMOOTH,
+        {"learning": {"rule": "implicit", "learning_rate": 0.02}, "training": {"epochs": 6}},
+    ),
     "through-time": merged(
         SMOOTH, {"learning": {"rule": "through-time", "differentiated_steps": 20}}
     ),

@@ -20,17 +20,17 @@ import numpy as np
 from jax import Array
 
 from eqprop.energy import AbstractActivation, HardSigmoid, Network
+from eqprop.experiments.figure3 import SIZES
 from eqprop.learning import (
     AbstractLearningRule,
     Backpropagation,
     EquilibriumPropagation,
     OneSided,
     Phase,
-    Wires,
     contrast,
 )
 from eqprop.relaxation import Euler, FixedSteps, ForwardPass
-from eqprop.topology import Topology, layered, rewire, with_intralayer, without_intralayer
+from eqprop.topology import Topology, Wires, layered, rewire, with_intralayer, without_intralayer
 
 _COUNTS: Counter[str] = Counter()
 
@@ -303,12 +303,9 @@ def _stages(step: Callable[[Network, Array, Array], Array]) -> int:
 def _work(
     rule: AbstractLearningRule, free_steps: int, other_steps: int
 ) -> tuple[float, float, float]:
-    paper = with_intralayer(layered([784, 500, 500, 500, 10]))
+    paper = with_intralayer(layered(SIZES))
     acyclic = without_intralayer(rewire(paper, n=100_000, seed=0))
-    counts = {block: int(mask.sum()) for block, mask in acyclic.masks.items()}
-    from_input = sum(count for (_, pre), count in counts.items() if pre == 0)
-    wires = Wires(from_input, sum(counts.values()) - from_input, acyclic.num_free)
-    work = rule.work(wires, free_steps, other_steps)
+    work = rule.work(Wires.of(acyclic), free_steps, other_steps)
     return work.first, work.second, work.correction
 
 

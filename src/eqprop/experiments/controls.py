@@ -16,12 +16,12 @@ from eqprop.experiments.experiment import (
     replaced,
     short,
 )
-from eqprop.experiments.figure3 import CONNECTIONS
+from eqprop.experiments.figure3 import CONNECTIONS, SIZES
 from eqprop.experiments.figure4 import SMALL_CONNECTIONS
 
 
 def _controls(preset: str) -> dict[str, Settings]:
-    large = [20, 16, 16, 16, 4] if preset == "smoke" else [784, 500, 500, 500, 10]
+    large = [20, 16, 16, 16, 4] if preset == "smoke" else list(SIZES)
     shapes = {
         "3x500": (large, CONNECTIONS),
         "5x100": (five_by_100(preset)["layer_sizes"], SMALL_CONNECTIONS),

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from eqprop.experiments import complexity
-from eqprop.experiments.figure3 import CONNECTIONS
+from eqprop.experiments.figure3 import CONNECTIONS, SIZES
 from eqprop.records import RunFolder
 from eqprop.topology import Topology, layered, rewire, with_intralayer
 
 
 def _sizes(preset: str) -> list[int]:
-    return [6, 5, 5, 5, 3] if preset == "smoke" else [784, 500, 500, 500, 10]
+    return [6, 5, 5, 5, 3] if preset == "smoke" else list(SIZES)
 
 
 def _figure1(folder: Path, preset: str) -> list[str]:

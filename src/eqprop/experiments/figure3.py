@@ -15,6 +15,9 @@ from eqprop.experiments.experiment import (
     replaced,
 )
 
+SIZES = (784, 500, 500, 500, 10)
+"""Units per layer of the paper's networks, input first."""
+
 CONNECTIONS = 100_000
 """n of the paper's rewired network 784-500-500-500-10: p = 7.56 %."""
 

@@ -18,8 +18,9 @@ from eqprop.experiments.experiment import (
     replaced,
     short,
 )
-from eqprop.experiments.figure3 import CONNECTIONS
-from eqprop.learning.work import Wires, two_phases
+from eqprop.experiments.figure3 import CONNECTIONS, SIZES
+from eqprop.topology import Wires, layered, with_intralayer
+from eqprop.topology.work import two_phases
 
 BASELINE = "random-sign"
 """The paper's rule, which the others are compared with."""
@@ -53,15 +54,11 @@ _EXAMPLES = {"smoke": 600, "quick": 4_000, "paper": 50_000}
 
 def budget(preset: str, network: str) -> float:
     """Multiply-adds of two epochs of the paper's rule."""
-    if preset == "smoke":
-        wires = Wires(from_input=20 * 16, free=2 * 16 * 16 + 64, units=52)
-        full = 3 * 16 * 15 // 2
-    else:
-        wires = Wires(from_input=784 * 500, free=2 * 500 * 500 + 5_000, units=1_510)
-        full = 3 * 500 * 499 // 2
+    topology = layered(SMOKE["topology"]["layer_sizes"] if preset == "smoke" else SIZES)
     if network == "rewired":
         # Replacement keeps the number of connections; where they start differs a little by seed.
-        wires = Wires(wires.from_input, wires.free + full, wires.units)
+        topology = with_intralayer(topology)
+    wires = Wires.of(topology)
     return 2 * _EXAMPLES[preset] * two_phases(wires, _SWEEPS, _STEPS).total
 
 

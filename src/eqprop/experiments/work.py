@@ -28,9 +28,10 @@ from eqprop.experiments.finished import look
 from eqprop.experiments.machine import release_memory
 from eqprop.experiments.snapshot import NETWORK, Cursor, Snapshot
 from eqprop.experiments.wiring import build_topology
-from eqprop.learning import AbstractLearningRule, Wires
+from eqprop.learning import AbstractLearningRule
 from eqprop.records import Checkpoint, Checkpoints, RunFolder, environment
 from eqprop.relaxation import monotone_bound
+from eqprop.topology import Wires
 from eqprop.training import BatchLog, Examples, Probe, Trainer, inputs, probe
 
 _PROBED = 200  # examples whose free phase is watched step by step once an epoch
@@ -91,7 +92,7 @@ class Work:
 
         topology = build_topology(config)
         network = build_network(config, topology, dataset.num_outputs)
-        self.wires = Wires.of(network)
+        self.wires = Wires.of(topology)
         examples = _examples(network, dataset.split("train"))
         trainer = build_trainer(config, network, examples)
         counts = examples.target.sum(axis=0)

@@ -12,7 +12,6 @@ from eqprop.learning.nudging import AbstractNudging, Centered, OneSided, RandomS
 from eqprop.learning.rates import BiasRates, learning_rates
 from eqprop.learning.recurrent_backpropagation import RecurrentBackpropagation
 from eqprop.learning.through_time import BackpropagationThroughTime
-from eqprop.learning.work import Wires, Work
 
 __all__ = [
     "AbstractLearningRule",
@@ -35,8 +34,6 @@ __all__ = [
     "RecurrentBackpropagation",
     "Report",
     "Settling",
-    "Wires",
-    "Work",
     "apply_updates",
     "audit",
     "contrast",

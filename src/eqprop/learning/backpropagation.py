@@ -9,8 +9,8 @@ from jax import Array
 
 from eqprop.energy import Network
 from eqprop.learning.base import AbstractLearningRule, Estimate, Report, summed, weights_of
-from eqprop.learning.work import Wires, Work
 from eqprop.relaxation import Equilibrium, ForwardPass
+from eqprop.topology.work import Wires, Work
 
 
 class Backpropagation(AbstractLearningRule):

@@ -10,8 +10,8 @@ import numpy as np
 from jax import Array, lax
 
 from eqprop.energy import Network
-from eqprop.learning.work import Wires, Work
 from eqprop.relaxation import AbstractRelaxation, AbstractTermination, Equilibrium
+from eqprop.topology.work import Wires, Work
 
 
 class Phase(eqx.Module):

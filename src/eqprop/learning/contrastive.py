@@ -10,8 +10,8 @@ from eqprop.energy import HeldOutputs, Network, SquaredError
 from eqprop.errors import ConfigError
 from eqprop.learning.base import AbstractLearningRule, Estimate, Phase, Report, weights_of
 from eqprop.learning.contrast import contrast
-from eqprop.learning.work import Wires, Work, two_phases
 from eqprop.relaxation import is_traced, relax
+from eqprop.topology.work import Wires, Work, two_phases
 
 
 class ContrastiveHebbian(AbstractLearningRule):

@@ -16,8 +16,8 @@ from eqprop.learning.base import (
     summed,
     weights_of,
 )
-from eqprop.learning.work import Wires, Work, two_phases
 from eqprop.relaxation import relax
+from eqprop.topology.work import Wires, Work, two_phases
 
 
 def interior_units(network: Network, x: Array, states: Array, margin: float = 1e-9) -> Array:

@@ -13,8 +13,8 @@ from eqprop.errors import ConfigError
 from eqprop.learning.base import AbstractLearningRule, Estimate, Phase, Report, weights_of
 from eqprop.learning.contrast import contrast
 from eqprop.learning.nudging import check_beta
-from eqprop.learning.work import Wires, Work, two_phases
 from eqprop.relaxation import Euler, relax
+from eqprop.topology.work import Wires, Work, two_phases
 
 
 class HolomorphicEquilibriumPropagation(AbstractLearningRule):

@@ -16,8 +16,8 @@ from eqprop.learning.base import (
     weights_of,
 )
 from eqprop.learning.exact import adjoint_gradient, cost_slopes, interior_units
-from eqprop.learning.work import Wires, Work, two_phases
 from eqprop.relaxation import relax
+from eqprop.topology.work import Wires, Work, two_phases
 
 
 class RecurrentBackpropagation(AbstractLearningRule):

@@ -17,8 +17,8 @@ from eqprop.learning.base import (
     summed,
     weights_of,
 )
-from eqprop.learning.work import Wires, Work, relaxation
 from eqprop.relaxation import observe, relax
+from eqprop.topology.work import Wires, Work, relaxation
 
 
 class BackpropagationThroughTime(AbstractLearningRule):

@@ -18,6 +18,7 @@ from eqprop.topology.rewiring import (
 from eqprop.topology.smallworld import SmallWorld, small_world
 from eqprop.topology.topology import Accounting, Block, Rewiring, Topology, check_layer_sizes
 from eqprop.topology.watts_strogatz import rewire_ends
+from eqprop.topology.work import Wires, Work
 
 __all__ = [
     "Accounting",
@@ -25,6 +26,8 @@ __all__ = [
     "Rewiring",
     "SmallWorld",
     "Topology",
+    "Wires",
+    "Work",
     "add_skip_connections",
     "check_layer_sizes",
     "connectable_pairs",

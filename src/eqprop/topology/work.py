@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from eqprop.energy import Network
+from eqprop.topology.topology import Topology
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,11 +20,12 @@ class Wires:
     units: int
 
     @staticmethod
-    def of(network: Network) -> Wires:
+    def of(topology: Topology) -> Wires:
         """Counts the connections that exist."""
-        counts = {block: int(mask.sum()) for block, mask in network.hopfield.masks.items()}
+        counts = {block: int(mask.sum()) for block, mask in topology.masks.items()}
         from_input = sum(count for (_, pre), count in counts.items() if pre == 0)
-        return Wires(from_input, sum(counts.values()) - from_input, network.num_free)
+        units = sum(topology.layer_sizes[1:])
+        return Wires(from_input, sum(counts.values()) - from_input, units)
 
     @property
     def total(self) -> int:
