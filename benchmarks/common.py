@@ -49,9 +49,9 @@ def machine() -> str:
 
 def write(name: str, rows: Sequence[Mapping[str, Any]], out: Path | None) -> None:
     """Prints rows as a table and, if `out` is given, writes them as `out/performance-NAME.csv`."""
-    columns = list(dict.fromkeys(column for row in rows for column in row))
-    rows = [{column: row.get(column, "") for column in columns} for row in rows]
-    text = [[f"{v:.4g}" if isinstance(v, float) else str(v) for v in row.values()] for row in rows]
+    columns = list(dict.fromkeys(column for row in rows for column in row if column != "machine"))
+    cells = [[row.get(column, "") for column in columns] for row in rows]
+    text = [[f"{v:.4g}" if isinstance(v, float) else str(v) for v in row] for row in cells]
     widths = [max(map(len, column)) for column in zip(columns, *text, strict=True)]
     for line in [columns, *text]:
         print("  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)))
@@ -59,10 +59,20 @@ def write(name: str, rows: Sequence[Mapping[str, Any]], out: Path | None) -> Non
     if out is not None:
         path = out / f"performance-{name}.csv"
         with open(path, "w", newline="") as file:
-            table = csv.DictWriter(file, [*columns, "machine"])
-            table.writeheader()
-            table.writerows({**row, "machine": machine()} for row in rows)
+            table = csv.writer(file)
+            table.writerow([*columns, "machine"])
+            machines = [row.get("machine", machine()) for row in rows]
+            table.writerows([*row, where] for row, where in zip(cells, machines, strict=True))
         print(path)
+
+
+def read(name: str, out: Path | None) -> list[dict[str, str]]:
+    """The rows that stand in `out/performance-NAME.csv`, if there is such a file."""
+    path = out / f"performance-{name}.csv" if out else None
+    if path is None or not path.is_file():
+        return []
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
 
 
 def parser(description: str) -> argparse.ArgumentParser:

@@ -5,7 +5,8 @@ python benchmarks/learning.py RUN... [--out docs/results]
 RUN are folders of runs (`eqprop train`) on the same wiring, initial weights and order: the fast
 schedule, and slower ones to compare it with. The label of a run is the name of its folder,
 NETWORK-SCHEDULE-seedN. Nothing is trained here: errors come from `metrics.jsonl`, seconds from
-`timing.jsonl`.
+`timing.jsonl`. Rows of other runs that stand in the file in `--out` stay there: a slow run need
+not be repeated to compare a new one with it.
 """
 
 from __future__ import annotations
@@ -41,7 +42,15 @@ def main() -> None:
     options = common.parser(__doc__ or "")
     options.add_argument("runs", nargs="+", type=Path, help="folders of finished runs")
     given = options.parse_args()
-    common.write("learning", [row for run in given.runs for row in rows_of(run)], given.out)
+    rows = [row for run in given.runs for row in rows_of(run)]
+    new = {run_of(row) for row in rows}
+    before = common.read("learning", given.out)
+    common.write("learning", [row for row in before if run_of(row) not in new] + rows, given.out)
+
+
+def run_of(row: dict) -> tuple[str, str, str]:
+    """Network, schedule and seed."""
+    return row["network"], row["schedule"], row["seed"]
 
 
 if __name__ == "__main__":

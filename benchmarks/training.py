@@ -1,6 +1,6 @@
 """What a batch, an epoch and a run cost, and how that grows.
 
-python benchmarks/training.py [--rounds 5] [--out docs/results]
+python benchmarks/training.py [--rounds 5] [--tables runs scaling parts] [--out docs/results]
 
 Everything that a batch costs in training is counted: inputs, both phases, corrections, update,
 particles, records. The schedule is a fixed 20 sweeps + 8 steps, so that the work is the same in
@@ -108,6 +108,33 @@ def scaling(rounds: int) -> list[dict]:
     return rows
 
 
+def parts(rounds: int) -> list[dict]:
+    """What a batch is made of: from the same epoch with twice the sweeps, and twice the steps."""
+    schedules = {"batch": (20, 8), "sweeps": (40, 8), "steps": (20, 16)}
+    tasks = {
+        (name, part): epoch_of(
+            name, 200, free=FIXED["free"] | {"steps": sweeps}, nudged={"steps": steps}
+        )
+        for name in ("layered", "rewired")
+        for part, (sweeps, steps) in schedules.items()
+    }
+    taken = common.interleaved(tasks, rounds)
+    rows = []
+    for name in ("layered", "rewired"):
+        batch, sweeps, steps = (1e3 / 200 * common.median(taken[name, p]) for p in schedules)
+        rest = batch - (sweeps - batch) - (steps - batch)
+        rows.append(
+            {
+                "network": name,
+                "ms per batch": batch,
+                "ms, 20 free sweeps": sweeps - batch,
+                "ms, 8 nudged steps": steps - batch,
+                "ms, all else": rest,
+            }
+        )
+    return rows
+
+
 def whole_runs() -> list[dict]:
     """Two runs of the command line per network, one after the other: peak memory, compile time."""
     rows = []
@@ -152,9 +179,15 @@ def _run(name: str, folder: str) -> dict:
 
 def main() -> None:
     options = common.parser(__doc__ or "")
+    tables = {
+        "runs": whole_runs,
+        "scaling": lambda: scaling(given.rounds),
+        "parts": lambda: parts(given.rounds),
+    }
+    options.add_argument("--tables", nargs="+", choices=tables, default=list(tables))
     given = options.parse_args()
-    common.write("runs", whole_runs(), given.out)
-    common.write("scaling", scaling(given.rounds), given.out)
+    for name in given.tables:
+        common.write(name, tables[name](), given.out)
 
 
 if __name__ == "__main__":

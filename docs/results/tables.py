@@ -12,6 +12,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from eqprop.experiments import collect, correlation, rules
+
 HERE = Path(__file__).parent
 
 
@@ -35,6 +39,117 @@ def percent(values: Sequence[float]) -> str:
     return f"{100 * mean:.2f} ({', '.join(f'{100 * value:.2f}' for value in values)})"
 
 
+def conditions(
+    rows: Sequence[Mapping[str, str]],
+    epoch: int | None = None,
+    reference: str = "",
+    show: Mapping[str, str] | Sequence[str] = (),
+) -> str:
+    """A row per condition: errors after an epoch, and what they differ by from a reference.
+
+    **Arguments:**
+
+    - `epoch`: the last common one if it is not given.
+    - `reference`: a condition; differences are paired by seed.
+    - `show`: conditions in the order of the table, or names to show them by; all if empty.
+    """
+    names = dict(show) if isinstance(show, Mapping) else {name: name for name in show}
+    names = names or {name: name for name in collect.conditions_of(rows)}
+    rows = [row for row in rows if row["condition"] in names]
+    ends = [max(int(row["epoch"]) for row in rows if row["condition"] == name) for name in names]
+    epoch = epoch or min(ends)
+    found: dict[str, dict[str, dict[str, float]]] = defaultdict(dict)
+    for row in rows:
+        if int(row["epoch"]) == epoch:
+            kinds = {kind: float(row[f"{kind}_error"]) for kind in ("training", "validation")}
+            found[row["condition"]][row["seed"]] = kinds
+    kinds, table = ("training", "validation"), []
+    for name, shown in names.items():
+        runs = found[name]
+        line = [shown, *(percent([run[kind] for run in runs.values()]) for kind in kinds)]
+        gap = np.mean([run["validation"] - run["training"] for run in runs.values()])
+        line.append(f"{100 * gap:+.2f}")
+        if reference:
+            base = found[reference]
+            for kind in kinds:
+                pairs = [runs[seed][kind] - base[seed][kind] for seed in runs if seed in base]
+                line.append("-" if name == reference else points(pairs))
+        table.append(line)
+    columns = ["", "training %", "validation %", "validation - training"]
+    if reference:
+        shown = names[reference]
+        columns += [f"training, against {shown}", f"validation, against {shown}"]
+    plural = "s" if epoch > 1 else ""
+    return f"After {epoch} epoch{plural}.\n\n" + lay_out(columns, table)
+
+
+def points(differences: Sequence[float]) -> str:
+    """Mean difference in points, with the 95 % interval of Student's t where there are several."""
+    mean, half = collect.mean_and_interval(differences)
+    return f"{100 * mean:+.2f}" + ("" if half is None else f" +- {100 * half:.2f}")
+
+
+def layers(rows: Sequence[Mapping[str, str]], show: Sequence[str] = (), size: str = "") -> str:
+    """A row per condition: size of updates per pair of adjacent layers, and their ratios.
+
+    **Arguments:**
+
+    - `show`: conditions in the order of the table; all if empty.
+    - `size`: of `collect.LAYER_COLUMNS`; late updates if it is not given.
+    """
+    size = size or "late_update"
+    wanted = list(show) or collect.conditions_of(rows)
+    speeds = collect.layer_speeds(rows, size)
+    adjacent = {
+        row["pair"]: None
+        for row in rows
+        if row["condition"] in wanted and np.subtract(*collect.layers_of(row["pair"])) == 1
+    }
+    pairs, table = sorted(adjacent, key=collect.layers_of), []
+    for name in wanted:
+        line = [name]
+        for pair in pairs:
+            sizes = [float(r[size]) for r in rows if (r["condition"], r["pair"]) == (name, pair)]
+            line.append(f"{np.exp(np.mean(np.log(sizes))):.2e}" if sizes else "-")
+        table.append([*line, *(f"{speeds[name][key]:.3g}" for key in collect.SPEEDS)])
+    names = ["{1} to {0}".format(*collect.layers_of(pair)) for pair in pairs]
+    return lay_out(["", *names, "output / input", "spread below"], table)
+
+
+def correlations(rows: Sequence[Mapping[str, str]]) -> str:
+    """Rank correlation of small-world measures with the training error."""
+    numbers = [{key: row[key] if key == "condition" else float(row[key]) for key in row}
+               for row in rows]  # fmt: skip
+    table = [
+        [
+            row["measure"],
+            row["ranks"],
+            f"{row['correlation']:+.2f}",
+            f"[{row['low']:+.2f}, {row['high']:+.2f}]",
+            str(row["wirings"]),
+        ]
+        for row in correlation.rank_correlations(numbers)
+    ]
+    return lay_out(["measure", "ranks", "correlation", "95 % interval", "wirings"], table)
+
+
+def differences(rows: Sequence[Mapping[str, str]]) -> str:
+    """Each rule against the paper's at the end of its budget."""
+    numbers = [dict(row) for row in rows]
+    table = []
+    for row in rules.paired_differences(numbers):
+        if row["rule"] == rules.BASELINE:
+            continue
+        interval = "-"
+        if row["low"] != "":
+            interval = f"[{100 * row['low']:+.2f}, {100 * row['high']:+.2f}]"
+        error = row["error"].replace("_", " ")
+        mean = f"{100 * row['mean']:+.2f}"
+        table.append([row["network"], row["rule"], error, mean, interval, str(row["seeds"])])
+    names = ["network", "rule", "error", "points", "95 % interval", "seeds"]
+    return lay_out(names, table)
+
+
 def errors(rows: Sequence[Mapping[str, str]]) -> str:
     """A row per epoch, a column per network; training and validation error."""
     found = defaultdict(list)
@@ -52,6 +167,26 @@ def errors(rows: Sequence[Mapping[str, str]]) -> str:
         ]
         parts.append(lay_out([f"{kind} error after epoch", *networks], table))
     return "\n".join(parts)
+
+
+def growth(rows: Sequence[Mapping[str, str]]) -> str:
+    """The file as it stands, and a straight line through the time of an epoch by examples."""
+    fits = []
+    for network in dict.fromkeys(row["case"].partition(",")[0] for row in rows):
+        chosen = [
+            row for row in rows
+            if row["grows"] == "examples" and row["case"].startswith(network)
+        ]  # fmt: skip
+        batches = np.array([float(row["batches"]) for row in chosen])
+        seconds = batches * [float(row["ms per batch"]) / 1e3 for row in chosen]
+        slope, start = np.polyfit(batches, seconds, 1)
+        explained = np.corrcoef(batches, seconds)[0, 1] ** 2
+        fits.append(
+            f"{network}: {1e3 * slope:.2f} ms for each batch and {start:+.2f} s, "
+            f"R^2 = {explained:.5f}"
+        )
+    line = "Straight lines through the seconds of an epoch against its batches: "
+    return plain(rows) + "\n" + line + "; ".join(fits) + ".\n"
 
 
 def plain(rows: Sequence[Mapping[str, str]]) -> str:
@@ -146,7 +281,18 @@ def times(runs: Mapping[tuple[str, str, str], Sequence[Mapping[str, str]]]) -> s
     )
 
 
-KINDS = {"errors": errors, "plain": plain, "learning": learning}
+KINDS = {
+    "conditions": conditions,
+    "correlations": correlations,
+    "differences": differences,
+    "errors": errors,
+    "growth": growth,
+    "layers": layers,
+    "learning": learning,
+    "plain": plain,
+}
+OPTIONS = ("epoch", "reference", "show", "size")
+"""Entries of tables.toml that a kind may take."""
 
 
 def pages() -> dict[str, str]:
@@ -161,14 +307,16 @@ def pages() -> dict[str, str]:
 
 def section(entry: Mapping[str, Any]) -> str:
     """A heading, where the numbers come from, what they say, and the table."""
-    rows = read(entry["csv"])
+    files = entry["csv"] if isinstance(entry["csv"], list) else [entry["csv"]]
+    rows = [row for name in files for row in read(name)]
     machine = entry.get("machine") or rows[0]["machine"]
+    options = {key: entry[key] for key in OPTIONS if key in entry}
     facts = [entry[key] for key in ("dataset", "schedule") if key in entry]
-    source = "; ".join([*facts, machine, f"[data]({entry['csv']})"])
+    source = "; ".join([*facts, machine, *(f"[data]({name})" for name in files)])
     parts = [f"## {entry['title']}\n", f"`{entry['command']}`\n", f"{source}.\n"]
     if "text" in entry:
         parts.append(entry["text"].strip() + "\n")
-    return "\n".join([*parts, KINDS[entry["kind"]](rows)])
+    return "\n".join([*parts, KINDS[entry["kind"]](rows, **options)])
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import pytest
 
 from eqprop.cli import run
 from eqprop.experiments.catalogue import DRAWINGS, EXPERIMENTS
-from eqprop.experiments.collect import layer_speeds
+from eqprop.experiments.collect import layer_rows, layer_speeds
 from eqprop.experiments.config import RunConfig, build
 from eqprop.experiments.drawings import DRAW
 
@@ -48,6 +48,7 @@ def test_figure3_smoke_leaves_every_record(tmp_path, capsys):
         (["reproduce", "figure33"], 2, "Did you mean 'figure3'?"),
         (["reproduce", "figure3", "--preset", "qick"], 2, "Did you mean 'quick'?"),
         (["reproduce", "figure3", "--dataset", "mnits"], 2, "'mnits'"),
+        (["reproduce", "figure3", "--only", "rewird"], 2, "Did you mean 'rewired'?"),
         (["train", "missing.toml"], 2, "`config` must be a readable TOML file"),
         (["evaluate", "nowhere"], 5, "`run` must be the folder of a run"),
         (["config", "--set", "seeed=1"], 2, "Did you mean `seed`?"),
@@ -98,15 +99,29 @@ def test_every_experiment_has_valid_settings_at_every_preset():
     assert len(EXPERIMENTS["figure5"].conditions("paper")) >= 16
 
 
+def test_only_some_conditions_are_wanted():
+    cells = EXPERIMENTS["figure3"].cells("smoke", [0, 3], only=["rewired", "layered"])
+    assert [cell.name for cell in cells] == [
+        "layered-seed0", "rewired-seed0", "layered-seed3", "rewired-seed3",
+    ]  # fmt: skip
+
+
 def test_layer_speeds_are_ratios_of_late_updates():
     rows = [
-        {"condition": "a", "batch": batch, "pair": pair, "update": size}
+        {"condition": "a", "seed": 0, "batch": batch, "pair": pair, "update": size}
+        | {"correction": 2 * size if pair == "1-0" else size}
         for batch in range(8)
         for pair, size in (("1-0", 1.0), ("2-1", 4.0 if batch > 4 else 99.0), ("3-2", 100.0))
     ]
-    rows.append({"condition": "a", "batch": 7, "pair": "3-0", "update": 1e9})  # a skip
-    found = layer_speeds(rows)["a"]
+    skip = {"condition": "a", "seed": 0, "batch": 7, "pair": "3-0"}
+    rows.append(skip | {"update": 1e9, "correction": 1e9})
+    layers = layer_rows(rows)
+    found = layer_speeds(layers)["a"]
     assert found["output_to_input"] == pytest.approx(100) and found["spread"] == pytest.approx(4)
+    before = layer_speeds(layers, "late_correction")["a"]
+    assert before["output_to_input"] == pytest.approx(50)
+    # Over all records, the early ones among them.
+    assert layers[1]["pair"] == "2-1" and layers[1]["update"] == pytest.approx((5 * 99 + 12) / 8)
 
 
 @pytest.mark.parametrize("figure", DRAWINGS)

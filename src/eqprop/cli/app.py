@@ -57,6 +57,10 @@ def reproduce(
     epochs: Annotated[int | None, Parameter(help="Instead of the preset's.")] = None,
     dataset: Annotated[str | None, Parameter(help="Instead of the preset's.")] = None,
     variant: Annotated[str | None, Parameter(help="journal, for figure3; see --list.")] = None,
+    only: Annotated[
+        list[str] | None,
+        Parameter(negative="", help="Only this condition of the figure. Can be repeated."),
+    ] = None,
     set_: Override = None,
     deterministic: Deterministic = False,
     data_dir: DataDir = None,
@@ -94,6 +98,7 @@ def reproduce(
         None if seeds is None else range(seeds),
         epochs=epochs,
         dataset=dataset,
+        only=only or (),
         overrides=_overrides(set_, deterministic),
     )
     here = _trains_here(workers, scheduler)

@@ -70,7 +70,8 @@ def _sections(
     sweep: Sweep, configs: dict[Cell, RunConfig], is_figure: bool
 ) -> dict[str, list[str]]:
     epochs, updates = collect.epoch_rows(sweep), collect.update_rows(sweep)
-    columns, rows = reproduce.table_of(sweep, epochs, collect.layer_speeds(updates))
+    speeds = collect.layer_speeds(collect.layer_rows(updates))
+    columns, rows = reproduce.table_of(sweep, epochs, speeds)
     caption = reproduce.caption(sweep)
     about = [html.paragraph(html.EXPLANATION)]
     if is_figure and sweep.figure in EXPERIMENTS:

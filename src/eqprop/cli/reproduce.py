@@ -112,13 +112,15 @@ def finish(
 def draw(sweep: Sweep) -> None:
     """Figure, CSV, caption and table from the records of the cells that are finished."""
     epochs, updates = collect.epoch_rows(sweep), collect.update_rows(sweep)
+    layers = collect.layer_rows(updates)
     stem = sweep.path / sweep.figure
     collect.write_rows(epochs, collect.EPOCH_COLUMNS, stem.with_suffix(".csv"))
     collect.write_rows(updates, collect.UPDATE_COLUMNS, Path(f"{stem}-updates.csv"))
+    collect.write_rows(layers, collect.LAYER_COLUMNS, Path(f"{stem}-layers.csv"))
     text = caption(sweep)
     RunFolder(sweep.path).write_text("caption.txt", text + "\n")
     draw_into(stem, sweep, epochs, updates, text)
-    columns, rows = table_of(sweep, epochs, collect.layer_speeds(updates))
+    columns, rows = table_of(sweep, epochs, collect.layer_speeds(layers))
     table = Table(title="Error", caption=text, caption_justify="left")
     table.add_column(columns[0], no_wrap=True)
     for title in columns[1:]:

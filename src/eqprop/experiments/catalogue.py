@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from eqprop.experiments.ablations import ADDED, ERRATA, INITIALISATION, PARTICLES, SIGN
+from eqprop.experiments.baseline import BASELINE
 from eqprop.experiments.controls import CONTROLS
 from eqprop.experiments.experiment import Experiment
 from eqprop.experiments.figure3 import FIGURE3
@@ -32,6 +33,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         SIGN,
         INITIALISATION,
         CONTROLS,
+        BASELINE,
         ERRATA,
         RULES,
     )

@@ -101,6 +101,21 @@ def by_seed(rows: Sequence[Row], condition: str) -> list[list[Row]]:
     return [[row for row in chosen if row["seed"] == seed] for seed in seeds]
 
 
+def mean_and_interval(values: Sequence[float]) -> tuple[float, float | None]:
+    """Mean, and half the length of its 95 % interval by Student's t; None for a single value.
+
+    >>> mean, half = mean_and_interval([1.0, 2.0, 3.0])
+    >>> print(f"{mean:.2f} {half:.2f}")
+    2.00 2.48
+    """
+    from scipy.special import stdtrit  # here, since the command line starts without SciPy
+
+    mean, count = float(np.mean(values)), len(values)
+    if count < 2:
+        return mean, None
+    return mean, float(stdtrit(count - 1, 0.975) * np.std(values, ddof=1) / count**0.5)
+
+
 def measure_of(rows: Sequence[Row]) -> tuple[str, int]:
     """What tells how well runs do, and by what it is multiplied for a reader.
 
@@ -109,32 +124,62 @@ def measure_of(rows: Sequence[Row]) -> tuple[str, int]:
     return ("error", 100) if any(row["training_error"] for row in rows) else ("cost", 1)
 
 
+LAYER_COLUMNS = ("condition", "seed", "pair", "update", "late_update", "late_correction")
+
+
+def layer_rows(updates: Sequence[Row]) -> list[dict[str, Any]]:
+    """What `update_rows` come to: a row per run and pair of layers.
+
+    `update` is the mean over all records; `late_update` and `late_correction`, before the
+    learning rate, are geometric means over the last quarter of them.
+    """
+    rows = []
+    for condition in conditions_of(updates):
+        for run in by_seed(updates, condition):
+            late = np.quantile([row["batch"] for row in run], 0.75)
+            for pair in dict.fromkeys(row["pair"] for row in run):
+                chosen = [row for row in run if row["pair"] == pair]
+                last = [row for row in chosen if row["batch"] >= late]
+                label = {"condition": condition, "seed": run[0]["seed"], "pair": pair}
+                sizes = {
+                    "update": float(np.mean([row["update"] for row in chosen])),
+                    "late_update": _geometric([row["update"] for row in last]),
+                    "late_correction": _geometric([row["correction"] for row in last]),
+                }
+                rows.append(label | sizes)
+    return rows
+
+
+def _geometric(values: Sequence[float]) -> float:
+    """Geometric mean of those that are not zero; zero if none is."""
+    positive = [value for value in values if value > 0]
+    return float(np.exp(np.mean(np.log(positive)))) if positive else 0.0
+
+
 SPEEDS = ("output_to_input", "spread")
 """What `layer_speeds` tells."""
 
 
-def layer_speeds(rows: Sequence[Row], size: str = "update") -> dict[str, dict[str, float]]:
-    """How unevenly the layers of each condition learn, over the last quarter of the records.
+def layer_speeds(rows: Sequence[Row], size: str = "late_update") -> dict[str, dict[str, float]]:
+    """How unevenly the layers of each condition learn at the end of its runs.
 
     **Arguments:**
 
-    - `rows`: of `update_rows`.
-    - `size`: `update`, or `correction` for what it is before the learning rate.
+    - `rows`: of `layer_rows`.
+    - `size`: `late_update`, or `late_correction` for what it is before the learning rate.
 
     **Returns:** by condition, `output_to_input`: size of the last pair of adjacent layers over
     that of the first; `spread`: the largest over the smallest of the pairs below the output.
-    Geometric means over batches and seeds.
+    Geometric means over seeds.
     """
     found = {}
     for condition in conditions_of(rows):
-        chosen = [row for row in rows if row["condition"] == condition]
-        late = np.quantile([row["batch"] for row in chosen], 0.75)
         sizes: dict[int, list[float]] = {}
-        for row in chosen:
+        for row in rows:
             post, pre = layers_of(row["pair"])
-            if post - pre == 1 and row["batch"] >= late and float(row[size]) > 0:
-                sizes.setdefault(post, []).append(np.log(float(row[size])))
-        means = [float(np.exp(np.mean(sizes[post]))) for post in sorted(sizes)]
+            if row["condition"] == condition and post - pre == 1 and float(row[size]) > 0:
+                sizes.setdefault(post, []).append(float(row[size]))
+        means = [_geometric(sizes[post]) for post in sorted(sizes)]
         below = means[:-1] or means
         found[condition] = {
             "output_to_input": means[-1] / means[0],

@@ -46,6 +46,7 @@ class Experiment:
         *,
         epochs: int | None = None,
         dataset: str | None = None,
+        only: Sequence[str] = (),
         overrides: Sequence[str] = (),
     ) -> dict[Cell, RunConfig]:
         """The configuration of every run, condition by condition within a seed.
@@ -54,15 +55,23 @@ class Experiment:
 
         - `preset`: of `presets`.
         - `epochs`, `dataset`: instead of the preset's.
+        - `only`: names of the conditions that are wanted; none means all.
         - `overrides`: further settings, `section.key=value`, for every run.
 
-        **Raises:** `ConfigError` for a preset that does not exist, and for what does not fit.
+        **Raises:** `ConfigError` for a preset or condition that does not exist, and for what
+        does not fit.
         """
         if preset not in self.presets:
             raise ConfigError(unknown_name("preset", preset, self.presets))
+        conditions = self.conditions(preset)
+        for name in only:
+            if name not in conditions:
+                raise ConfigError(unknown_name("condition", name, conditions))
         cells = {}
         for seed in range(self.seeds) if seeds is None else seeds:
-            for condition, changes in self.conditions(preset).items():
+            for condition, changes in conditions.items():
+                if only and condition not in only:
+                    continue
                 name = f"{condition}-seed{seed}"
                 values = merged(self.presets[preset], changes)
                 values |= {"name": name, "seed": seed}

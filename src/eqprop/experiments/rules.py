@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-from scipy import stats
-
+from eqprop.experiments.collect import mean_and_interval
 from eqprop.experiments.experiment import (
     PAPER,
     QUICK,
@@ -19,8 +17,6 @@ from eqprop.experiments.experiment import (
     short,
 )
 from eqprop.experiments.figure3 import CONNECTIONS, SIZES
-from eqprop.topology import Wires, layered, with_intralayer
-from eqprop.topology.work import two_phases
 
 BASELINE = "random-sign"
 """The paper's rule, which the others are compared with."""
@@ -54,6 +50,10 @@ _EXAMPLES = {"smoke": 600, "quick": 4_000, "paper": 50_000}
 
 def budget(preset: str, network: str) -> float:
     """Multiply-adds of two epochs of the paper's rule."""
+    # Here, so that the other experiments start without SciPy.
+    from eqprop.topology import Wires, layered, with_intralayer
+    from eqprop.topology.work import two_phases
+
     topology = layered(SMOKE["topology"]["layer_sizes"] if preset == "smoke" else SIZES)
     if network == "rewired":
         # Replacement keeps the number of connections; where they start differs a little by seed.
@@ -99,18 +99,15 @@ def paired_differences(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]
     for network, rule in dict.fromkeys((n, r) for n, r, _ in last):
         seeds = [seed for n, r, seed in last if (n, r) == (network, rule)]
         for kind in ("training_error", "validation_error"):
-            apart = np.array(
-                [
-                    float(last[network, rule, seed][kind])
-                    - float(last[network, BASELINE, seed][kind])
-                    for seed in seeds
-                    if (network, BASELINE, seed) in last
-                ]
-            )
+            apart = [
+                float(last[network, rule, seed][kind]) - float(last[network, BASELINE, seed][kind])
+                for seed in seeds
+                if (network, BASELINE, seed) in last
+            ]
+            mean, half = mean_and_interval(apart)
             entry = {"network": network, "rule": rule, "error": kind, "seeds": len(apart)}
-            entry |= {"mean": float(apart.mean()), "low": "", "high": ""}
-            if len(apart) > 1:
-                reach = stats.t.ppf(0.975, len(apart) - 1) * apart.std(ddof=1) / len(apart) ** 0.5
-                entry |= {"low": entry["mean"] - float(reach), "high": entry["mean"] + float(reach)}
+            entry |= {"mean": mean, "low": "", "high": ""}
+            if half is not None:
+                entry |= {"low": mean - half, "high": mean + half}
             found.append(entry)
     return found

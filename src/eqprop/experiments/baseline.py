@@ -1,0 +1,34 @@
+"""Section 4.1: backpropagation on the networks of figure 3."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from eqprop.experiments.experiment import PAPER, QUICK, SMOKE, Experiment, Settings, merged, short
+from eqprop.experiments.figure3 import networks
+
+
+def _methods(preset: str) -> dict[str, Settings]:
+    """Each network by either method, and the rewired one by both without intralayer connections.
+
+    Backpropagation reads a network forwards, which connections inside a layer do not allow.
+    """
+    backwards: dict[str, Any] = {"learning": {"rule": "backpropagation"}}
+    acyclic: dict[str, Any] = {"topology": {"drop_intralayer": True}}
+    found: dict[str, Settings] = {}
+    for name, settings in networks(preset).items():
+        found[name] = settings
+        if name == "rewired":
+            settings = merged(settings, acyclic)
+            name = "rewired-without-intralayer"
+            found[name] = settings
+        found[f"{name}-backpropagation"] = merged(settings, backwards)
+    return found
+
+
+BASELINE = Experiment(
+    name="baseline",
+    about="equilibrium propagation against backpropagation on the same networks",
+    presets={"smoke": SMOKE, "quick": short(QUICK, 5), "paper": short(PAPER, 10)},
+    conditions=_methods,
+)
