@@ -6,6 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 
 import eqprop
 
@@ -60,3 +61,25 @@ def blocks(gradient):
 def flat(gradient):
     """A gradient as one vector."""
     return np.concatenate([v.ravel() for v in blocks(gradient).values()])
+
+
+BRIEF_FREE = eqprop.Phase(eqprop.BlockCoordinateDescent(), eqprop.FixedSteps(6))
+BRIEF_NUDGED = eqprop.Phase(eqprop.Euler(0.5, nudging_step="split"), eqprop.FixedSteps(4))
+BRIEF_RULE = eqprop.EquilibriumPropagation(eqprop.RandomSign(0.7), BRIEF_FREE, BRIEF_NUDGED)
+"""A few steps each, so that training is quick to repeat by hand."""
+
+
+def rewired_problem(examples=23):
+    """A small rewired network and examples for it."""
+    base = eqprop.with_intralayer(eqprop.layered([12, 10, 9, 4]))
+    network = eqprop.Network.initialize(eqprop.rewire(base, n=40, seed=0), seed=0)
+    rng = np.random.default_rng(0)
+    x, labels = rng.random((examples, 12)), rng.integers(4, size=examples)
+    return network, eqprop.Examples.of(network, x, labels)
+
+
+def trainer_for(network, examples, **settings):
+    """Batches of five; momentum unless an optimiser is given."""
+    rates = eqprop.learning_rates(network, 0.05)
+    optimizer = settings.pop("optimizer", optax.sgd(1.0, momentum=0.5))
+    return eqprop.Trainer(examples, optimizer, rates, 5, jax.random.key(3), **settings)

@@ -10,31 +10,15 @@ import pytest
 
 import eqprop
 from eqprop.training import Layout
+from problems import BRIEF_RULE, rewired_problem, trainer_for
 
-FREE = eqprop.Phase(eqprop.BlockCoordinateDescent(), eqprop.FixedSteps(6))
-NUDGED = eqprop.Phase(eqprop.Euler(0.5, nudging_step="split"), eqprop.FixedSteps(4))
-RULE = eqprop.EquilibriumPropagation(eqprop.RandomSign(0.7), FREE, NUDGED)
 EVALUATION = eqprop.Phase(eqprop.BlockCoordinateDescent(), eqprop.Residual(1e-4, 300))
-
-
-def problem(examples=23):
-    base = eqprop.with_intralayer(eqprop.layered([12, 10, 9, 4]))
-    network = eqprop.Network.initialize(eqprop.rewire(base, n=40, seed=0), seed=0)
-    rng = np.random.default_rng(0)
-    x, labels = rng.random((examples, 12)), rng.integers(4, size=examples)
-    return network, eqprop.Examples.of(network, x, labels)
-
-
-def trainer_for(network, examples, **settings):
-    rates = eqprop.learning_rates(network, 0.05)
-    optimizer = settings.pop("optimizer", optax.sgd(1.0, momentum=0.5))
-    return eqprop.Trainer(examples, optimizer, rates, 5, jax.random.key(3), **settings)
 
 
 def run(trainer, network, epochs=2):
     state, logs = trainer.start(network), []
     for epoch in range(epochs):
-        for chunk in trainer.epoch(state, RULE, epoch):
+        for chunk in trainer.epoch(state, BRIEF_RULE, epoch):
             state = chunk.state
             logs.append(chunk.log)
     return state, logs
@@ -42,7 +26,7 @@ def run(trainer, network, epochs=2):
 
 @pytest.mark.parametrize("shuffle_seed", [None, 4])
 def test_compiled_training_is_the_plain_loop(shuffle_seed):
-    network, examples = problem()
+    network, examples = rewired_problem()
     trainer = trainer_for(
         network, examples, shuffle_seed=shuffle_seed, chunk_batches=3, record_every=2
     )
@@ -56,7 +40,7 @@ def test_compiled_training_is_the_plain_loop(shuffle_seed):
         for row in Layout(23, 5).table(epoch=epoch, shuffle_seed=shuffle_seed)[:, 0]:
             index = row[row < 23]
             key = jax.random.fold_in(trainer.key, seen)
-            found = RULE.estimate(
+            found = BRIEF_RULE.estimate(
                 plain, examples.x[index], examples.target[index], jnp.asarray(particles[index]), key
             )
             particles[index] = found.free_states
@@ -79,11 +63,11 @@ def test_compiled_training_is_the_plain_loop(shuffle_seed):
 
 
 def test_recorded_sizes_are_root_mean_squares_over_existing_connections():
-    network, examples = problem()
+    network, examples = rewired_problem()
     trainer = trainer_for(network, examples, optimizer=optax.sgd(1.0), record_every=1)
     state, logs = run(trainer, network, epochs=1)
     table = Layout(23, 5).table()[:, 0]
-    found = RULE.estimate(
+    found = BRIEF_RULE.estimate(
         network,
         examples.x[table[0]],
         examples.target[table[0]],
@@ -102,7 +86,7 @@ def test_recorded_sizes_are_root_mean_squares_over_existing_connections():
 
 
 def test_chunks_cut_a_run_without_changing_it():
-    network, examples = problem()
+    network, examples = rewired_problem()
     ends = [
         run(trainer_for(network, examples, chunk_batches=length), network)[0]
         for length in (1, 2, 250)
@@ -114,13 +98,13 @@ def test_chunks_cut_a_run_without_changing_it():
 
 
 def test_without_particles_every_free_phase_starts_cold():
-    network, examples = problem()
+    network, examples = rewired_problem()
     state, _ = run(trainer_for(network, examples, persistent=False), network)
     assert not np.asarray(state.particles).any()
 
 
 def test_evaluation_does_not_depend_on_the_batches():
-    network, examples = problem()
+    network, examples = rewired_problem()
     found = [eqprop.evaluate(network, examples, EVALUATION, batch_size=n) for n in (4, 23)]
     np.testing.assert_allclose(found[0].outputs, found[1].outputs, atol=2e-3)
     wrong = np.argmax(found[1].outputs, 1) != np.argmax(examples.target, 1)
@@ -131,7 +115,7 @@ def test_evaluation_does_not_depend_on_the_batches():
 
 
 def test_kept_states_start_where_the_last_look_ended():
-    network, examples = problem()
+    network, examples = rewired_problem()
     blank = network.cold_state(23)
     first = eqprop.evaluate(network, examples, EVALUATION, states=blank, batch_size=5)
     second = eqprop.evaluate(network, examples, EVALUATION, states=first.states, batch_size=5)
@@ -151,19 +135,19 @@ def test_kept_states_start_where_the_last_look_ended():
     ],
 )
 def test_examples_that_do_not_fit_are_named(x, target, message):
-    network, _ = problem()
+    network, _ = rewired_problem()
     with pytest.raises(eqprop.DataError, match=message):
         eqprop.Examples.of(network, x, np.asarray(target))
 
 
 def test_compiling_trains_nothing():
-    network, examples = problem()
+    network, examples = rewired_problem()
     trainer = trainer_for(network, examples, chunk_batches=3)
     plain = run(trainer_for(network, examples, chunk_batches=3), network)[0]
-    state = trainer.compile(trainer.start(network), RULE)
+    state = trainer.compile(trainer.start(network), BRIEF_RULE)
     assert int(state.batches_seen) == 0 and not np.asarray(state.particles).any()
     for epoch in range(2):
-        for chunk in trainer.epoch(state, RULE, epoch):
+        for chunk in trainer.epoch(state, BRIEF_RULE, epoch):
             state = chunk.state
     for got, wanted in zip(jax.tree.leaves(state), jax.tree.leaves(plain), strict=True):
         assert np.array_equal(got, wanted)

@@ -8,8 +8,9 @@ from eqprop.training.examples import Examples, inputs, one_hot
 from eqprop.training.logs import BatchLog, PhaseLog
 from eqprop.training.model import Model, default_rule, evaluation_phase
 from eqprop.training.probe import Probe, probe
+from eqprop.training.together import Together
 from eqprop.training.train import Fixed, TrainState, train_chunk
-from eqprop.training.trainer import Chunk, Trainer
+from eqprop.training.trainer import Chunk, Stretch, Trainer
 
 __all__ = [
     "BatchLog",
@@ -21,6 +22,8 @@ __all__ = [
     "Model",
     "PhaseLog",
     "Probe",
+    "Stretch",
+    "Together",
     "TrainState",
     "Trainer",
     "default_rule",

@@ -159,16 +159,7 @@ def train_chunk(
     def run(arrays, table, examples, particles):
         fixed, rest = eqx.combine(arrays, other)
         state = dataclasses.replace(rest, particles=particles)
-
-        def body(row, carry):
-            state, log = carry
-            state, entry = _train_batch(fixed, state, examples, table[row], optimizer, persistent)
-            return state, jax.tree.map(lambda rows, new: rows.at[row].set(new), log, entry)
-
-        log = BatchLog.empty(state.network, len(table))
-        state, log = lax.fori_loop(0, fixed.num_batches, body, (state, log))
-        rest = eqx.tree_at(lambda state: state.particles, state, None)
-        return eqx.filter(rest, eqx.is_array), state.particles, log
+        return _train_batches(fixed, state, examples, table, optimizer, persistent)
 
     changed, particles, log = jax.shard_map(
         run,
@@ -179,6 +170,74 @@ def train_chunk(
     )(arrays, table, examples, state.particles)
     rest = eqx.combine(changed, other[1])
     return dataclasses.replace(rest, particles=particles), log
+
+
+@eqx.filter_jit(donate="all-except-first")
+def train_chunks_together(
+    kept: tuple[Fixed, tuple[Network, Array, Array], Examples, Array],
+    state: TrainState,
+    optimizer: optax.GradientTransformation,
+    persistent: bool,
+    mesh: Mesh,
+) -> tuple[TrainState, BatchLog]:
+    """`train_chunk` for several runs of one shape, each on its own table of batches.
+
+    **Arguments:**
+
+    - `kept`: what is not donated: a `Fixed` whose `rule`, `num_batches` and `record_every` all
+      runs share; `rates`, `key` and `max_weight` of each run `[runs, ...]`; the `Examples`,
+      dealt to shards; the tables `[runs, batches, shards, batch / shards]`.
+    - `state`: of all runs, `[runs, ...]`; is donated.
+
+    **Returns:** state and records of all runs, `[runs, ...]`.
+    """
+    shared, own, examples, tables = kept
+    by_shard, whole = PartitionSpec(None, SHARDS), PartitionSpec()
+    shared = eqx.tree_at(lambda f: (f.rates, f.key, f.max_weight), shared, (None, None, None))
+    rest = eqx.tree_at(lambda state: state.particles, state, None)
+    arrays, other = eqx.partition((shared, own, rest), eqx.is_array)
+
+    def run(arrays, tables, examples, particles):
+        shared = eqx.combine(arrays[0], other[0])
+
+        def one(arrays, table, particles):
+            (rates, key, max_weight), rest = eqx.combine(arrays, other[1:])
+            fixed = dataclasses.replace(shared, rates=rates, key=key, max_weight=max_weight)
+            state = dataclasses.replace(rest, particles=particles)
+            return _train_batches(fixed, state, examples, table, optimizer, persistent)
+
+        return jax.vmap(one)(arrays[1:], tables, particles)
+
+    changed, particles, log = jax.shard_map(
+        run,
+        mesh=mesh,
+        in_specs=(whole, PartitionSpec(None, None, SHARDS), PartitionSpec(SHARDS), by_shard),
+        out_specs=(whole, by_shard, whole),
+        check_vma=False,
+    )(arrays, tables, examples, state.particles)
+    rest = eqx.combine(changed, other[2])
+    return dataclasses.replace(rest, particles=particles), log
+
+
+def _train_batches(
+    fixed: Fixed,
+    state: TrainState,
+    examples: Examples,
+    table: Array,
+    optimizer: optax.GradientTransformation,
+    persistent: bool,
+) -> tuple[Any, Array, BatchLog]:
+    """The batches of a table; the arrays of the state but particles, particles, and records."""
+
+    def body(row, carry):
+        state, log = carry
+        state, entry = _train_batch(fixed, state, examples, table[row], optimizer, persistent)
+        return state, jax.tree.map(lambda rows, new: rows.at[row].set(new), log, entry)
+
+    log = BatchLog.empty(state.network, len(table))
+    state, log = lax.fori_loop(0, fixed.num_batches, body, (state, log))
+    rest = eqx.tree_at(lambda state: state.particles, state, None)
+    return eqx.filter(rest, eqx.is_array), state.particles, log
 
 
 def _train_batch(

@@ -42,6 +42,19 @@ class Chunk:
 
 
 @dataclasses.dataclass(frozen=True)
+class Stretch:
+    """A part of an epoch, before it is run.
+
+    **Attributes:** `table` of slots `[batches, shards, batch / shards]` (`Layout.table`), of
+    whose rows the first `used` are; `done`, batches of the epoch after it.
+    """
+
+    table: np.ndarray
+    used: int
+    done: int
+
+
+@dataclasses.dataclass(frozen=True)
 class Trainer:
     """Trains for one epoch after the other; holds all that training does not change.
 
@@ -95,9 +108,8 @@ class Trainer:
         return mesh
 
     @functools.cached_property
-    def _on_devices(self) -> tuple[Examples, Network]:
-        dealt = jax.tree.map(self.layout.deal, self.examples)
-        return deal_out(dealt, self.mesh), replicate(self.rates, self.mesh)
+    def _rates_on_devices(self) -> Network:
+        return replicate(self.rates, self.mesh)
 
     def start(self, network: Network) -> TrainState:
         """The state before the first update."""
@@ -126,7 +138,7 @@ class Trainer:
         **Returns:** the same state; the one given is donated.
         """
         rule.check(state.network)
-        return self._run(state, rule, self.layout.table()[:0])[0]
+        return self._run(state, rule, Stretch(self._padded(self.layout.table()[:0]), 0, 0))[0]
 
     def epoch(
         self, state: TrainState, rule: AbstractLearningRule, epoch: int, *, first_batch: int = 0
@@ -140,35 +152,52 @@ class Trainer:
         - `first_batch`: where to begin in the epoch, a multiple of `chunk_batches`.
         """
         rule.check(state.network)
-        table = self.layout.table(epoch=epoch, shuffle_seed=self.shuffle_seed)
-        total = len(table)
-        length = min(self.chunk_batches, total)
-        for begin in range(first_batch, total, length):
-            rows = table[begin : begin + length]
-            state, log = self._run(state, rule, rows)
-            ran = slice(len(rows))
-            log = jax.tree.map(lambda leaf, ran=ran: np.asarray(leaf)[ran], log)
-            yield Chunk(state, log, begin + len(rows), total)
+        for stretch in self.stretches(epoch, first_batch):
+            state, log = self._run(state, rule, stretch)
+            log = jax.tree.map(lambda leaf, used=stretch.used: np.asarray(leaf)[:used], log)
+            yield Chunk(state, log, stretch.done, self.layout.batches)
 
-    def _run(
-        self, state: TrainState, rule: AbstractLearningRule, rows: np.ndarray
-    ) -> tuple[TrainState, BatchLog]:
-        """Trains on rows of the table, at most a chunk of them."""
-        examples, rates = self._on_devices
-        # Always the same shape, so that every chunk runs the same program.
-        length = min(self.chunk_batches, self.layout.batches)
-        padded = np.full((length, *rows.shape[1:]), self.layout.slots, np.int32)
+    def stretches(self, epoch: int, first_batch: int = 0) -> Iterator[Stretch]:
+        """The chunks into which an epoch is cut."""
+        table = self.layout.table(epoch=epoch, shuffle_seed=self.shuffle_seed)
+        for begin in range(first_batch, len(table), self._length):
+            rows = table[begin : begin + self._length]
+            yield Stretch(self._padded(rows), len(rows), begin + len(rows))
+
+    @property
+    def _length(self) -> int:
+        return min(self.chunk_batches, self.layout.batches)
+
+    def _padded(self, rows: np.ndarray) -> np.ndarray:
+        """Always the same shape, so that every chunk runs the same program."""
+        shape = (self._length, self.layout.shards, self.batch_size // self.layout.shards)
+        padded = np.full(shape, self.layout.slots, np.int32)
         padded[: len(rows)] = rows
-        fixed = Fixed(
+        return padded
+
+    def fixed(self, rule: AbstractLearningRule, used: int) -> Fixed:
+        """What a chunk of so many batches reads."""
+        return Fixed(
             rule,
-            rates,
+            self._rates_on_devices,
             jax.random.key_data(self.key),
-            jnp.int32(len(rows)),
+            jnp.int32(used),
             jnp.int32(self.record_every),
             jnp.asarray(self.max_weight, jnp.float32),
         )
+
+    @functools.cached_property
+    def dealt_examples(self) -> Examples:
+        """The examples, each shard's on its device."""
+        return deal_out(jax.tree.map(self.layout.deal, self.examples), self.mesh)
+
+    def _run(
+        self, state: TrainState, rule: AbstractLearningRule, stretch: Stretch
+    ) -> tuple[TrainState, BatchLog]:
+        """Trains on a stretch of an epoch."""
+        fixed = replicate(self.fixed(rule, stretch.used), self.mesh)
         return train_chunk(
-            (replicate(fixed, self.mesh), examples, jnp.asarray(padded)),
+            (fixed, self.dealt_examples, jnp.asarray(stretch.table)),
             state,
             self.optimizer,
             self.persistent,
