@@ -29,7 +29,7 @@ def test_a_run_audits_itself_every_few_epochs(run):
     assert [entry["epoch"] for entry in found] == [2, 4]
     for entry in found:
         assert entry["examples"] == 7 and 0 <= entry["with_gradient"] <= 1
-        assert entry["beta"] == 1 and entry["effective_beta"] is None, "a hard clamp"
+        assert entry["betas"] == [1, -1] and entry["effective_betas"] == [None, -0.5]
         assert {part["name"] for part in entry["kinds"]} == {
             "interlayer", "intralayer", "skip", "biases",
         }  # fmt: skip
@@ -43,10 +43,11 @@ def test_the_command_prints_and_writes(run, tmp_path, capsys):
     shown = capsys.readouterr().out
     assert "cosine" in shown and "1-1" in shown and "clamps the outputs hard" in shown
     record = json.loads((tmp_path / "audit.json").read_text())
-    assert record["examples"] == 12 and len(record["response"]) == 20
     with open(tmp_path / "audit.csv") as file:
         names = [row["name"] for row in csv.DictReader(file)]
-    assert names[-5:] == ["interlayer", "skip", "intralayer", "biases", "all"] or "all" in names
+    assert record["examples"] == 12 and len(record["response"]) == 20 * len(names)
+    assert set(names[:-5]) >= {"1-0", "1-1", "3-0"}
+    assert sorted(names[-5:]) == ["all", "biases", "interlayer", "intralayer", "skip"]
     assert (tmp_path / "audit.png").stat().st_size > 10_000
 
 

@@ -12,6 +12,7 @@ from eqprop.experiments.catalogue import DRAWINGS, EXPERIMENTS
 from eqprop.experiments.collect import layer_rows, layer_speeds
 from eqprop.experiments.config import RunConfig, build
 from eqprop.experiments.drawings import DRAW
+from eqprop.experiments.wiring import build_topology
 
 
 def test_figure3_smoke_leaves_every_record(tmp_path, capsys):
@@ -138,3 +139,19 @@ def test_list_names_everything(capsys):
     shown = capsys.readouterr().out
     assert all(name in shown for name in (*EXPERIMENTS, *DRAWINGS))
     assert set(DRAW) == set(DRAWINGS)
+
+
+def test_controls_have_what_their_names_say():
+    cells = EXPERIMENTS["controls"].cells("paper", [0])
+    counts = {
+        cell.condition: build_topology(config).accounting()
+        for cell, config in cells.items()
+        if cell.condition.startswith("5x100")
+    }
+    layered, rewired = counts["5x100-layered"], counts["5x100-rewired"]
+    bare = counts["5x100-skips-without-intralayer"]
+    assert bare.intralayer == 0 and bare.total == layered.total
+    assert bare.skip == pytest.approx(rewired.skip, rel=0.05) and bare.skip > 9_000
+    assert counts["5x100-intralayer-only"].skip == 0
+    assert counts["5x100-no-skip-from-input"].skips_from_input == 0
+    assert rewired.skips_from_input > 0.6

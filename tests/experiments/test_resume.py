@@ -345,3 +345,24 @@ def test_a_folder_that_became_read_only(tmp_path, policy):
     if policy == "continue":  # it went on to the end, where the results could not be written
         assert any("not saved, going on" in text for text in said if text)
     resume(tmp_path / "small")
+
+
+def test_resume_after_a_stop_at_any_point_of_a_run_with_a_budget(tmp_path):
+    """A budget that ends in the middle of an epoch: that epoch is evaluated and written once."""
+    whole = train(settings(), tmp_path / "unlimited").epochs()
+    spent = [entry["multiply_adds"] for entry in whole]
+    config = settings(training={"budget": (spent[0] + spent[1]) / 2})
+    wanted = files_of(train(config, tmp_path / "whole"))
+    lines = [json.loads(line) for line in wanted["metrics.jsonl"].splitlines()]
+    entries = [line for line in lines if line["kind"] == "epoch"]
+    assert [entry["epoch"] for entry in entries] == [1, 2]
+    assert spent[0] < entries[1]["multiply_adds"] < spent[1]
+    stops = 0
+    for count in range(40):
+        try:
+            folder = train(config, tmp_path / str(count), stop=StopAfter(count))
+        except Stopped as stopped:
+            folder = resume(Path(str(stopped).rpartition("eqprop resume ")[2]))
+            stops += 1
+        assert files_of(folder) == wanted, count
+    assert 6 <= stops < 40

@@ -47,6 +47,11 @@ class Broken(AbstractLearningRule):
         gradient = found.gradient
         if self.defect == "swapped phases":
             gradient = jax.tree.map(lambda leaf: -leaf, gradient)
+        elif self.defect == "no share":
+            gradient = jax.tree.map(lambda leaf: 0.004 * leaf, gradient)
+        elif self.defect == "no biases":
+            nothing = jax.tree.map(jnp.zeros_like, gradient.hopfield.biases)
+            gradient = eqx.tree_at(lambda n: n.hopfield.biases, gradient, nothing)
         else:
             loose = {b: w + 0.01 for b, w in gradient.hopfield.weights.items()}
             gradient = eqx.tree_at(lambda n: n.hopfield.weights, gradient, loose)
@@ -62,7 +67,8 @@ def test_a_rule_that_follows_the_gradient_is_said_to(problem, x64):
     assert min(a.cosine for a in (*found.pairs, *found.kinds)) > 0.999
     assert found.with_gradient == 1.0 and found.off_wiring == 0
     assert found.free.largest <= 1e-12 and found.nudged and found.nudged.unsettled == 0
-    assert found.beta == found.effective_beta == pytest.approx(0.002)
+    assert found.betas == found.effective_betas == pytest.approx((0.002, -0.002))
+    assert found.lost == 0 and found.block_step == 0
     assert found.step_limit > found.step_size == pytest.approx(0.4)
     assert 0 < found.saturation[0] < 0.9 and len(found.saturation) == 3
     assert found.verdict[-1].startswith("The rule follows the gradient")
@@ -71,28 +77,70 @@ def test_a_rule_that_follows_the_gradient_is_said_to(problem, x64):
     for rule in (eqprop.ImplicitDifferentiation(TIGHT),
                  eqprop.RecurrentBackpropagation(TIGHT, TIGHT)):  # fmt: skip
         exact = audit(network, rule, x, y, states)
-        assert exact.overall.cosine > 1 - 1e-9 and exact.beta == 0
+        assert exact.overall.cosine > 1 - 1e-9 and exact.betas == ()
 
 
 @pytest.mark.parametrize(
     ("defect", "message"),
-    [("swapped phases", "climbs the gradient"), ("missing mask", "do not exist")],
+    [
+        ("swapped phases", "climbs the gradient"),
+        ("missing mask", "do not exist"),
+        ("no biases", "never corrects biases"),
+    ],
 )
-def test_a_broken_rule_is_named(problem, defect, message, x64):
+@pytest.mark.parametrize("setting", ["small nudge", "paper"])
+def test_a_broken_rule_is_named(problem, defect, message, setting, x64):
     network, x, y, states = problem
-    found = audit(network, Broken(centred(), defect), x, y, states)
+    rule = eqprop.EquilibriumPropagation(eqprop.OneSided(-1.0), TIGHT, SPLIT)
+    rule = rule if setting == "paper" else centred()
+    sound = audit(network, rule, x, y, states)
+    assert not any("BROKEN" in line for line in sound.verdict)
+    if setting == "paper":
+        # A nudge of -1 is strong enough to point away from the gradient: no reason to suspect it.
+        assert sound.overall.cosine < -0.1 and sound.small_nudge_cosine > 0.9
+        assert "the nudge is too strong" in " ".join(sound.verdict)
+    found = audit(network, Broken(rule, defect), x, y, states)
     assert "BROKEN" in found.verdict[0] and message in found.verdict[0]
+
+
+def test_a_correction_of_another_size_is_told(problem, x64):
+    network, x, y, states = problem
+    found = audit(network, Broken(centred(), "no share"), x, y, states)
+    assert any("0.004 times as large as the gradient" in line for line in found.verdict)
+
+
+def test_states_that_the_oracle_does_not_find_are_left_out(problem, x64):
+    network, x, y, _ = problem
+    cold = network.cold_state(len(x))
+    found = audit(network, centred(), x, y, cold, max_steps=3)
+    assert found.lost == 1.0 and found.with_gradient == 0
+    assert "could not be found exactly" in found.verdict[0]
+
+
+def test_parameters_of_the_cost_are_compared_too(problem, x64):
+    network, x, y, _ = problem
+    soft = eqx.tree_at(
+        lambda n: n.cost,
+        network,
+        eqprop.CrossEntropy.initialize(network.num_outputs, y.shape[1], jax.random.key(0)),
+    )
+    rule = eqprop.EquilibriumPropagation(eqprop.Centered(0.002), TIGHT, TIGHT)
+    found = audit(soft, rule, x, y, settle(soft, x))
+    others = next(part for part in found.kinds if part.name == "others")
+    assert others.cosine > 0.999 and others.exact > 0
 
 
 def test_the_papers_nudge_is_told_from_a_small_one(problem, x64):
     network, x, y, states = problem
     rule = eqprop.EquilibriumPropagation(eqprop.RandomSign(1.0), TIGHT, SPLIT)
     found = audit(network, rule, x, y, states)
-    assert math.isinf(found.effective_beta) and found.to_dict()["effective_beta"] is None
+    assert found.betas == (1, -1) and math.isinf(found.effective_betas[0])
+    assert found.effective_betas[1] == pytest.approx(-0.5)
+    assert found.to_dict()["effective_betas"] == [None, pytest.approx(-0.5)]
     assert any("contrastive Hebbian" in line for line in found.verdict)
     assert found.overall.cosine < audit(network, centred(), x, y, states).overall.cosine
     half = eqprop.EquilibriumPropagation(eqprop.OneSided(0.5), TIGHT, SPLIT)
-    assert audit(network, half, x, y, states).effective_beta == pytest.approx(1.0)
+    assert audit(network, half, x, y, states).effective_betas == pytest.approx((1.0,))
 
 
 def test_what_is_wrong_with_a_phase_is_said(problem, x64):
@@ -127,6 +175,9 @@ def test_response_to_beta_and_steps(problem, x64):
     joint = eqprop.Phase(eqprop.Euler(0.4), eqprop.FixedSteps(8))
     rule = eqprop.EquilibriumPropagation(eqprop.Centered(0.1), TIGHT, joint)
     rows = response(network, rule, x, y, states, betas=(0.5, 0.002), steps=(2, 200))
+    parts = {row["name"] for row in rows}
+    assert parts >= {"1-0", "skip", "biases", "all"} and len(rows) == 4 * len(parts)
+    rows = [row for row in rows if row["name"] == "all"]
     assert [(row["beta"], row["steps"]) for row in rows] == [
         (0.5, 2), (0.5, 200), (0.002, 2), (0.002, 200),
     ]  # fmt: skip

@@ -86,7 +86,7 @@ def test_gradient_of_the_papers_network_is_exact_on_every_pair_of_layers(capsys)
                 f"\n{name}: {WANTED} examples, beta {beta:.2g}, {inside.mean():.0%} of the units "
                 f"inside, worst cosine {worst.cosine:.9f} ({worst.name})"
             )
-        assert found.with_gradient == 1.0 and found.elsewhere <= 1
+        assert found.with_gradient == 1.0 and found.lost == 0
         assert len(found.pairs) == 13 and all(part.exact > 0 for part in found.pairs)
         assert worst.cosine > 0.999
         assert found.overall.ratio == pytest.approx(1, abs=1e-3)

@@ -19,12 +19,12 @@ from eqprop.records import RunFolder
 from eqprop.training import Examples
 
 AGREEMENT_COLUMNS = ("name", "cosine", "sign_agreement", "ratio", "exact")
-RESPONSE_COLUMNS = ("beta", "steps", "cosine", "ratio", "unsettled")
+RESPONSE_COLUMNS = ("beta", "steps", "unsettled", "name", "cosine", "sign_agreement", "ratio")
 
 
 def audit_run(
     path: Path, *, examples: int = 40, respond: bool = False, data_dir: Path | None = None
-) -> tuple[Audit, list[dict[str, float]]]:
+) -> tuple[Audit, list[dict[str, Any]]]:
     """Audits a finished run on its first training examples.
 
     A finished run has no particles left; its free phases start with every unit at 1/2, and
@@ -47,17 +47,16 @@ def audit_run(
         raise ConfigError(f"`examples` must lie in 1..{len(train)}, got {examples}.")
     chosen = Examples.of(network, train.x[:examples], train.target[:examples])
     states = np.full((examples, network.num_free), 0.5, network.dtype)
-    found = audit_examples(config, network, chosen, states)
-    rows: list[dict[str, float]] = []
-    if respond:
-        rule = build_rule(config, 1)
-        if not isinstance(rule, EquilibriumPropagation):
-            raise ConfigError(
-                f"`--response` needs the rule 'equilibrium-propagation', got "
-                f"'{config.learning.rule}', which has no beta and steps to vary."
-            )
-        rows = response(network, rule, *_batch(chosen, network), states)
-    return found, rows
+    rule = build_rule(config, 1)
+    if not respond:
+        return audit_examples(config, network, chosen, states), []
+    if not isinstance(rule, EquilibriumPropagation):
+        raise ConfigError(
+            f"`--response` needs the rule 'equilibrium-propagation', got "
+            f"'{config.learning.rule}', which has no beta and steps to vary. Leave it out."
+        )
+    rows = response(network, rule, *_batch(chosen, network), states)
+    return audit_examples(config, network, chosen, states), rows
 
 
 def audit_examples(config: RunConfig, network: Network, examples: Examples, states: Any) -> Audit:
@@ -94,15 +93,20 @@ def facts(found: Audit) -> list[str]:
     saturation = ", ".join(f"{100 * share:.0f}" for share in found.saturation)
     return [
         *lines,
-        f"beta {found.beta:g}, {found.effective_beta:g} in effect",
+        *(
+            f"beta {beta:g}, {effective:g} in effect"
+            for beta, effective in zip(found.betas, found.effective_betas, strict=True)
+        ),
         f"lowest eigenvalue {found.lowest_eigenvalue:.2f}: Euler steps up to "
         f"{found.step_limit:.3g}; the rule takes {found.step_size:g}",
+        f"steps of block descent up to {found.block_limit:.3g}; the rule takes "
+        f"{found.block_step:g}",
         f"{found.elsewhere:.0%} settle elsewhere from a cold start",
         f"units at a bound per layer: {saturation} %",
     ]
 
 
-def write(found: Audit, rows: Sequence[dict[str, float]], folder: Path, caption: str) -> list[Path]:
+def write(found: Audit, rows: Sequence[dict[str, Any]], folder: Path, caption: str) -> list[Path]:
     """Writes `audit.json`, its tables as CSV, and the picture, into a folder."""
     from eqprop.experiments.collect import write_rows
     from eqprop.plots.audit import audit_picture

@@ -7,7 +7,6 @@ from typing import Any
 
 from eqprop.experiments.experiment import (
     PAPER,
-    PAPER_P,
     QUICK,
     SMOKE,
     Experiment,
@@ -34,18 +33,16 @@ def _controls(preset: str) -> dict[str, Settings]:
         def rewired(sizes: Any = sizes, connections: int = connections, **changes: Any) -> Any:
             return replaced(preset, connections, layer_sizes=sizes, **changes)
 
+        skips = [list(pair) for pair in pairs]
         no_input = [list(pair) for pair in pairs if pair[1] != 0]
         no_direct = [list(pair) for pair in pairs if pair != (last, 0)]
         topologies = {
             "layered": {"layer_sizes": sizes},
             "intralayer-only": {"layer_sizes": sizes, "intralayer": True},
             "rewired": rewired(),
-            # Replaced within the layered network: as many connections as it has.
-            "skips-without-intralayer": {
-                "layer_sizes": sizes,
-                "wiring": "rewire",
-                "p": PAPER_P,
-            },
+            # As many connections as the layered network has, and about as many skips as the
+            # rewired one: as many draws, and all of them become skips.
+            "skips-without-intralayer": rewired(receivers=skips) | {"intralayer": False},
             "no-skip-from-input": rewired(receivers=no_input),
             "no-input-output-skip": rewired(receivers=no_direct),
         }

@@ -161,7 +161,9 @@ class Work:
         self._write_results()
 
     def _is_over(self) -> bool:
-        return self.now.cursor.epoch >= self.config.training.epochs or self._has_spent()
+        # A spent budget ends its epoch first: that one is still to be evaluated and written.
+        ended = self._has_spent() and self.now.cursor.batch == 0
+        return self.now.cursor.epoch >= self.config.training.epochs or ended
 
     def _has_spent(self) -> bool:
         budget = self.config.training.budget
@@ -179,6 +181,8 @@ class Work:
         cursor = now.cursor
         if cursor.batch == 0:
             cursor.bound = 2.0
+        elif self._has_spent():
+            return
         rule = build_rule(self.config, cursor.epoch)
         for chunk in self.trainer.epoch(now.state, rule, cursor.epoch, first_batch=cursor.batch):
             now.state, log = chunk.state, chunk.log
@@ -256,7 +260,9 @@ class Work:
                 self._notice(f"{warning}, from epoch {epoch} on: {health.WARNINGS[warning]}.")
         cursor.epoch, cursor.batch, now.logs, now.kept = epoch, 0, [], kept
         best, error = cursor.best_error, entry.get("validation_error")
-        if error is not None and (best is None or error < best):
+        # The journal version looks at the test examples; nothing is chosen by those.
+        chooses = self.config.data.split != "journal"
+        if chooses and error is not None and (best is None or error < best):
             cursor.best_error = error
             self._save_best()
 

@@ -6,7 +6,7 @@ import dataclasses
 import itertools
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import equinox as eqx
 import jax
@@ -15,19 +15,22 @@ import numpy as np
 from jax import Array
 
 from eqprop.energy import Network
-from eqprop.learning.base import AbstractLearningRule, Estimate
+from eqprop.learning.base import AbstractLearningRule, Estimate, Phase
 from eqprop.learning.equilibrium_propagation import EquilibriumPropagation
 from eqprop.learning.exact import adjoints_of, implicit_gradient
-from eqprop.learning.nudging import OneSided, RandomSign
-from eqprop.learning.verdict import verdict_of
+from eqprop.learning.nudging import Centered, OneSided, RandomSign
+from eqprop.learning.verdict import GOOD, verdict_of
 from eqprop.relaxation import (
     SETTLED,
     BlockCoordinateDescent,
     Equilibrium,
     Euler,
     Residual,
+    monotone_bound,
     relax,
 )
+
+Method = TypeVar("Method", Euler, BlockCoordinateDescent)
 
 _KINDS = {0: "intralayer", 1: "interlayer"}
 
@@ -38,7 +41,8 @@ class Agreement:
 
     **Attributes:**
 
-    - `name`: `post-pre` for a pair of layers, a kind of connection, `biases`, or `all`.
+    - `name`: `post-pre` for a pair of layers, a kind of connection, `biases`, `others` (of the
+      cost and of added terms of the energy), or `all`.
     - `cosine`: of the angle between the two; NaN if the exact gradient is zero there.
     - `sign_agreement`: share of the entries with a gradient whose correction has its sign.
     - `ratio`: size of the correction over that of the exact gradient (root mean squares).
@@ -70,15 +74,23 @@ class Audit:
     - `examples`: how many were looked at; `with_gradient`, the share of them whose exact
       gradient is not zero: only these are compared. The output units of the others are all
       held at a bound.
+    - `lost`: share of the examples whose free state the oracle did not find in its time: they
+      are left out too.
     - `free`, `nudged`: how the rule's two phases settled.
-    - `beta`: of the rule, 0 where it has none; `effective_beta`, the one that its nudging step
-      amounts to (`Euler`), infinite for a hard clamp.
-    - `overall`, `pairs`, `kinds`: see `Agreement`; biases stand among the kinds.
+    - `betas`: at which the rule nudges, both signs of a random one, none where it does not;
+      `effective_betas`, those that its nudging step amounts to (`Euler`), infinite for a hard
+      clamp, NaN for a cost without one curvature.
+    - `small_nudge_cosine`: the overall cosine of the same rule with a small centred nudge in
+      settled phases, which tells a strong nudge from swapped phases; NaN where the rule itself
+      follows the gradient or has no such nudge.
+    - `overall`, `pairs`, `kinds`: see `Agreement`; biases and others stand among the kinds.
     - `elsewhere`: share of the examples that settle in another state from a cold start than
       from the states given.
     - `lowest_eigenvalue` of the coupling between free units, and `step_limit` = 2/(1 - it): an
       Euler step beyond it can fall into a two-cycle. `step_size` is the largest Euler step of
       the rule, 0 where it takes none.
+    - `block_step`: the largest step of block coordinate descent, 0 where there is none, and
+      `block_limit` (`monotone_bound`): beyond it the energy can rise.
     - `saturation`: share of the units of each free layer that are held exactly at 0 or 1.
     - `off_wiring`: root mean square of the correction where no connection exists; not 0 only in
       a broken rule.
@@ -87,10 +99,12 @@ class Audit:
 
     examples: int
     with_gradient: float
+    lost: float
     free: Settling
     nudged: Settling | None
-    beta: float
-    effective_beta: float
+    betas: tuple[float, ...]
+    effective_betas: tuple[float, ...]
+    small_nudge_cosine: float
     overall: Agreement
     pairs: tuple[Agreement, ...]
     kinds: tuple[Agreement, ...]
@@ -98,6 +112,8 @@ class Audit:
     lowest_eigenvalue: float
     step_limit: float
     step_size: float
+    block_step: float
+    block_limit: float
     saturation: tuple[float, ...]
     off_wiring: float
     verdict: tuple[str, ...] = ()
@@ -150,20 +166,29 @@ def audit(
     at_bound = [np.isin(part, (0, 1)) for part in np.split(oracle.settled, ends, axis=1)]
     bounded = network.hopfield.activation.is_identity_on_its_box
     lowest = _lowest_eigenvalue(network)
+    block_step, block_limit = _block_steps(rule, network)
+    gentle = math.nan
+    if overall.cosine < GOOD and (other := _gently(rule)) is not rule:
+        found = _correction(other, network, x, target, states, oracle)
+        gentle = _agreements(network, found.gradient, oracle.gradient)[2].cosine
     result = Audit(
         examples=len(x),
         with_gradient=float((oracle.shares > 0).mean()),
+        lost=float((~oracle.found).mean()),
         free=_settling([correction.free]),
         nudged=_settling(correction.nudged) if correction.nudged else None,
-        beta=correction.beta,
-        effective_beta=_effective_beta(rule, correction.beta),
+        betas=correction.betas,
+        effective_betas=tuple(_effective_beta(rule, network, b) for b in correction.betas),
+        small_nudge_cosine=gentle,
         overall=overall,
         pairs=pairs,
         kinds=kinds,
-        elsewhere=float((np.abs(oracle.settled - oracle.cold).max(axis=1) > 10 * SETTLED).mean()),
+        elsewhere=float((oracle.apart > 10 * SETTLED).mean()) if len(oracle.apart) else 0.0,
         lowest_eigenvalue=lowest,
         step_limit=2 / (1 - lowest),
-        step_size=_step_size(rule),
+        step_size=max((float(m.step_size) for m in _methods(rule, Euler)), default=0.0),
+        block_step=block_step,
+        block_limit=block_limit,
         saturation=tuple(float(part.mean()) if bounded else 0.0 for part in at_bound),
         off_wiring=_off_wiring(network, correction.gradient),
     )
@@ -179,11 +204,14 @@ def response(
     *,
     betas: Sequence[float] = (1.0, 0.5, 0.2, 0.1, 0.05),
     steps: Sequence[int] = (4, 8, 20, 60),
-) -> list[dict[str, float]]:
+) -> list[dict[str, Any]]:
     """How the agreement with the exact gradient changes with beta and with the nudged steps.
 
-    **Returns:** a row per beta and number of steps: `beta`, `steps`, `cosine`, `ratio`, and the
-    share `unsettled` of the nudged phases.
+    **Arguments:** as of `audit`; `betas` and nudged `steps`, of which every pair is tried.
+
+    **Returns:** a row per beta, number of steps, and pair of layers or kind of connection (the
+    `name` of an `Agreement`): `beta`, `steps`, the share `unsettled` of the nudged phases,
+    `name`, `cosine`, `sign_agreement`, `ratio`.
     """
     x, target, states = (jnp.asarray(a, network.dtype) for a in (x, target, states))
     oracle, rows = _oracle(network, x, target, states), []
@@ -194,22 +222,26 @@ def response(
             (jnp.asarray(beta, rule.nudging.beta.dtype), jnp.asarray(count)),
         )
         found = _correction(changed, network, x, target, states, oracle)
-        overall = _agreements(network, found.gradient, oracle.gradient)[2]
-        settling = _settling(found.nudged)
-        rows.append({"beta": beta, "steps": count, "cosine": overall.cosine})
-        rows[-1] |= {"ratio": overall.ratio, "unsettled": settling.unsettled}
+        pairs, kinds, overall = _agreements(network, found.gradient, oracle.gradient)
+        unsettled = _settling(found.nudged).unsettled
+        for part in (*pairs, *kinds, overall):
+            values = dataclasses.asdict(part)
+            del values["exact"]
+            rows.append({"beta": beta, "steps": count, "unsettled": unsettled} | values)
     return rows
 
 
 @dataclasses.dataclass(frozen=True)
 class _Oracle:
-    """Where the free states settle, warm and cold, and the exact gradient there.
+    """Where the free states settle if they are given the time, and the exact gradient there.
 
-    `shares`: what each example counts; 0 for one without a gradient.
+    `found`: which do; `apart`: of those that do from a cold start too, how far they end from
+    there; `shares`: what each example counts, 0 for one without a gradient.
     """
 
     settled: np.ndarray
-    cold: np.ndarray
+    found: np.ndarray
+    apart: np.ndarray
     shares: np.ndarray
     gradient: Network
 
@@ -221,7 +253,7 @@ class _Correction:
     gradient: Network
     free: Equilibrium
     nudged: tuple[Equilibrium, ...]
-    beta: float
+    betas: tuple[float, ...]
 
 
 def _oracle(
@@ -234,14 +266,16 @@ def _oracle(
 ) -> _Oracle:
     with jax.enable_x64(True):
         wide, x, target, states = jax.tree.map(_wide, (network, x, target, states))
-        settled = _settled(wide, x, states, tolerance, max_steps).state
-        cold = _settled(wide, x, wide.cold_state(len(x)), tolerance, max_steps).state
-        adjoints = np.asarray(adjoints_of(wide, x, target, settled))
-        counts = np.abs(adjoints).max(axis=1) > 0
+        warm = _settled(wide, x, states, tolerance, max_steps)
+        cold = _settled(wide, x, wide.cold_state(len(x)), tolerance, max_steps)
+        adjoints = np.asarray(adjoints_of(wide, x, target, warm.state))
+        found = np.asarray(warm.settled)
+        counts = found & (np.abs(adjoints).max(axis=1) > 0)
         shares = counts / max(1, counts.sum())
-        exact = implicit_gradient(wide, x, target, settled, jnp.asarray(shares))
-        exact = jax.device_get(exact)
-    return _Oracle(np.asarray(settled), np.asarray(cold), shares, exact)
+        exact = jax.device_get(implicit_gradient(wide, x, target, warm.state, jnp.asarray(shares)))
+        apart = np.abs(np.asarray(warm.state - cold.state)).max(axis=1)
+        both = found & np.asarray(cold.settled)
+    return _Oracle(np.asarray(warm.state), found, apart[both], shares, exact)
 
 
 def _correction(
@@ -253,13 +287,20 @@ def _correction(
     oracle: _Oracle,
 ) -> _Correction:
     shares = jnp.asarray(oracle.shares, network.dtype)
-    gradients, nudged = [], ()
+    gradients, nudged, betas = [], (), []
     for single in _each_sign(rule):
         found = _estimate(single, network, x, target, states, shares)
         gradients.append(jax.device_get(found.gradient))
         nudged += found.report.nudged
+        betas += _betas(single, float(found.report.beta))
     mean = jax.tree.map(lambda *parts: sum(parts) / len(parts), *gradients)
-    return _Correction(mean, found.report.free, nudged, float(jnp.abs(found.report.beta)))
+    return _Correction(mean, found.report.free, nudged, tuple(betas))
+
+
+def _betas(rule: AbstractLearningRule, reported: float) -> list[float]:
+    if isinstance(rule, EquilibriumPropagation):
+        return [float(beta) for beta in rule.nudging.possible()]
+    return [reported] if reported else []
 
 
 def _wide(leaf: Any) -> Any:
@@ -292,6 +333,21 @@ def _each_sign(rule: AbstractLearningRule) -> Iterator[AbstractLearningRule]:
         yield rule
 
 
+def _gently(rule: AbstractLearningRule) -> AbstractLearningRule:
+    """The rule with its nudges small and its phases settled, wherever it nudges."""
+
+    def gentle(node: Any) -> Any:
+        if not isinstance(node, EquilibriumPropagation):
+            return node
+        settle = Residual(1e-6, max_steps=2_000)
+        nudged = Phase(Euler(0.25), settle)
+        changes = (Centered(0.05), Phase(node.free.method, settle), nudged)
+        return eqx.tree_at(lambda r: (r.nudging, r.free, r.nudged), node, changes)
+
+    found = jax.tree.map(gentle, rule, is_leaf=lambda n: isinstance(n, EquilibriumPropagation))
+    return rule if eqx.tree_equal(found, rule) is True else found
+
+
 def _settling(phases: Sequence[Equilibrium]) -> Settling:
     residual = np.max([np.asarray(phase.residual) for phase in phases], axis=0)
     return Settling(
@@ -299,25 +355,32 @@ def _settling(phases: Sequence[Equilibrium]) -> Settling:
     )
 
 
-def _effective_beta(rule: AbstractLearningRule, beta: float) -> float:
+def _effective_beta(rule: AbstractLearningRule, network: Network, beta: float) -> float:
     """beta / (1 - c step_size beta) for `split` steps, c the curvature of the cost (DESIGN)."""
     if not isinstance(rule, EquilibriumPropagation):
         return beta
     method = rule.nudged.method
     if not isinstance(method, Euler) or method.nudging_step != "split":
         return beta
-    rest = 1 - 2 * float(method.step_size) * beta
+    curvature = network.cost.curvature()
+    if curvature is None:
+        return math.nan
+    rest = 1 - curvature * float(method.step_size) * beta
     return math.inf if abs(rest) < 1e-6 else beta / rest
 
 
-def _step_size(rule: AbstractLearningRule) -> float:
-    phases = [getattr(rule, name, None) for name in ("free", "nudged", "clamped")]
-    steps = [
-        float(phase.method.step_size)
-        for phase in phases
-        if phase is not None and isinstance(phase.method, Euler)
-    ]
-    return max(steps, default=0.0)
+def _methods(rule: AbstractLearningRule, kind: type[Method]) -> list[Method]:
+    """The relaxation methods of this kind that a rule's phases use."""
+    phases = [getattr(rule, name, None) for name in ("free", "nudged", "clamped", "adjoint")]
+    return [phase.method for phase in phases if phase and isinstance(phase.method, kind)]
+
+
+def _block_steps(rule: AbstractLearningRule, network: Network) -> tuple[float, float]:
+    """Largest step of block descent, 0 without any, and the least of their bounds."""
+    methods = _methods(rule, BlockCoordinateDescent)
+    steps = [float(method.step_size) for method in methods]
+    bounds = [float(monotone_bound(network, method.block_size)) for method in methods]
+    return max(steps, default=0.0), min(bounds, default=2.0)
 
 
 def _lowest_eigenvalue(network: Network) -> float:
@@ -349,19 +412,29 @@ def _agreements(
             np.asarray(g.hopfield.weights[post, pre], np.float64)[exists] for g in (found, exact)
         )
         kinds.setdefault(_KINDS.get(post - pre, "skip"), []).append(name)
-    biases = [
-        np.concatenate([np.asarray(b, np.float64) for b in g.hopfield.biases.values()])
-        for g in (found, exact)
-    ]
-    pairs = tuple(_agreement(name, *both) for name, both in parts.items())
+    for name, leaves in (("biases", _biases), ("others", _others)):
+        both = [np.concatenate([np.zeros(0), *map(np.ravel, leaves(g))]) for g in (found, exact)]
+        if len(both[0]):
+            parts[name] = (both[0], both[1])
+            kinds[name] = [name]
 
-    def joined(names: Sequence[str]) -> list[np.ndarray]:
-        return [np.concatenate([parts[name][k] for name in names]) for k in (0, 1)]
+    def joined(name: str, names: Sequence[str]) -> Agreement:
+        return _agreement(name, *(np.concatenate([parts[n][k] for n in names]) for k in (0, 1)))
 
-    by_kind = [_agreement(kind, *joined(names)) for kind, names in kinds.items()]
-    by_kind.append(_agreement("biases", *biases))
-    everything = [np.concatenate([joined(list(parts))[k], biases[k]]) for k in (0, 1)]
-    return pairs, tuple(by_kind), _agreement("all", *everything)
+    pairs = tuple(_agreement(name, *both) for name, both in parts.items() if name not in kinds)
+    by_kind = tuple(joined(kind, names) for kind, names in kinds.items())
+    return pairs, by_kind, joined("all", list(parts))
+
+
+def _biases(gradient: Network) -> list[np.ndarray]:
+    return [np.asarray(b, np.float64) for b in gradient.hopfield.biases.values()]
+
+
+def _others(gradient: Network) -> list[np.ndarray]:
+    """Parameters of the cost and of added terms."""
+    rest = eqx.tree_at(lambda n: (n.hopfield.weights, n.hopfield.biases), gradient, (None, None))
+    leaves = jax.tree.leaves(eqx.filter(rest, eqx.is_inexact_array_like))
+    return [np.asarray(leaf, np.float64) for leaf in leaves]
 
 
 def _agreement(name: str, found: np.ndarray, exact: np.ndarray) -> Agreement:

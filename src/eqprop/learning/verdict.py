@@ -5,11 +5,16 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 if TYPE_CHECKING:
     from eqprop.learning.audit import Audit
 
 GOOD, FAIR = 0.95, 0.5
 """Cosines from which a correction follows the gradient, and from which it still descends."""
+
+OPPOSED = 0.1
+"""A cosine below minus this is no accident."""
 
 _MANY = 0.1  # of the examples
 
@@ -27,16 +32,39 @@ def _broken(found: Audit) -> list[str]:
             "BROKEN: the rule corrects connections that do not exist (root mean square "
             f"{found.off_wiring:.1e}). A mask is missing in its gradient."
         )
-    if found.overall.cosine < -FAIR:
+    if _climbs(found):
         said.append(
-            f"BROKEN: the rule climbs the gradient (cosine {found.overall.cosine:.2f}). Its phases "
-            "are swapped, or beta has the wrong sign in the update."
+            "BROKEN: the rule climbs the gradient (cosine "
+            f"{np.nanmin([found.overall.cosine, found.small_nudge_cosine]):.2f}). Its phases are "
+            "swapped, or beta has the wrong sign in the update."
         )
+    said += [
+        f"BROKEN: the rule never corrects {part.name}, where the gradient is not zero."
+        for part in (*found.pairs, *found.kinds)
+        if part.ratio == 0
+    ]
     return said
+
+
+def _climbs(found: Audit) -> bool:
+    """A strong nudge alone can point away from the gradient; a small one cannot."""
+    gentle = found.small_nudge_cosine
+    return found.overall.cosine < -FAIR if math.isnan(gentle) else gentle < -OPPOSED
 
 
 def _advice(found: Audit) -> list[str]:
     said = []
+    if found.overall.cosine < -OPPOSED < found.small_nudge_cosine:
+        said.append(
+            f"The correction points away from the gradient (cosine {found.overall.cosine:.2f}), "
+            f"with a small nudge it would not ({found.small_nudge_cosine:.2f}): the nudge is too "
+            "strong, or too short."
+        )
+    if found.lost > 0:
+        said.append(
+            f"The free states of {found.lost:.0%} of the examples could not be found exactly: they "
+            "are left out of the comparison. Allow more `max_steps`, or look for a cycle."
+        )
     if found.with_gradient == 0:
         said.append(
             "No example has a gradient: all outputs are held at a bound. Only a nudge that is not "
@@ -57,14 +85,21 @@ def _advice(found: Audit) -> list[str]:
             f"{found.nudged.unsettled:.0%} of the second phases did not settle (largest residual "
             f"{found.nudged.largest:.1e}): take more steps, or accept a truncated correction."
         )
-    if math.isinf(found.effective_beta):
+    pairs = list(zip(found.betas, found.effective_betas, strict=True))
+    hard = [beta for beta, effective in pairs if math.isinf(effective)]
+    strong = [effective for _, effective in pairs if abs(effective) > 0.1]
+    if hard:
         said.append(
-            f"beta = {found.beta:g} with this `split` step clamps the outputs hard: the rule is "
+            f"beta = {hard[0]:g} with this `split` step clamps the outputs hard: the rule is "
             "contrastive Hebbian, not a small nudge. Use 'joint', or a smaller beta."
         )
-    elif found.overall.cosine < GOOD and abs(found.effective_beta) > 0.1:
+    elif found.overall.cosine < GOOD and strong:
+        listed = " and ".join(f"{beta:g}" for beta in strong)
+        said.append(f"beta is {listed} in effect: try a smaller one, or `Centered`.")
+    if found.overall.cosine >= GOOD and not 1 / 3 < found.overall.ratio < 3:
         said.append(
-            f"beta is {found.effective_beta:g} in effect: try a smaller one, or `Centered`."
+            f"The correction is {found.overall.ratio:.3g} times as large as the gradient: a factor "
+            "such as 1/beta is missing, or meant to be another."
         )
     if found.step_size > found.step_limit:
         said.append(
@@ -72,10 +107,15 @@ def _advice(found: Audit) -> list[str]:
             f"(lowest eigenvalue {found.lowest_eigenvalue:.2f}): states may jump to and fro. "
             "Lower it."
         )
+    if found.block_step > found.block_limit:
+        said.append(
+            f"the block step {found.block_step:g} is beyond its limit {found.block_limit:.3g}: the "
+            "energy may rise. Lower it, or take smaller blocks."
+        )
     if found.elsewhere > _MANY:
         said.append(
             f"{found.elsewhere:.0%} of the examples settle elsewhere from a cold start than from "
-            "their kept states: errors measured cold and kept will differ."
+            "the states given: errors measured cold and from kept states will differ."
         )
     said += [
         f"every unit of layer {layer} is held at 0 or 1 and passes no gradient on."
@@ -89,8 +129,9 @@ def _summary(found: Audit) -> str:
     cosine = found.overall.cosine
     if math.isnan(cosine):
         return "There is no exact gradient to compare with."
-    worst = min((p for p in found.pairs if not math.isnan(p.cosine)), key=lambda p: p.cosine)
-    where = f"cosine {cosine:.3f} over all, {worst.cosine:.3f} in the worst pair {worst.name}"
+    parts = [p for p in (*found.pairs, *found.kinds) if not math.isnan(p.cosine)]
+    worst = min(parts, key=lambda p: p.cosine)
+    where = f"cosine {cosine:.3f} over all, {worst.cosine:.3f} in the worst part, {worst.name}"
     if worst.cosine >= GOOD:
         return f"The rule follows the gradient: {where}."
     if cosine >= FAIR:

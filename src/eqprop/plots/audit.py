@@ -10,7 +10,7 @@ from eqprop.learning import Audit
 from eqprop.plots.style import color, figure, plain_log
 
 
-def audit_picture(found: Audit, rows: Sequence[dict[str, float]], caption: str, stem: Path) -> None:
+def audit_picture(found: Audit, rows: Sequence[dict[str, Any]], caption: str, stem: Path) -> None:
     """Cosine and size of the correction per pair of layers and kind; its answer to beta."""
     parts = [*found.pairs, *found.kinds]
     places, names = range(len(parts)), [part.name for part in parts]
@@ -38,7 +38,8 @@ def audit_picture(found: Audit, rows: Sequence[dict[str, float]], caption: str, 
             _answer(grid[0, 2], rows)
 
 
-def _answer(axes: Any, rows: Sequence[dict[str, float]]) -> None:
+def _answer(axes: Any, rows: Sequence[dict[str, Any]]) -> None:
+    rows = [row for row in rows if row["name"] == "all"]
     for position, steps in enumerate(dict.fromkeys(row["steps"] for row in rows)):
         chosen = [row for row in rows if row["steps"] == steps]
         axes.plot(
@@ -48,6 +49,6 @@ def _answer(axes: Any, rows: Sequence[dict[str, float]]) -> None:
     axes.set_xscale("log")
     plain_log(axes.xaxis)
     axes.set_xlabel("beta")
-    axes.set_ylabel("cosine over all connections")
+    axes.set_ylabel("cosine over all parameters")
     axes.grid(alpha=0.25, linewidth=0.5)
     axes.legend(fontsize="small", frameon=False)
