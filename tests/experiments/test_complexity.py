@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 
 import eqprop
@@ -20,11 +22,15 @@ def test_both_methods_need_what_the_paper_says():
     assert first == second and (first.forwards, first.backwards) == (1, 1) and not second.target
     assert [need.target for need in ours.output] == [False, True]
     assert ours.shared_by_outputs
-    first, second = back.hidden
-    assert (first.forwards, first.backwards, first.derivative) == (1, 0, False)
-    assert (second.backwards, second.derivative) == (1, True)
-    assert first.nonlinearity and ours.hidden[0].nonlinearity and ours.hidden[0].derivative
+    needs = {"nonlinearity": True, "derivative": False, "target": False}
+    assert dataclasses.asdict(back.hidden[0]) == needs | {"forwards": 1, "backwards": 0}
+    needs = {"nonlinearity": False, "derivative": True, "target": False}
+    assert dataclasses.asdict(back.hidden[1]) == needs | {"forwards": 0, "backwards": 1}
+    needs = {"nonlinearity": True, "derivative": True, "target": False}
+    assert dataclasses.asdict(ours.hidden[0]) == needs | {"forwards": 1, "backwards": 1}
     assert [need.target for need in back.output] == [False, True]
+    assert [(need.forwards, need.backwards) for need in back.output] == [(1, 0), (0, 0)]
+    assert back.shared_by_outputs
     assert (back.stages, ours.stages) == (3, 1)
     assert (back.products, ours.products) == (1, 2)
 

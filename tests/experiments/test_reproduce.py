@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 
+import numpy as np
 import pytest
 
 from eqprop.cli import run
@@ -50,6 +51,7 @@ def test_figure3_smoke_leaves_every_record(tmp_path, capsys):
         (["reproduce", "figure3", "--preset", "qick"], 2, "Did you mean 'quick'?"),
         (["reproduce", "figure3", "--dataset", "mnits"], 2, "'mnits'"),
         (["reproduce", "figure3", "--only", "rewird"], 2, "Did you mean 'rewired'?"),
+        (["reproduce", "table1", "--seeds", "2"], 2, "`--seeds` has no meaning for table1"),
         (["train", "missing.toml"], 2, "`config` must be a readable TOML file"),
         (["evaluate", "nowhere"], 5, "`run` must be the folder of a run"),
         (["config", "--set", "seeed=1"], 2, "Did you mean `seed`?"),
@@ -121,6 +123,8 @@ def test_layer_speeds_are_ratios_of_late_updates():
     assert found["output_to_input"] == pytest.approx(100) and found["spread"] == pytest.approx(4)
     before = layer_speeds(layers, "late_correction")["a"]
     assert before["output_to_input"] == pytest.approx(50)
+    silent = [row | ({"late_update": 0.0} if row["pair"] == "1-0" else {}) for row in layers]
+    assert layer_speeds(silent)["a"] == {"output_to_input": np.inf, "spread": np.inf}
     # Over all records, the early ones among them.
     assert layers[1]["pair"] == "2-1" and layers[1]["update"] == pytest.approx((5 * 99 + 12) / 8)
 

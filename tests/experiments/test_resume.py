@@ -199,7 +199,7 @@ def test_the_best_network_is_kept_and_loads(whole):
     best = min(e["validation_error"] for e in epochs)
     model = eqprop.load(whole.path, best=True)
     split = data.load("teacher").split("validation")
-    assert model.evaluate(split.x, split.target, max_steps=50).error == best
+    assert model.evaluate(split.x, split.target).error == best
     final = eqprop.load(whole.path)
     assert not (final.network.hopfield.dense_weights() == 0).all()
     names = {path.name for path in (whole.path / "checkpoints").iterdir()}

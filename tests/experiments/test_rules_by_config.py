@@ -78,6 +78,14 @@ def test_it_learns_and_is_read_back(name, tmp_path):
         assert np.abs(weights).max() == pytest.approx(0.5, abs=1e-6)
 
 
+def test_a_beta_that_only_one_rule_refuses_is_left_to_the_others():
+    block = {"nudged": {"method": "block", "nudging_step": "joint"}}
+    for rule, beta in (("contrastive-hebbian", 1.0), ("coupled", 0.5)):
+        build(merged(SMALL, block | {"learning": {"rule": rule, "beta": beta}}))
+    with pytest.raises(ConfigError, match=r"`learning.beta` must be above -0.5"):
+        build(merged(SMALL, block))
+
+
 def test_a_rate_of_zero_keeps_its_kind_of_connection(tmp_path):
     config = build(merged(SMALL, CASES["rates by kind of connection"]))
     short = build(merged(config.model_dump(), {"training": {"epochs": 1}}))
@@ -109,6 +117,27 @@ def test_a_rate_of_zero_keeps_its_kind_of_connection(tmp_path):
         (
             {"topology": {"intralayer": True}, "learning": {"rule": "backpropagation"}},
             "drop_intralayer",
+        ),
+        (
+            {"topology": {"wiring": "rewire", "p": 0.1}, "learning": {"rule": "backpropagation"}},
+            "drop_intralayer",
+        ),
+        (
+            {"learning": {"rule": "backpropagation"}, "evaluation": {"audit_every": 2}},
+            "`evaluation.audit_every` must be 0",
+        ),
+        ({"learning": {"points": 6}}, "`points` belongs to rule 'holomorphic', got 6"),
+        ({"learning": {"rule": "coupled", "nudging": "centered"}}, "`nudging` belongs to rule"),
+        (
+            {"network": {"cost": "cross-entropy", "cost_factor": 0.5}},
+            "`network.cost_factor` belongs to cost 'squared-error', got 0.5",
+        ),
+        (
+            {
+                "topology": {"wiring": "rewire", "p": 0.1},
+                "learning": {"learning_rate": [0.1, 0.1, 0.1], "skip_rate": 0.1},
+            },
+            "`learning.intralayer_rate` must be given",
         ),
         ({"learning": {"rule": "holomorfic"}}, "Did you mean 'holomorphic'"),
     ],

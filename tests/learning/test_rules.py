@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import eqprop
+from eqprop.errors import ConfigError
 from eqprop.learning import contrast, interior_units
 from eqprop.relaxation import ForwardPass
 from problems import KEY, TIGHT, estimate, flat, settle, small_network
@@ -395,3 +396,38 @@ def test_forward_pass_refuses_what_it_cannot_read(x64):
         eqprop.relax(
             network.energy.clamp(x), network.cold_state(4), ForwardPass(), eqprop.FixedSteps(1)
         )
+
+
+@pytest.mark.parametrize(
+    ("rule", "message"),
+    [
+        (lambda p: eqprop.EquilibriumPropagation(eqprop.RandomSign(1.0), p, p), "got -1 .*joint"),
+        (lambda p: eqprop.EquilibriumPropagation(eqprop.Centered(0.7), p, p), "|beta| below 0.5"),
+        (
+            lambda p: eqprop.EquilibriumPropagation(
+                eqprop.OneSided(-1.0),
+                p,
+                eqprop.Phase(eqprop.Euler(0.5, nudging_step="split"), eqprop.FixedSteps(8)),
+            ),
+            "grow without limit",
+        ),
+        (lambda p: eqprop.HolomorphicEquilibriumPropagation(0.5, p, p), "`radius` must be below"),
+    ],
+)
+def test_nudges_under_which_states_would_run_away_are_refused(rule, message, x64):
+    phase = eqprop.Phase(eqprop.Euler(0.3), eqprop.FixedSteps(50))
+    network, *_ = small_network(activation=eqprop.Tanh())
+    with pytest.raises(ConfigError, match=message.replace("|", r"\|")):
+        rule(phase).check(network)
+    # In the box of the hard sigmoid the same nudges are harmless.
+    if "radius" not in message:
+        rule(phase).check(small_network()[0])
+
+
+def test_what_is_refused_does_run_away_and_what_is_not_does_not(x64):
+    network, x, y = small_network(activation=eqprop.Tanh())
+    states = settle(network, x)
+    for beta, far in ((-0.6, True), (-0.4, False)):
+        total = network.nudged(network.energy.clamp(x), jnp.asarray(beta), y)
+        end = eqprop.relax(total, states, eqprop.Euler(0.3), eqprop.FixedSteps(2000)).state
+        assert (float(jnp.abs(end).max()) > 1e3) == far

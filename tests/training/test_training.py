@@ -9,6 +9,7 @@ import optax
 import pytest
 
 import eqprop
+from eqprop.errors import ConfigError
 from eqprop.training import Layout
 from problems import BRIEF_RULE, rewired_problem, trainer_for
 
@@ -151,3 +152,45 @@ def test_compiling_trains_nothing():
             state = chunk.state
     for got, wanted in zip(jax.tree.leaves(state), jax.tree.leaves(plain), strict=True):
         assert np.array_equal(got, wanted)
+
+
+class Levels(eqprop.AbstractTerm):
+    """Draws each free unit to a level of its own."""
+
+    levels: jax.Array
+
+    def __call__(self, x, state):
+        return 0.1 * jnp.sum((state - self.levels) ** 2)
+
+
+def test_a_composed_energy_is_recorded_clipped_and_saved():
+    plain, examples = rewired_problem()
+    energy = eqprop.ComposedEnergy(plain.energy, (Levels(jnp.full(plain.num_free, 0.4)),))
+    network = eqprop.Network(energy, plain.cost)
+    steps = eqprop.Phase(eqprop.Euler(0.3), eqprop.FixedSteps(6))
+    rule = eqprop.EquilibriumPropagation(eqprop.RandomSign(0.5), steps, steps)
+    trainer = trainer_for(network, examples, record_every=2, max_weight=0.1)
+    [chunk] = trainer.epoch(trainer.start(network), rule, 0)
+    trained = chunk.state.network
+    assert (chunk.log.updates[1, 0][::2] > 0).all() and np.isnan(chunk.log.updates[1, 0][1])
+    assert np.abs(trained.hopfield.dense_weights()).max() == pytest.approx(0.1, abs=1e-6)
+    arrays = trained.to_arrays()
+    assert np.abs(arrays["terms[0]_levels"] - 0.4).max() > 1e-4
+    again = network.with_arrays(arrays)
+    assert all((again.to_arrays()[name] == value).all() for name, value in arrays.items())
+    with pytest.raises(ConfigError, match="`terms"):
+        network.with_arrays({k: v for k, v in arrays.items() if not k.startswith("terms")})
+
+
+def test_models_predict_with_any_activation():
+    network = eqprop.Network.initialize(
+        eqprop.layered([12, 10, 4]), seed=0, activation=eqprop.Tanh()
+    )
+    model = eqprop.Model(eqprop.layered([12, 10, 4]), network=network)
+    x = np.random.default_rng(0).random((6, 12))
+    states = eqprop.relax(
+        network.energy.clamp(jnp.asarray(x, jnp.float32)), network.cold_state(6),
+        eqprop.Euler(0.2), eqprop.Residual(1e-6, 2000),
+    ).state  # fmt: skip
+    np.testing.assert_allclose(model.outputs(x), network.output(states), atol=1e-2)
+    assert model.predict(x).shape == (6,)

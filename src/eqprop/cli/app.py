@@ -87,6 +87,16 @@ def reproduce(
     if figure in DRAWINGS:
         from eqprop.cli.drawings import draw
 
+        ignored = {
+            "--seeds": seeds, "--epochs": epochs, "--dataset": dataset, "--only": only,
+            "--set": set_, "--into": into, "--workers": workers, "--scheduler": scheduler,
+        }  # fmt: skip
+        for name, value in ignored.items():
+            if value is not None:
+                raise ConfigError(
+                    f"`{name}` has no meaning for {figure}, for which nothing is trained, got "
+                    f"{value}. Leave it out."
+                )
         draw(figure, preset, out)
         return
     if figure not in EXPERIMENTS:

@@ -12,7 +12,7 @@ from eqprop.errors import RunFolderError
 from eqprop.experiments import collect, health
 from eqprop.experiments.catalogue import EXPERIMENTS
 from eqprop.experiments.config import RunConfig
-from eqprop.experiments.paper import CLAIMS
+from eqprop.experiments.paper import CLAIMS, ERRORS, MNIST_ALONE
 from eqprop.experiments.sweep import Cell, Sweep, open_sweep
 from eqprop.plots import report as html
 from eqprop.records import RunFolder
@@ -76,10 +76,14 @@ def _sections(
     about = [html.paragraph(html.EXPLANATION)]
     if is_figure and sweep.figure in EXPERIMENTS:
         about.insert(0, html.paragraph(f"What was asked: {EXPERIMENTS[sweep.figure].about}."))
+    full = all(_is_the_papers(sweep, config) for config in configs.values())
+    if full and sweep.figure in ERRORS:
+        found = ERRORS[sweep.figure]
+        dataset = next(iter(configs.values())).data.dataset
+        columns = [*columns, "the paper, training / test"]
+        rows = [[*row, found.get(row[0], found.get(f"{dataset} {row[0]}", "-"))] for row in rows]
     results = [_picture(sweep, epochs, updates, caption), html.table(columns, rows)]
     results.append(f'<p class="note">{reproduce.LEGEND}</p>')
-    bundled = ("mnist-5k", "teacher")
-    full = all(c.data.dataset not in bundled and c.data.num_train is None for c in configs.values())
     if sweep.figure in CLAIMS:
         text = CLAIMS[sweep.figure] if full else (
             "These runs are not on full MNIST; their numbers do not stand beside the paper's."
@@ -95,6 +99,13 @@ def _sections(
         "How long it took": _times(sweep, configs),
         "Settings": _settings(configs),
     }
+
+
+def _is_the_papers(sweep: Sweep, config: RunConfig) -> bool:
+    """Whether a run is on all of the data that the paper's numbers are of."""
+    bundled = ("mnist-5k", "teacher")
+    wanted = config.data.dataset == "mnist" or sweep.figure not in MNIST_ALONE
+    return wanted and config.data.dataset not in bundled and config.data.num_train is None
 
 
 def _picture(sweep: Sweep, epochs: Any, updates: Any, caption: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -197,10 +198,18 @@ def caption(sweep: Sweep) -> str:
     seeds = sorted({cell.seed for cell in sweep.finished})
     done = len(sweep.finished)
     part = "" if done == len(sweep.cells) else f"; {done} of {len(sweep.cells)} runs finished"
-    epochs = f"{first.training.epochs} epoch{'s' if first.training.epochs > 1 else ''}"
+    if first.training.budget:
+        length = "a budget of multiply-adds per network"
+    else:
+        length = f"{first.training.epochs} epoch{'s' if first.training.epochs > 1 else ''}"
+    # Conditions may relax in ways of their own: the most common one is told, and by how many.
+    schedules = Counter(schedule(sweep.config(cell)) for cell in sweep.cells)
+    [(relaxing, count)] = schedules.most_common(1)
+    if others := len(sweep.cells) - count:
+        relaxing += f" ({others} of {len(sweep.cells)} runs relax otherwise: see their settings)"
     return (
-        f"{first.data.dataset}, {summary['training_examples']} training examples, {epochs}, "
-        f"seeds {', '.join(map(str, seeds))}; {schedule(first)}{part}"
+        f"{first.data.dataset}, {summary['training_examples']} training examples, {length}, "
+        f"seeds {', '.join(map(str, seeds))}; {relaxing}{part}"
     )
 
 

@@ -13,7 +13,7 @@ from jax import Array
 
 from eqprop.energy.activation import AbstractActivation
 from eqprop.energy.base import AbstractClampedEnergy, AbstractCost, AbstractEnergy
-from eqprop.energy.composed import ComposedEnergy
+from eqprop.energy.composed import AbstractTerm, ComposedEnergy
 from eqprop.energy.cost import SquaredError
 from eqprop.energy.hopfield import HopfieldEnergy
 from eqprop.energy.total import TotalEnergy
@@ -69,13 +69,22 @@ class Network(eqx.Module):
 
         **Raises:** `ConfigError` if there is none.
         """
-        energy = self.energy.base if isinstance(self.energy, ComposedEnergy) else self.energy
+        energy = self._base
         if not isinstance(energy, HopfieldEnergy):
             raise ConfigError(
                 f"`network` must have a HopfieldEnergy here, got {type(energy).__name__}. "
                 "What was asked for is defined by its weights and layers."
             )
         return energy
+
+    @property
+    def is_wired(self) -> bool:
+        """Whether there is a Hopfield energy, and so weights between units (`hopfield`)."""
+        return isinstance(self._base, HopfieldEnergy)
+
+    @property
+    def _base(self) -> AbstractEnergy:
+        return self.energy.base if isinstance(self.energy, ComposedEnergy) else self.energy
 
     @property
     def layer_sizes(self) -> tuple[int, ...]:
@@ -142,11 +151,17 @@ class Network(eqx.Module):
         return eqx.tree_at(lambda n: n.hopfield.weights, self, weights)
 
     def to_arrays(self) -> dict[str, np.ndarray]:
-        """Every parameter as a host array: `weights_POST_PRE`, `biases_LAYER`, and the cost's."""
+        """Every parameter as a host array.
+
+        `weights_POST_PRE`, `biases_LAYER`; `cost_...` and `terms...` of the cost and of added
+        terms of the energy, named by their place in them.
+        """
         energy = self.hopfield
         arrays = {f"weights_{i}_{j}": np.asarray(w) for (i, j), w in energy.weights.items()}
         arrays |= {f"biases_{k}": np.asarray(b) for k, b in energy.biases.items()}
-        return arrays | {f"cost{name}": np.asarray(leaf) for name, leaf in _named(self.cost)}
+        added = {f"cost{name}": leaf for name, leaf in _named(self.cost)}
+        added |= {f"terms{name}": leaf for name, leaf in _named(self._terms)}
+        return arrays | {name: np.asarray(leaf) for name, leaf in added.items()}
 
     def with_arrays(self, arrays: Mapping[str, np.ndarray]) -> Network:
         """This network with the parameters that `to_arrays` gave.
@@ -170,13 +185,23 @@ class Network(eqx.Module):
         network = eqx.tree_at(
             lambda n: (n.hopfield.weights, n.hopfield.biases), self, (weights, biases)
         )
-        parameters, rest = eqx.partition(self.cost, eqx.is_inexact_array)
-        leaves = [take(f"cost{name}", leaf) for name, leaf in _named(self.cost)]
-        cost = eqx.combine(jax.tree.unflatten(jax.tree.structure(parameters), leaves), rest)
-        return Network(network.energy, cost)
+
+        def taken(tree: Any, prefix: str) -> Any:
+            parameters, rest = eqx.partition(tree, eqx.is_inexact_array)
+            leaves = [take(f"{prefix}{name}", leaf) for name, leaf in _named(tree)]
+            return eqx.combine(jax.tree.unflatten(jax.tree.structure(parameters), leaves), rest)
+
+        energy = network.energy
+        if isinstance(energy, ComposedEnergy):
+            energy = ComposedEnergy(energy.base, taken(self._terms, "terms"))
+        return Network(energy, taken(self.cost, "cost"))
+
+    @property
+    def _terms(self) -> tuple[AbstractTerm, ...]:
+        return self.energy.terms if isinstance(self.energy, ComposedEnergy) else ()
 
 
-def _named(cost: AbstractCost) -> list[tuple[str, Array]]:
-    """The parameters of a cost, by their place in it."""
-    leaves = jax.tree_util.tree_flatten_with_path(eqx.filter(cost, eqx.is_inexact_array))[0]
+def _named(tree: Any) -> list[tuple[str, Array]]:
+    """The parameters of a cost or of terms, by their place in it."""
+    leaves = jax.tree_util.tree_flatten_with_path(eqx.filter(tree, eqx.is_inexact_array))[0]
     return [(jax.tree_util.keystr(path).replace(".", "_"), leaf) for path, leaf in leaves]

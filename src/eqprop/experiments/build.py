@@ -104,14 +104,11 @@ def build_rule(config: RunConfig, epoch: int) -> AbstractLearningRule:
     return EquilibriumPropagation(_NUDGING[wanted.nudging](wanted.beta), free, nudged)
 
 
-def look_phase(config: RunConfig) -> Phase:
+def look_phase(config: RunConfig, network: Network) -> Phase:
     """How examples are relaxed when the error is measured: until they have settled."""
-    steps = config.evaluation.max_steps
     if config.learning.rule == "backpropagation":
         return Phase(ForwardPass(), FixedSteps(1))
-    if config.network.activation == "hard-sigmoid":
-        return evaluation_phase(steps)
-    return Phase(Euler(0.5), Residual(max_steps=steps))
+    return evaluation_phase(network, config.evaluation.max_steps)
 
 
 def free_phase(config: RunConfig, epoch: int) -> Phase:

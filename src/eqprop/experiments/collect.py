@@ -131,7 +131,7 @@ def layer_rows(updates: Sequence[Row]) -> list[dict[str, Any]]:
     """What `update_rows` come to: a row per run and pair of layers.
 
     `update` is the mean over all records; `late_update` and `late_correction`, before the
-    learning rate, are geometric means over the last quarter of them.
+    learning rate, are means over the last quarter of them.
     """
     rows = []
     for condition in conditions_of(updates):
@@ -143,17 +143,11 @@ def layer_rows(updates: Sequence[Row]) -> list[dict[str, Any]]:
                 label = {"condition": condition, "seed": run[0]["seed"], "pair": pair}
                 sizes = {
                     "update": float(np.mean([row["update"] for row in chosen])),
-                    "late_update": _geometric([row["update"] for row in last]),
-                    "late_correction": _geometric([row["correction"] for row in last]),
+                    "late_update": float(np.mean([row["update"] for row in last])),
+                    "late_correction": float(np.mean([row["correction"] for row in last])),
                 }
                 rows.append(label | sizes)
     return rows
-
-
-def _geometric(values: Sequence[float]) -> float:
-    """Geometric mean of those that are not zero; zero if none is."""
-    positive = [value for value in values if value > 0]
-    return float(np.exp(np.mean(np.log(positive)))) if positive else 0.0
 
 
 SPEEDS = ("output_to_input", "spread")
@@ -169,20 +163,21 @@ def layer_speeds(rows: Sequence[Row], size: str = "late_update") -> dict[str, di
     - `size`: `late_update`, or `late_correction` for what it is before the learning rate.
 
     **Returns:** by condition, `output_to_input`: size of the last pair of adjacent layers over
-    that of the first; `spread`: the largest over the smallest of the pairs below the output.
-    Geometric means over seeds.
+    that of the first; `spread`: the largest over the smallest of the pairs below the output;
+    infinite where a pair has stopped to learn. Geometric means over seeds.
     """
     found = {}
     for condition in conditions_of(rows):
         sizes: dict[int, list[float]] = {}
         for row in rows:
             post, pre = layers_of(row["pair"])
-            if row["condition"] == condition and post - pre == 1 and float(row[size]) > 0:
+            if row["condition"] == condition and post - pre == 1:
                 sizes.setdefault(post, []).append(float(row[size]))
-        means = [_geometric(sizes[post]) for post in sorted(sizes)]
-        below = means[:-1] or means
-        found[condition] = {
-            "output_to_input": means[-1] / means[0],
-            "spread": max(below) / min(below),
-        }
+        with np.errstate(divide="ignore", invalid="ignore"):
+            means = [np.exp(np.mean(np.log(sizes[post]))) for post in sorted(sizes)]
+            below = means[:-1] or means
+            found[condition] = {
+                "output_to_input": float(np.divide(means[-1], means[0])),
+                "spread": float(np.divide(max(below), min(below))),
+            }
     return found

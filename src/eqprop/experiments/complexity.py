@@ -1,14 +1,17 @@
 """Table 1 and figures 6 and 7: what a neuron needs, counted from the implementation.
 
-Nothing here is typed in: a tiny network is traced and differentiated, and what is reported is
-what was seen. An activation that counts says where rho and its derivative are used; derivatives
-with respect to weights say across which connections, and which way, messages are sent.
+A tiny network is traced and differentiated, and what is reported is what was seen. An activation
+that counts says where rho and its derivative are used; derivatives with respect to weights say
+across which connections, and which way, messages are sent. Multiply-adds, and products per
+connection among them, are what the rules themselves say (`AbstractLearningRule.work`), which the
+tests hold against a plain loop.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -30,6 +33,7 @@ from eqprop.learning import (
     contrast,
 )
 from eqprop.relaxation import Euler, FixedSteps, ForwardPass
+from eqprop.relaxation.forward import drive
 from eqprop.topology import Topology, Wires, layered, rewire, with_intralayer, without_intralayer
 
 _COUNTS: Counter[str] = Counter()
@@ -135,6 +139,7 @@ class Complexity:
         )
 
 
+@functools.cache
 def measured() -> tuple[Complexity, Complexity]:
     """Backpropagation and equilibrium propagation, in the order of the paper's table."""
     return _backpropagation(), _equilibrium_propagation()
@@ -167,10 +172,10 @@ def _needs(
         jax.make_jaxpr(lambda n, t: values(n, t))(network, target)
         nonlinearity, derivative = counts["nonlinearity"] > 0, counts["derivative"] > 0
     hidden = network.num_free - network.num_outputs
-    on_target = np.asarray(jax.jacfwd(lambda t: values(network, t))(target))
+    on_target = np.asarray(jax.jit(jax.jacfwd(lambda t: values(network, t)))(target))
     uses_target = np.any(on_target.reshape(network.num_free, -1) != 0, axis=1)
-    slopes = jax.jacfwd(
-        lambda w: values(eqx.tree_at(lambda n: n.hopfield.weights, network, w), target)
+    slopes = jax.jit(
+        jax.jacfwd(lambda w: values(eqx.tree_at(lambda n: n.hopfield.weights, network, w), target))
     )(network.hopfield.weights)
     ends = np.cumsum([0, *network.layer_sizes[1:]])
     got = {"forwards": [False, False], "backwards": [False, False]}
@@ -233,21 +238,36 @@ def _backpropagation() -> Complexity:
     def forwards(network: Network, _: Array) -> Array:
         return method.step(network.energy.clamp(x), state)[0][0]
 
-    def errors(network: Network, target: Array) -> Array:
-        # delta is the slope of the cost in what a neuron adds up before rho, and a bias is a
-        # part of that sum; written with the bias as a probe.
-        def cost(biases: dict[int, Array]) -> Array:
-            probed = eqx.tree_at(lambda n: n.hopfield.biases, network, biases)
-            end = method.step(probed.energy.clamp(x), state)[0]
-            return jax.vmap(network.cost)(network.output(end), target)[0]
-
-        slopes = jax.grad(cost)(network.hopfield.biases)
-        return jnp.concatenate([slopes[layer] for layer in sorted(slopes)])
-
-    first, second = _needs(network, target, forwards), _needs(network, target, errors)
-    activity, deltas = forwards(network, target), errors(network, target)
     sizes = network.layer_sizes
     ends = [0, *np.cumsum(sizes).tolist()]
+    stored = eqx.filter_jit(forwards)(network, target)[None]
+
+    def drives(network: Network, activity: Array) -> Array:
+        clamped = network.hopfield.clamp(x)
+        spans = [slice(ends[k] - sizes[0], ends[k + 1] - sizes[0]) for k in range(1, len(sizes))]
+        layers = {k: activity[:, span] for k, span in enumerate(spans, start=1)}
+        return jnp.concatenate([drive(clamped, k, spans[k - 1], layers) for k in layers], axis=1)
+
+    def cost(biases: dict[int, Array]) -> Array:
+        # An error is the slope of the cost in what a neuron adds up, and a bias is a part of it.
+        probed = eqx.tree_at(lambda n: n.hopfield.biases, network, biases)
+        end = method.step(probed.energy.clamp(x), state)[0]
+        return jax.vmap(network.cost)(network.output(end), target)[0]
+
+    slopes = jax.jit(jax.grad(cost))(network.hopfield.biases)
+    deltas = jnp.concatenate([slopes[layer] for layer in sorted(slopes)])[None]
+    summed = eqx.filter_jit(drives)(network, stored)
+
+    def errors(network: Network, target: Array) -> Array:
+        """What neurons make of the errors that arrive; what phase one left is stored."""
+        arriving = jax.vjp(lambda a: drives(network, a), stored)[1](deltas)[0]
+        at_output = jax.vmap(jax.grad(network.cost))(network.output(stored), target)
+        arriving = arriving.at[:, -network.num_outputs :].add(at_output)
+        return (network.hopfield.activation.derivative(summed) * arriving)[0]
+
+    # These errors must be those of the whole backward pass.
+    np.testing.assert_allclose(eqx.filter_jit(errors)(network, target), deltas[0], atol=1e-6)
+    first, second = _needs(network, target, forwards), _needs(network, target, errors)
 
     def correction(states: Array) -> list[Array]:
         below = jnp.concatenate([x[0], states[0]])
@@ -258,8 +278,8 @@ def _backpropagation() -> Complexity:
             for post, pre in network.hopfield.weights
         ]
 
-    both = jnp.stack([activity, deltas])
-    found = rule.estimate(network, x, target, state, jax.random.key(0)).gradient
+    both = jnp.stack([stored[0], deltas[0]])
+    found = eqx.filter_jit(rule.estimate)(network, x, target, state, jax.random.key(0)).gradient
     for ours, theirs in zip(correction(both), jax.tree.leaves(found.hopfield.weights), strict=True):
         # The correction written out here must be the one that the rule makes.
         np.testing.assert_allclose(ours, theirs, atol=1e-6)
@@ -278,7 +298,7 @@ def _backpropagation() -> Complexity:
 
 def _numbers_kept(correction: Callable[[Array], list[Array]], states: Array) -> int:
     """On how many numbers of a hidden neuron the corrections of weights depend."""
-    slopes = jax.jacfwd(correction)(states)
+    slopes = jax.jit(jax.jacfwd(correction))(states)
     touched = np.zeros(states.shape[0], bool)
     for slope in slopes:
         moved = np.abs(np.asarray(slope)) > 0
@@ -294,7 +314,7 @@ def _products(rule: AbstractLearningRule) -> int:
 def _stages(step: Callable[[Network, Array, Array], Array]) -> int:
     """How many free layers of a layered network a change of the input reaches in one step."""
     network, x, _, state = _tiny(layered([4, 3, 3, 2]))
-    reach = np.abs(np.asarray(jax.jacfwd(lambda x: step(network, x, state))(x))) > 0
+    reach = np.abs(np.asarray(jax.jit(jax.jacfwd(lambda x: step(network, x, state)))(x))) > 0
     by_unit = reach.reshape(network.num_free, -1).any(axis=1)
     ends = np.cumsum(network.layer_sizes[1:])[:-1].tolist()
     return sum(bool(layer.any()) for layer in np.split(by_unit, ends))
@@ -313,12 +333,8 @@ def table(found: tuple[Complexity, ...]) -> tuple[list[str], list[list[str]]]:
     """The rows of table 1 and what an update costs: columns, and rows of text."""
 
     def kinds(one: Complexity) -> str:
-        directions = {
-            (need.forwards, need.backwards) for need in one.hidden if need.forwards + need.backwards
-        }
-        if directions == {(1, 1)}:
-            return "both ways, 2 messages per connection and step, in both phases"
-        return "one way, 1 message per connection: forwards, then backwards"
+        told = [f"{need.forwards} forwards, {need.backwards} backwards" for need in one.hidden]
+        return "messages per connection: " + "; then ".join(dict.fromkeys(told))
 
     def yes(one: Complexity, what: str) -> str:
         phases = ["first", "second"]

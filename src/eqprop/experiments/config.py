@@ -81,6 +81,15 @@ class TopologyConfig(Settings):
             raise ValueError("`receivers` has no meaning for wiring 'layered'; remove it")
         return self
 
+    @property
+    def connects_inside_layers(self) -> bool:
+        """Whether the finished wiring can have intralayer connections."""
+        if self.drop_intralayer:
+            return False
+        anywhere = self.wiring in ("rewire", "add") and self.receivers is None
+        received = any(later == earlier for later, earlier in self.receivers or ())
+        return self.intralayer or anywhere or received
+
 
 class NetworkConfig(Settings):
     """Energy, cost and initial weights."""
@@ -233,7 +242,9 @@ class LearningConfig(Settings):
     )
     momentum: float = Field(default=0.0, ge=0, lt=1, description="of sgd")
     weight_decay: Rate = Field(
-        default=0.0, description="share of each parameter taken off per update, times its rate"
+        default=0.0,
+        description="share of each parameter taken off per update, times its rate (sgd, adamw, "
+        "lion); added to the gradient with the other optimisers",
     )
     schedule: Literal["constant", "cosine", "exponential"] = Field(
         default="constant", description="of all rates, over the whole run"
@@ -253,6 +264,18 @@ class LearningConfig(Settings):
             )
         if self.momentum and self.optimizer != "sgd":
             raise ValueError("`momentum` belongs to optimizer 'sgd'; set it to 0")
+        owners = {
+            "nudging": ("rule", "equilibrium-propagation"),
+            "points": ("rule", "holomorphic"),
+            "differentiated_steps": ("rule", "through-time"),
+        }
+        for name, (key, owner) in owners.items():
+            changed = getattr(self, name) != type(self).model_fields[name].default
+            if changed and getattr(self, key) != owner:
+                raise ValueError(
+                    f"`{name}` belongs to {key} '{owner}', got {getattr(self, name)!r} with "
+                    f"{key} '{getattr(self, key)}'; remove it"
+                )
         if self.rule in ("holomorphic", "coupled") and self.beta < 0:
             raise ValueError(f"`beta` must be above 0 for rule '{self.rule}', got {self.beta:g}")
         if self.rule == "coupled" and self.beta > 1:
@@ -383,11 +406,12 @@ class RunConfig(Settings):
                     f"{gaps}, got {len(rate)}: {list(rate)}"
                 )
             skips = self.topology.wiring != "layered"
-            for kind, present in (("skip", skips), ("intralayer", self.topology.intralayer)):
+            inside = self.topology.connects_inside_layers
+            for kind, present in (("skip", skips), ("intralayer", inside)):
                 if present and getattr(self.learning, f"{kind}_rate") is None:
                     raise ValueError(
                         f"`learning.{kind}_rate` must be given when learning_rate is a list and "
-                        f"the network has {kind} connections. Set it, or use one global rate"
+                        f"the network can have {kind} connections. Set it, or use one global rate"
                     )
         self._check_rule()
         if self.data.batch_size % self.training.data_shards:
@@ -396,7 +420,7 @@ class RunConfig(Settings):
                 f"{self.training.data_shards} for batches of {self.data.batch_size}. "
                 "Change one of them"
             )
-        if self.nudged.method == "block":
+        if self.nudged.method == "block" and self.learning.rule == "equilibrium-propagation":
             worst = self.learning.beta
             if self.learning.nudging != "one-sided":
                 worst = -abs(worst)
@@ -431,11 +455,22 @@ class RunConfig(Settings):
                 "`nudged.method` must be 'euler' for rule 'recurrent-backpropagation', whose "
                 "adjoint has no blocks"
             )
-        loops = self.topology.intralayer and not self.topology.drop_intralayer
-        if rule == "backpropagation" and loops:
+        if rule == "backpropagation" and self.topology.connects_inside_layers:
             raise ValueError(
-                "`topology.intralayer` must be false for rule 'backpropagation', which reads the "
-                "wiring forwards, or say topology.drop_intralayer = true"
+                "`topology` must have no intralayer connections for rule 'backpropagation', which "
+                "reads the wiring forwards; Algorithm 1 makes some, too. Set "
+                "topology.drop_intralayer = true"
+            )
+        if rule == "backpropagation" and self.evaluation.audit_every:
+            raise ValueError(
+                "`evaluation.audit_every` must be 0 for rule 'backpropagation', got "
+                f"{self.evaluation.audit_every}: its gradient is that of the wiring read forwards, "
+                "not of the network that the audit settles"
+            )
+        if self.network.cost == "cross-entropy" and self.network.cost_factor != 1:
+            raise ValueError(
+                "`network.cost_factor` belongs to cost 'squared-error', got "
+                f"{self.network.cost_factor:g} with 'cross-entropy'; remove it"
             )
         if self.network.cost == "cross-entropy" and rule in ("contrastive-hebbian", "coupled"):
             raise ValueError(

@@ -53,7 +53,9 @@ def load_model(path: str | Path, *, best: bool = False) -> Model:
                 "summary.json. Train it again, or copy the folder again."
             )
     topology, network = network_from_arrays(config, arrays, folder.path)
-    return Model(topology, seed=config.seed, network=network)
+    return Model(
+        topology, seed=config.seed, network=network, evaluation=look_phase(config, network)
+    )
 
 
 def network_from_arrays(
@@ -104,7 +106,7 @@ def look(
     return evaluate(
         network,
         examples,
-        look_phase(config),
+        look_phase(config, network),
         batch_size=config.evaluation.batch_size,
         states=states,
         between=between,

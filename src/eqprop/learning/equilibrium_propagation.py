@@ -5,12 +5,12 @@ from __future__ import annotations
 import jax.numpy as jnp
 from jax import Array
 
-from eqprop.energy import Network
+from eqprop.energy import HopfieldEnergy, Network
 from eqprop.errors import ConfigError
 from eqprop.learning.base import AbstractLearningRule, Estimate, Phase, Report, weights_of
 from eqprop.learning.contrast import contrast
 from eqprop.learning.nudging import AbstractNudging
-from eqprop.relaxation import BlockCoordinateDescent, is_traced, relax
+from eqprop.relaxation import BlockCoordinateDescent, Euler, is_traced, relax
 from eqprop.topology.work import Wires, Work, two_phases
 
 
@@ -26,8 +26,9 @@ class EquilibriumPropagation(AbstractLearningRule):
     - `nudging`: `OneSided`, `RandomSign` or `Centered`.
     - `free`, `nudged`: how the two phases relax. The nudged phase starts at the free state.
 
-    **Raises:** `ConfigError` if the nudged phase is block coordinate descent and some beta
-    makes 1 + (curvature of the cost) beta <= 0: then the output layer has no minimum.
+    **Raises:** `ConfigError` if some beta makes 1 + (curvature of the cost) beta <= 0 and the
+    nudged phase is block coordinate descent, or the states are kept in no box: then the output
+    layer has no minimum, and states would grow without limit.
 
     **References:** Scellier and Bengio, "Equilibrium propagation: bridging the gap between
     energy-based models and backpropagation", Front. Comput. Neurosci. 11:24 (2017).
@@ -39,6 +40,7 @@ class EquilibriumPropagation(AbstractLearningRule):
 
     def check(self, network: Network) -> None:
         if not isinstance(self.nudged.method, BlockCoordinateDescent):
+            self._check_growth(network)
             return
         curvature = network.cost.curvature()
         if curvature is None:
@@ -52,6 +54,30 @@ class EquilibriumPropagation(AbstractLearningRule):
                     f"`beta` must be above {-1 / curvature:g} for a nudged phase by "
                     f"BlockCoordinateDescent with this cost, got {float(beta):g}. Below it the "
                     "output layer has no minimum. Use Euler for the nudged phase or a smaller beta."
+                )
+
+    def _check_growth(self, network: Network) -> None:
+        """Without a box each Euler step must bring a lone output unit nearer to where it rests."""
+        method, curvature = self.nudged.method, network.cost.curvature()
+        energy = network.energy
+        if not isinstance(method, Euler) or curvature is None or is_traced(method.step_size):
+            return
+        # Added terms may hold the states; nothing is known of them.
+        if not isinstance(energy, HopfieldEnergy) or energy.activation.is_identity_on_its_box:
+            return
+        step = float(method.step_size)
+        for beta in self.nudging.possible():
+            if is_traced(beta):
+                continue
+            pull = curvature * float(beta)
+            split = method.nudging_step == "split"
+            factor = (1 - step) * (1 - step * pull) if split else 1 - step * (1 + pull)
+            if abs(factor) >= 1:
+                raise ConfigError(
+                    f"`beta` must let the outputs come to rest, got {float(beta):g} with steps of "
+                    f"{step:g} ('{method.nudging_step}') and an activation without a box: states "
+                    f"would grow without limit. Take |beta| below {1 / curvature:g}, or a smaller "
+                    "step."
                 )
 
     def work(self, wires: Wires, free_steps: float, other_steps: float) -> Work:

@@ -13,7 +13,7 @@ from eqprop.errors import ConfigError
 from eqprop.learning.base import AbstractLearningRule, Estimate, Phase, Report, weights_of
 from eqprop.learning.contrast import contrast
 from eqprop.learning.nudging import check_beta
-from eqprop.relaxation import Euler, relax
+from eqprop.relaxation import Euler, is_traced, relax
 from eqprop.topology.work import Wires, Work, two_phases
 
 
@@ -61,7 +61,15 @@ class HolomorphicEquilibriumPropagation(AbstractLearningRule):
         if not isinstance(method, Euler) or method.nudging_step != "joint":
             raise ConfigError(
                 "the nudged phases must be `Euler` with nudging_step='joint' for holomorphic "
-                f"equilibrium propagation, got {type(method).__name__}."
+                f"equilibrium propagation, got {type(method).__name__}"
+                f"{f' with {method.nudging_step!r}' if isinstance(method, Euler) else ''}."
+            )
+        curvature = network.cost.curvature()
+        if curvature and not is_traced(self.radius) and float(self.radius) * curvature >= 1:
+            raise ConfigError(
+                f"`radius` must be below {1 / curvature:g} with this cost, got "
+                f"{float(self.radius):g}: on the circle the output layer would have no minimum. "
+                "Try 0.1."
             )
 
     def work(self, wires: Wires, free_steps: float, other_steps: float) -> Work:

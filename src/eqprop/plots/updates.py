@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -87,9 +87,10 @@ def against_p(epochs: Rows, updates: Rows, caption: str, stem: Path) -> None:
     """
     values = {c: float(c[1:]) for c in conditions_of(epochs) if c[0] == "p" and c != "p0"}
     last = max(row["epoch"] for row in epochs)
+    references = (("p0", "-."), ("layered", ":"))
+    named = {"p0": "p = 0, full inside", "layered": "plain layered"}
     with figure(stem, caption, rows=2, size=(7.2, 7.2), sharex=True) as grid:
         above, below = grid[:, 0]
-        x = list(values.values())
         for key, style, position in (("training_error", "-", 0), ("validation_error", "--", 5)):
             name = key.partition("_")[0]
 
@@ -97,17 +98,12 @@ def against_p(epochs: Rows, updates: Rows, caption: str, stem: Path) -> None:
                 chosen = (r for r in epochs if r["condition"] == condition and r["epoch"] == last)
                 return [100 * float(row[key]) for row in chosen]
 
-            table = np.array([final(condition) for condition in values]).T
-            mean_and_band(
-                above, x, table, color=color(position), linestyle=style, marker="o", markersize=3,
-                label=f"rewired: {name}",
-            )  # fmt: skip
-            for condition, dots in (("p0", "-."), ("layered", ":")):
+            _curve(above, values, final, color(position), f"rewired: {name}", style)
+            for condition, dots in references:
                 if reference := final(condition):
-                    named = "p = 0, full inside" if condition == "p0" else "plain layered"
                     above.axhline(
                         float(np.mean(reference)), color=color(position), linestyle=dots,
-                        linewidth=1, label=f"{named}: {name}",
+                        linewidth=1, label=f"{named[condition]}: {name}",
                     )  # fmt: skip
         above.set_ylabel(f"error after epoch {last} (%)")
         above.set_yscale("log")
@@ -115,18 +111,19 @@ def against_p(epochs: Rows, updates: Rows, caption: str, stem: Path) -> None:
         above.legend(fontsize="x-small", frameon=False, ncols=2)
         pairs = sorted({r["pair"] for r in updates if _adjacent(r["pair"])}, key=layers_of)
         for position, pair in enumerate(pairs):
-            table = np.array([_mean_update(updates, condition, pair) for condition in values]).T
             post, pre = layers_of(pair)
-            mean_and_band(
-                below, x, table, color=color(position), marker="o", markersize=3,
-                label=f"layers {pre} to {post}",
-            )  # fmt: skip
-            plain = _mean_update(updates, "layered", pair)
-            if plain:
-                below.axhline(
-                    float(np.mean(plain)), color=color(position), linestyle=":", linewidth=1
-                )
-        below.plot([], [], ":", color="0.35", label="plain layered")
+
+            def update(condition: str, pair: str = pair) -> list[float]:
+                return _mean_update(updates, condition, pair)
+
+            _curve(below, values, update, color(position), f"layers {pre} to {post}", "-")
+            for condition, dots in references:
+                if found := update(condition):
+                    below.axhline(
+                        float(np.mean(found)), color=color(position), linestyle=dots, linewidth=1
+                    )
+        for condition, dots in references:
+            below.plot([], [], dots, color="0.35", label=named[condition])
         below.set_ylabel("root-mean-square update,\nmean over the epoch")
         below.set_yscale("log")
         below.set_xlabel("p")
@@ -134,6 +131,28 @@ def against_p(epochs: Rows, updates: Rows, caption: str, stem: Path) -> None:
         below.legend(fontsize="x-small", frameon=False, ncols=2)
         for axes in (above, below):
             axes.grid(which="both", alpha=0.25, linewidth=0.5)
+
+
+def _curve(
+    axes: Any,
+    values: Mapping[str, float],
+    measure: Callable[[str], list[float]],
+    shade: str,
+    label: str,
+    style: str,
+) -> None:
+    """Mean over the seeds that a condition has, and the range that they span."""
+    found = {p: measure(condition) for condition, p in values.items()}
+    found = {p: seeds for p, seeds in found.items() if seeds}
+    if not found:
+        return
+    means = [float(np.mean(seeds)) for seeds in found.values()]
+    axes.plot(
+        list(found), means, color=shade, linestyle=style, marker="o", markersize=3, label=label
+    )
+    if any(len(seeds) > 1 for seeds in found.values()):
+        ends = [[end(seeds) for seeds in found.values()] for end in (min, max)]
+        axes.fill_between(list(found), *ends, color=shade, alpha=0.2, linewidth=0)
 
 
 def _mean_update(rows: Rows, condition: str, pair: str) -> list[float]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
@@ -36,16 +38,23 @@ class ForwardPass(AbstractRelaxation):
         layers: dict[int, Array] = {}
         for layer in range(1, len(sizes)):
             span = slice(int(ends[layer - 1]), int(ends[layer]))
-            drive = prepared.input_drive[:, span] + prepared.biases[span]
-            for earlier, activity in layers.items():
-                if (layer, earlier) in prepared.weights:
-                    drive += activity @ prepared.weights[layer, earlier].T
-            layers[layer] = prepared.activation(drive)
+            layers[layer] = prepared.activation(drive(prepared, layer, span, layers))
         new = jnp.concatenate(list(layers.values()), axis=1)
         return new, jnp.max(jnp.abs(new - state), axis=1)
 
     def residual(self, energy: AbstractClampedEnergy, state: Array) -> Array:
         return self.step(energy, state)[1]
+
+
+def drive(
+    clamped: ClampedHopfieldEnergy, layer: int, span: slice, layers: Mapping[int, Array]
+) -> Array:
+    """What the units of a layer, `span` of the free ones, add up from the layers before it."""
+    total = clamped.input_drive[:, span] + clamped.biases[span]
+    for earlier, activity in layers.items():
+        if earlier < layer and (layer, earlier) in clamped.weights:
+            total += activity @ clamped.weights[layer, earlier].T
+    return total
 
 
 def check_acyclic(blocks: object) -> None:

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from eqprop.energy import HopfieldEnergy, Network
+from eqprop.energy import Network
 from eqprop.relaxation import Equilibrium
 from eqprop.training.devices import SHARDS
 
@@ -90,25 +90,25 @@ class BatchLog(eqx.Module):
         whole = jnp.zeros(batches, jnp.int32)
         real = jnp.zeros(batches, network.dtype)
         phase = PhaseLog(whole, real, whole, whole, whole)
-        blocks = network.energy.masks if isinstance(network.energy, HopfieldEnergy) else ()
+        blocks = network.hopfield.masks if network.is_wired else ()
         sizes = {block: real for block in blocks}
         return BatchLog(whole, whole, real, phase, phase, sizes, sizes)
 
 
 def sizes(network: Network, tree: Any, recorded: Array) -> dict[tuple[int, int], Array]:
     """Root mean square per block over the connections that exist, or NaN."""
-    if not isinstance(network.energy, HopfieldEnergy):
+    if not network.is_wired:
         return {}
-    masks = network.energy.masks
+    masks, weights = network.hopfield.masks, tree.hopfield.weights
 
     def measure() -> dict[tuple[int, int], Array]:
         return {
             block: jnp.sqrt(jnp.sum(weight**2) / jnp.maximum(1, jnp.sum(masks[block])))
-            for block, weight in tree.energy.weights.items()
+            for block, weight in weights.items()
         }
 
     def skip() -> dict[tuple[int, int], Array]:
-        return {block: jnp.full((), jnp.nan, w.dtype) for block, w in tree.energy.weights.items()}
+        return {block: jnp.full((), jnp.nan, w.dtype) for block, w in weights.items()}
 
     return lax.cond(recorded, measure, skip)
 

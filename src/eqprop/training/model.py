@@ -10,7 +10,7 @@ import jax
 import numpy as np
 import optax
 
-from eqprop.energy import Network
+from eqprop.energy import HopfieldEnergy, Network
 from eqprop.learning import (
     AbstractLearningRule,
     EquilibriumPropagation,
@@ -34,14 +34,24 @@ def default_rule(beta: float = 1.0, max_sweeps: int = 100) -> EquilibriumPropaga
     """
     return EquilibriumPropagation(
         RandomSign(beta),
-        free=evaluation_phase(max_sweeps),
+        free=_sweeps(max_sweeps),
         nudged=Phase(Euler(0.5, nudging_step="split"), FixedSteps(8)),
     )
 
 
-def evaluation_phase(max_steps: int = 300) -> Phase:
-    """How examples are relaxed when nothing else is said: over-relaxed until settled."""
-    return Phase(BlockCoordinateDescent(1.5, block_size=100), Residual(max_steps=max_steps))
+def evaluation_phase(network: Network, max_steps: int = 300) -> Phase:
+    """How examples are relaxed when nothing else is said, until they have settled.
+
+    Over-relaxed block coordinate descent where the network allows it, else `Euler(0.5)`.
+    """
+    energy = network.energy
+    if isinstance(energy, HopfieldEnergy) and energy.activation.is_identity_on_its_box:
+        return _sweeps(max_steps)
+    return Phase(Euler(0.5), Residual(max_steps=max_steps))
+
+
+def _sweeps(most: int) -> Phase:
+    return Phase(BlockCoordinateDescent(1.5, block_size=100), Residual(max_steps=most))
 
 
 class Model:
@@ -52,6 +62,8 @@ class Model:
     - `topology`: which connections exist.
     - `seed`: of the initial weights and of the signs of beta.
     - `network`: instead of random initial weights.
+    - `evaluation`: how examples relax when they are predicted or evaluated; default
+      `evaluation_phase`.
 
     >>> import eqprop, numpy as np
     >>> x = np.random.default_rng(0).random((200, 6)); labels = (x[:, 0] > x[:, 1]).astype(int)
@@ -62,11 +74,17 @@ class Model:
     """
 
     def __init__(
-        self, topology: Topology, *, seed: int = 0, network: Network | None = None
+        self,
+        topology: Topology,
+        *,
+        seed: int = 0,
+        network: Network | None = None,
+        evaluation: Phase | None = None,
     ) -> None:
         self.topology = topology
         self.network = network or Network.initialize(topology, seed=seed)
         self.seed = seed
+        self.evaluation = evaluation or evaluation_phase(self.network)
 
     def fit(
         self,
@@ -106,22 +124,20 @@ class Model:
         self.network = state.network
         return errors
 
-    def outputs(self, x: Any, *, max_steps: int = 300) -> np.ndarray:
+    def outputs(self, x: Any) -> np.ndarray:
         """The settled output units `[examples, outputs]`, from a cold start."""
-        return self._shown(x, max_steps).outputs
+        return self._shown(x).outputs
 
-    def predict(self, x: Any, *, max_steps: int = 300) -> np.ndarray:
+    def predict(self, x: Any) -> np.ndarray:
         """The class `[examples]` of the largest settled output."""
-        return self._shown(x, max_steps).scores.argmax(axis=1)
+        return self._shown(x).scores.argmax(axis=1)
 
-    def _shown(self, x: Any, max_steps: int) -> Evaluation:
-        blank = np.zeros((len(x), self.network.num_targets), np.float32)
-        return self.evaluate(x, blank, max_steps=max_steps)
+    def _shown(self, x: Any) -> Evaluation:
+        return self.evaluate(x, np.zeros((len(x), self.network.num_targets), np.float32))
 
-    def evaluate(self, x: Any, target: Any, *, max_steps: int = 300) -> Evaluation:
+    def evaluate(self, x: Any, target: Any) -> Evaluation:
         """Error, cost and share unsettled, each example relaxed from a cold start."""
-        examples = Examples.of(self.network, x, target)
-        return evaluate(self.network, examples, evaluation_phase(max_steps))
+        return evaluate(self.network, Examples.of(self.network, x, target), self.evaluation)
 
     def export(self, folder: str | Path) -> list[Path]:
         """Writes weights, biases and wiring for other tools.

@@ -14,7 +14,7 @@ import optax
 from jax import Array, lax
 from jax.sharding import Mesh, PartitionSpec
 
-from eqprop.energy import HopfieldEnergy, Network
+from eqprop.energy import Network
 from eqprop.errors import ConfigError
 from eqprop.learning import AbstractLearningRule, apply_updates
 from eqprop.training.arrays import tree_from_arrays, tree_to_arrays
@@ -302,6 +302,6 @@ def _train_batch(
         updates=sizes(network, updates, recorded),
     )
     network = apply_updates(network, updates)
-    if isinstance(network.energy, HopfieldEnergy):
+    if network.is_wired:
         network = network.clipped(fixed.max_weight)
     return TrainState(network, optimizer_state, particles, state.batches_seen + 1), entry
