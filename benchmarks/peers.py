@@ -29,8 +29,6 @@ from drivers.ours import as_released, network_like, train  # noqa: E402
 from eqprop import data  # noqa: E402
 from eqprop.records import RunFolder  # noqa: E402
 
-SIZES = (784, 500, 500, 500, 10)
-
 
 def batches(count: int, batch: int = 20) -> tuple[np.ndarray, np.ndarray]:
     """The first MNIST training batches, `[count, batch, ...]`."""
@@ -57,7 +55,7 @@ def run_ours(**work: object) -> float:
 
 def four_batches(peer: dict, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Weights after four batches from the same start and signs as the released code's."""
-    network = network_like(peer | {"layer_sizes": SIZES})
+    network = network_like(peer | {"layer_sizes": common.SIZES})
     for index in range(4):
         rule = as_released(float(peer["betas"][index]), random=False)
         network, _ = train(network, x[index : index + 1], y[index : index + 1], rule)
@@ -122,17 +120,17 @@ def main() -> None:
                     "released",
                     x=x,
                     y=y,
-                    layer_sizes=SIZES,
+                    layer_sizes=common.SIZES,
                     steps=[500, 8],
                     connections=connections,
                     threads=threads,
                 )
                 peers.append(common.median(peer["seconds"][2:]))
                 same = {key: peer[key] for key in ("start", "mask")}
-                ours.append(run_ours(x=x, y=y, layer_sizes=SIZES, **same))
+                ours.append(run_ours(x=x, y=y, layer_sizes=common.SIZES, **same))
             peer = run_peer(
                 given.python, "released.py", given.released, "released", x=x[:4], y=y[:4],
-                layer_sizes=SIZES, steps=[500, 8], connections=connections, threads=threads,
+                layer_sizes=common.SIZES, steps=[500, 8], connections=connections, threads=threads,
             )  # fmt: skip
             add(
                 f"released code, {name}, 500 + 8 steps",
@@ -154,10 +152,10 @@ def main() -> None:
         for _ in range(given.repeats):
             peer = run_peer(
                 given.python, "energy_based_learning.py", given.ebl, "ebl", x=x, y=y,
-                layer_sizes=SIZES, steps=[20, 8], threads=threads,
+                layer_sizes=common.SIZES, steps=[20, 8], threads=threads,
             )  # fmt: skip
             peers.append(common.median(peer["seconds"][5:]))
-            ours.append(run_ours(x=x, y=y, layer_sizes=SIZES))
+            ours.append(run_ours(x=x, y=y, layer_sizes=common.SIZES))
         add(
             "energy-based-learning, layered, 20 + 8 sweeps",
             common.median(peers),

@@ -68,6 +68,7 @@ _HOMES = {
     "training": (
         "Examples",
         "Model",
+        "Together",
         "TrainState",
         "Trainer",
         "default_rule",
@@ -76,7 +77,10 @@ _HOMES = {
     ),
     "errors": ("ConfigError", "DataError", "DivergedError", "EqpropError", "RunFolderError"),
 }
-_RENAMED = {"load": ("experiments.finished", "load_model")}
+_RENAMED = {
+    "export": ("records.export", "export"),
+    "load": ("experiments.finished", "load_model"),
+}
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = ["__version__", *sorted([*_HOME_OF, *_RENAMED])]  # pyright: ignore[reportUnsupportedDunderAll]
@@ -100,6 +104,7 @@ if TYPE_CHECKING:
     from eqprop.errors import *  # noqa: F403
     from eqprop.experiments.finished import load_model as load  # noqa: F401
     from eqprop.learning import *  # noqa: F403
+    from eqprop.records.export import export  # noqa: F401
     from eqprop.relaxation import *  # noqa: F403
     from eqprop.topology import *  # noqa: F403
     from eqprop.training import *  # noqa: F403

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from eqprop.cli import run
+from eqprop.cli.drawings import DRAW
 from eqprop.experiments.catalogue import DRAWINGS, EXPERIMENTS
 from eqprop.experiments.collect import layer_rows, layer_speeds
 from eqprop.experiments.config import RunConfig, build
-from eqprop.experiments.drawings import DRAW
 from eqprop.experiments.wiring import build_topology
 
 

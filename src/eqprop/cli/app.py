@@ -336,7 +336,7 @@ def topology(
 
 
 def _compare(settings: RunConfig, file: Path, seeds: int) -> None:
-    from eqprop.experiments import wirings
+    from eqprop.experiments import procedures
     from eqprop.experiments.collect import write_rows
     from eqprop.topology import layered, with_intralayer
 
@@ -347,9 +347,9 @@ def _compare(settings: RunConfig, file: Path, seeds: int) -> None:
     def tell(line: str) -> None:
         print(line, file=sys.stderr)
 
-    rows = wirings.compared(base, range(seeds), tell=tell)
+    rows = procedures.compared(base, range(seeds), tell=tell)
     try:
-        write_rows(rows, wirings.COLUMNS, file)
+        write_rows(rows, procedures.COLUMNS, file)
     except OSError as problem:
         raise ConfigError(
             f"`--compare` must name a writable file, got {file}: {problem}."

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from eqprop.errors import RunFolderError
 from eqprop.experiments import auditing
+from eqprop.experiments.collect import write_rows
+from eqprop.learning import Audit
+from eqprop.plots.audit import audit_picture
+from eqprop.records import RunFolder
 
 
 def report(
@@ -26,5 +33,24 @@ def report(
     for line in (*auditing.facts(found), "", *found.verdict):
         print(line)
     caption = f"{run.name}: {examples} training examples"
-    for path in auditing.write(found, rows, out or run, caption):
+    for path in _write(found, rows, out or run, caption):
         print(path)
+
+
+def _write(found: Audit, rows: Sequence[dict[str, Any]], folder: Path, caption: str) -> list[Path]:
+    """Writes `audit.json`, its tables as CSV, and the picture, into a folder."""
+    record = RunFolder(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise RunFolderError(
+            f"`--out` must be a writable folder, got {folder} ({problem.strerror})."
+        ) from None
+    values = found.to_dict()
+    record.write_json("audit.json", values | {"response": list(rows)})
+    parts = [*values["pairs"], *values["kinds"], values["overall"]]
+    write_rows(parts, auditing.AGREEMENT_COLUMNS, folder / "audit.csv")
+    if rows:
+        write_rows(rows, auditing.RESPONSE_COLUMNS, folder / "audit-response.csv")
+    audit_picture(found, rows, caption, folder / "audit")
+    return [folder / name for name in ("audit.json", "audit.csv", "audit.png")]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from eqprop.energy import Network
-from eqprop.errors import ConfigError, RunFolderError
+from eqprop.errors import ConfigError
 from eqprop.experiments.build import build_rule, load_data
 from eqprop.experiments.config import RunConfig
 from eqprop.experiments.config import load_recorded as load_config
@@ -104,28 +103,6 @@ def facts(found: Audit) -> list[str]:
         f"{found.elsewhere:.0%} settle elsewhere from a cold start",
         f"units at a bound per layer: {saturation} %",
     ]
-
-
-def write(found: Audit, rows: Sequence[dict[str, Any]], folder: Path, caption: str) -> list[Path]:
-    """Writes `audit.json`, its tables as CSV, and the picture, into a folder."""
-    from eqprop.experiments.collect import write_rows
-    from eqprop.plots.audit import audit_picture
-
-    record = RunFolder(folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as problem:
-        raise RunFolderError(
-            f"`--out` must be a writable folder, got {folder} ({problem.strerror})."
-        ) from None
-    values = found.to_dict()
-    record.write_json("audit.json", values | {"response": list(rows)})
-    parts = [*values["pairs"], *values["kinds"], values["overall"]]
-    write_rows(parts, AGREEMENT_COLUMNS, folder / "audit.csv")
-    if rows:
-        write_rows(rows, RESPONSE_COLUMNS, folder / "audit-response.csv")
-    audit_picture(found, rows, caption, folder / "audit")
-    return [folder / name for name in ("audit.json", "audit.csv", "audit.png")]
 
 
 def _batch(examples: Examples, network: Network) -> tuple[Any, Any]:

@@ -19,7 +19,7 @@ DRAWINGS = {
     "figure7": "the hardware of a neuron, backpropagation",
     "table1": "both methods compared, counted from the implementation",
 }
-"""What is drawn without training anything (`eqprop.experiments.drawings`), and what it shows."""
+"""What is drawn without training anything (`eqprop.cli.drawings`), and what it shows."""
 
 EXPERIMENTS: dict[str, Experiment] = {
     experiment.name: experiment

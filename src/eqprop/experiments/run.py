@@ -16,7 +16,7 @@ from eqprop.experiments.config import RunConfig
 from eqprop.experiments.config import load_recorded as load_config
 from eqprop.experiments.machine import is_one_thread
 from eqprop.experiments.wiring import build_topology
-from eqprop.experiments.work import Progress, Reporter, StopSignal, Work
+from eqprop.experiments.work import Progress, Reporter, RunInProgress, StopSignal
 from eqprop.records import RunFolder, locked
 
 __all__ = ["Progress", "Reporter", "StopSignal", "complete", "load_data", "resume", "train"]
@@ -109,7 +109,7 @@ def complete(
         identity = folder.identity(data_dir=None if seen is None else os.path.abspath(seen))
         if dataset is None:
             dataset = _load_again(config, data_dir, identity.get("data_dir"))
-        Work(folder, identity["id"], config, dataset, report, stop).finish()
+        RunInProgress(folder, identity["id"], config, dataset, report, stop).finish()
     return folder
 
 

@@ -63,7 +63,7 @@ StopSignal = Callable[[], int | None]
 """Says the number of the signal by which the run was asked to stop, or None."""
 
 
-class Work:
+class RunInProgress:
     """A run in the making. Making one restores the newest checkpoint that is good.
 
     **Arguments:**

@@ -20,6 +20,9 @@ class Backpropagation(AbstractLearningRule):
     and cost, no relaxation. Evaluate it with `Phase(ForwardPass(), FixedSteps(1))`.
 
     **Raises:** `ConfigError` for intralayer connections, which a forward pass cannot read.
+
+    >>> import eqprop
+    >>> eqprop.Backpropagation().check(eqprop.Network.initialize(eqprop.layered([4, 3, 2]), seed=0))
     """
 
     def check(self, network: Network) -> None:

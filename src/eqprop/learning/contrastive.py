@@ -26,6 +26,10 @@ class ContrastiveHebbian(AbstractLearningRule):
 
     **References:** Movellan, "Contrastive Hebbian learning in the continuous Hopfield model",
     Connectionist Models (1991).
+
+    >>> import eqprop
+    >>> settle = eqprop.Phase(eqprop.Euler(0.3), eqprop.Residual(1e-4, max_steps=300))
+    >>> rule = eqprop.ContrastiveHebbian(settle, settle)
     """
 
     free: Phase
@@ -68,6 +72,11 @@ class CoupledLearning(AbstractLearningRule):
 
     **References:** Stern, Hexner, Rocks and Liu, "Supervised learning in physical networks: from
     machine learning to learning machines", Phys. Rev. X 11:021045 (2021).
+
+    >>> import eqprop
+    >>> settle = eqprop.Phase(eqprop.Euler(0.3), eqprop.Residual(1e-4, max_steps=300))
+    >>> float(eqprop.CoupledLearning(0.5, settle, settle).eta)
+    0.5
     """
 
     eta: Array = eqx.field(converter=jnp.asarray)

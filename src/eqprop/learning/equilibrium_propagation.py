@@ -32,6 +32,12 @@ class EquilibriumPropagation(AbstractLearningRule):
 
     **References:** Scellier and Bengio, "Equilibrium propagation: bridging the gap between
     energy-based models and backpropagation", Front. Comput. Neurosci. 11:24 (2017).
+
+    >>> import eqprop
+    >>> settle = eqprop.Phase(eqprop.Euler(0.3), eqprop.Residual(1e-4, max_steps=300))
+    >>> rule = eqprop.EquilibriumPropagation(eqprop.Centered(0.1), settle, settle)
+    >>> network = eqprop.Network.initialize(eqprop.layered([4, 3, 2]), seed=0)
+    >>> rule.check(network)
     """
 
     nudging: AbstractNudging

@@ -24,8 +24,17 @@ def interior_units(network: Network, x: Array, states: Array, margin: float = 1e
     """Which free units are not held at a bound, `[batch, free units]`.
 
     A unit is held if projecting s + force gives back exactly a bound that the force points
-    beyond; it does not move when parameters change a little. `margin`: a unit nearer than
-    this to the switch counts as held.
+    beyond; it does not move when parameters change a little.
+
+    **Arguments:**
+
+    - `x` `[batch, inputs]`, `states` `[batch, free units]`, settled.
+    - `margin`: a unit that the force moves less than this beyond a bound counts as interior.
+
+    >>> import eqprop, jax.numpy as jnp
+    >>> network = eqprop.Network.initialize(eqprop.layered([4, 3, 2]), seed=0)
+    >>> interior_units(network, jnp.ones((1, 4)), jnp.full((1, 5), 0.5)).shape
+    (1, 5)
     """
     clamped = network.energy.clamp(x)
     moved = states + clamped.force(states)
@@ -116,6 +125,10 @@ class ImplicitDifferentiation(AbstractLearningRule):
     **Arguments:**
 
     - `free`: the free phase; the gradient is as exact as it settles.
+
+    >>> import eqprop
+    >>> settle = eqprop.Phase(eqprop.Euler(0.3), eqprop.Residual(1e-4, max_steps=300))
+    >>> rule = eqprop.ImplicitDifferentiation(settle)
     """
 
     free: Phase

@@ -37,6 +37,15 @@ class HolomorphicEquilibriumPropagation(AbstractLearningRule):
 
     **References:** Laborieux and Zenke, "Holomorphic equilibrium propagation computes exact
     gradients through finite size oscillations", NeurIPS (2022).
+
+    >>> import eqprop
+    >>> settle = eqprop.Phase(eqprop.Euler(0.3), eqprop.Residual(1e-4, max_steps=300))
+    >>> rule = eqprop.HolomorphicEquilibriumPropagation(0.1, settle, settle, points=6)
+    >>> network = eqprop.Network.initialize(eqprop.layered([4, 3, 2]), seed=0)
+    >>> rule.check(network)
+    Traceback (most recent call last):
+        ...
+    eqprop.errors.ConfigError: the energy must have a complex derivative ...
     """
 
     radius: Array = eqx.field(converter=jnp.asarray)

@@ -8,6 +8,7 @@ from typing import Literal
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from eqprop.energy import Network
 from eqprop.errors import ConfigError
@@ -51,6 +52,8 @@ def learning_rates(
     0.0199...
     """
     parameters = eqx.filter(network, eqx.is_inexact_array)
+    if isinstance(rate, np.ndarray):
+        rate = rate.tolist()
     whole = not isinstance(rate, Sequence)
     if not isinstance(rate, Sequence) and skip_rate is intralayer_rate is readout_rate is None:
         _check_rate(rate)
@@ -69,8 +72,9 @@ def learning_rates(
             f"{layers}. Give {gaps} numbers, input side first."
         )
     readout_rate = layers[-1] if readout_rate is None else readout_rate
-    for value in [*layers, readout_rate]:
+    for value in layers:
         _check_rate(value)
+    _check_rate(readout_rate, "readout_rate")
     if bias_rates not in ("below", "above", "as_released"):
         raise ConfigError(
             f"`bias_rates` must be 'below', 'above' or 'as_released', got {bias_rates!r}."
@@ -88,7 +92,7 @@ def learning_rates(
                 f"{pre} and {post} exist, got None. A rate per layer does not say how fast those "
                 f"learn. Pass `{name}`, or one global rate."
             )
-        _check_rate(value)
+        _check_rate(value, name)
         return value
 
     def of_bias(layer: int) -> float:
@@ -103,8 +107,8 @@ def learning_rates(
     return eqx.tree_at(lambda n: (n.hopfield.weights, n.hopfield.biases), rates, (weights, biases))
 
 
-def _check_rate(rate: float) -> None:
+def _check_rate(rate: float, name: str = "rate") -> None:
     if not rate >= 0 or rate == float("inf"):
         raise ConfigError(
-            f"`rate` must be a finite number of 0 or more, got {rate}. The paper uses 0.02."
+            f"`{name}` must be a finite number of 0 or more, got {rate}. The paper uses 0.02."
         )

@@ -33,6 +33,10 @@ class RecurrentBackpropagation(AbstractLearningRule):
 
     **References:** Almeida, ICNN (1987); Pineda, "Generalization of back-propagation to
     recurrent neural networks", Phys. Rev. Lett. 59:2229 (1987).
+
+    >>> import eqprop
+    >>> settle = eqprop.Phase(eqprop.Euler(0.3), eqprop.Residual(1e-4, max_steps=300))
+    >>> rule = eqprop.RecurrentBackpropagation(settle, settle)
     """
 
     free: Phase

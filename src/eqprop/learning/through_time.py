@@ -32,6 +32,11 @@ class BackpropagationThroughTime(AbstractLearningRule):
 
     - `free`: the phase before, which is not differentiated; its method takes the steps too.
     - `num_steps`: how many steps are differentiated. Memory grows with them.
+
+    >>> import eqprop
+    >>> settle = eqprop.Phase(eqprop.Euler(0.3), eqprop.Residual(1e-4, max_steps=300))
+    >>> eqprop.BackpropagationThroughTime(settle, 30).num_steps
+    30
     """
 
     free: Phase

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -138,34 +136,3 @@ class Model:
     def evaluate(self, x: Any, target: Any) -> Evaluation:
         """Error, cost and share unsettled, each example relaxed from a cold start."""
         return evaluate(self.network, Examples.of(self.network, x, target), self.evaluation)
-
-    def export(self, folder: str | Path) -> list[Path]:
-        """Writes weights, biases and wiring for other tools.
-
-        `network.npz` holds `weights` `[units, units]` (symmetric), `biases` `[free units]` and
-        `layer_sizes`; `connections.csv` has one row per connection that exists; `units.csv` one
-        per unit. Units are numbered input first.
-        """
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        weights = self.network.hopfield.dense_weights()
-        arrays = self.network.to_arrays()
-        sizes = self.topology.layer_sizes
-        biases = np.concatenate([arrays[f"biases_{k}"] for k in range(1, len(sizes))])
-        np.savez(
-            folder / "network.npz", weights=weights, biases=biases, layer_sizes=np.array(sizes)
-        )
-        layer = np.repeat(np.arange(len(sizes)), sizes)
-        with open(folder / "connections.csv", "w", newline="") as file:
-            table = csv.writer(file)
-            table.writerow(["unit_a", "unit_b", "layer_a", "layer_b", "weight"])
-            rows, columns = np.nonzero(np.tril(self.topology.adjacency().toarray()))
-            for i, j in zip(columns.tolist(), rows.tolist(), strict=True):
-                table.writerow([i, j, layer[i], layer[j], repr(float(weights[i, j]))])
-        with open(folder / "units.csv", "w", newline="") as file:
-            table = csv.writer(file)
-            table.writerow(["unit", "layer", "bias"])
-            table.writerows([i, 0, ""] for i in range(sizes[0]))
-            for unit, bias in enumerate(biases.tolist(), start=sizes[0]):
-                table.writerow([unit, layer[unit], repr(bias)])
-        return [folder / name for name in ("network.npz", "connections.csv", "units.csv")]
