@@ -1,4 +1,4 @@
-"""Thirty defects in the physics, each of which a test with an oracle must notice.
+"""Defects in the physics and its bookkeeping, each of which a test with an oracle must notice.
 
     python tests/mutants.py            # all of them, one after the other
     python tests/mutants.py "beta"     # those whose name contains a word
@@ -24,6 +24,7 @@ REFERENCE = "tests/learning/test_reference.py"
 RELAX = "tests/relaxation/test_relax.py"
 HOPFIELD = "tests/energy/test_hopfield.py"
 TRAINING = "tests/training/test_training.py"
+RULES = "tests/learning/test_rules.py"
 TOPOLOGY = "tests/topology/test_topology.py"
 EP = "learning/equilibrium_propagation.py"
 
@@ -130,6 +131,43 @@ MUTANTS = [
            'layers[layer - 1] if bias_rates == "below"',
            'layers[layer - 1] if bias_rates == "above"',
            GRADIENT),
+    Mutant("holomorphic: points in the upper half count once", "learning/holomorphic.py",
+           "np.where(on_axis, 1, 2) / self.points", "np.ones(len(angles)) / self.points", RULES),
+    Mutant("holomorphic: the slope is not turned back", "learning/holomorphic.py",
+           "/ (self.radius * turns)", "/ self.radius", RULES),
+    Mutant("recurrent backpropagation: the adjoint has the wrong sign",
+           "learning/recurrent_backpropagation.py",
+           "jnp.where(self.moving, self._bend(state) + self.pull, 0)",
+           "jnp.where(self.moving, self._bend(state) - self.pull, 0)", RULES),
+    Mutant("recurrent backpropagation: units at a bound move", "learning/recurrent_backpropagation.py",
+           "return jnp.where(self.moving, self._bend(state) + self.pull, 0)",
+           "return self._bend(state) + self.pull", RULES),
+    Mutant("held outputs move", "energy/total.py",
+           "self.free.force(state).at[:, -self.outputs.shape[1] :].set(0)",
+           "self.free.force(state)", RULES),
+    Mutant("coupled learning holds outputs at the targets", "learning/contrastive.py",
+           "output + eta * (target - output)", "target", RULES),
+    Mutant("connections that do not exist are corrected", "learning/contrast.py",
+           "return network.constrain(slope(network))", "return slope(network)", GRADIENT),
+    Mutant("backpropagation through time forgets a step", "learning/through_time.py",
+           "length=self.num_steps)", "length=self.num_steps - 1)", RULES),
+    Mutant("a relaxation sends one message per connection", "topology/work.py",
+           "return 2 * wires.free * steps", "return wires.free * steps",
+           "tests/experiments/test_complexity.py"),
+    Mutant("a run is over as soon as its budget is", "experiments/work.py",
+           "ended = self._has_spent() and self.now.cursor.batch == 0", "ended = self._has_spent()",
+           "tests/experiments/test_resume.py -k budget"),
+    Mutant("the audit compares what its oracle did not find", "learning/audit.py",
+           "counts = found & (np.abs(adjoints).max(axis=1) > 0)",
+           "counts = np.abs(adjoints).max(axis=1) > 0", "tests/learning/test_audit.py"),
+    Mutant("the audit takes beta without its sign", "learning/audit.py",
+           "rest = 1 - curvature * float(method.step_size) * beta",
+           "rest = 1 - curvature * float(method.step_size) * abs(beta)",
+           "tests/learning/test_audit.py"),
+    Mutant("networks trained together share their signs", "training/together.py",
+           "own = _stacked([(each.rates, each.key, each.max_weight) for each in fixed])",
+           "own = _stacked([(each.rates, fixed[0].key, each.max_weight) for each in fixed])",
+           "tests/training/test_together.py"),
 ]  # fmt: skip
 
 
