@@ -23,7 +23,8 @@ from eqprop.energy import (
     Tanh,
 )
 from eqprop.errors import DataError
-from eqprop.experiments.config import PhaseConfig, RunConfig
+from eqprop.experiments.config import RunConfig
+from eqprop.experiments.settings import PhaseConfig
 from eqprop.experiments.wiring import check_memory, stream_seed
 from eqprop.learning import (
     AbstractLearningRule,
