@@ -83,6 +83,37 @@ def conditions(
     return f"After {epoch} epoch{plural}.\n\n" + lay_out(columns, table)
 
 
+def reach(rows: Sequence[Mapping[str, str]], limits: Sequence[float] = ()) -> str:
+    """After how many epochs each network first had an error as small as each of `limits`.
+
+    The training error between two epochs is taken to fall along a straight line.
+    """
+    names = collect.conditions_of(rows)
+    table = []
+    for limit in limits:
+        line = [f"{100 * limit:g} %"]
+        for name in names:
+            found = [first_below(run, limit) for run in collect.by_seed(rows, name)]
+            told = [f"{epoch:.1f}" for epoch in found if epoch is not None]
+            rest = "" if len(told) == len(found) else " (others never)" if told else "never"
+            line.append(", ".join(told) + rest)
+        table.append(line)
+    return lay_out(["online training error", *names], table)
+
+
+def first_below(run: Sequence[Mapping[str, str]], limit: float) -> float | None:
+    """The epoch, a fraction, at which the training error of a run first was `limit`."""
+    before = None
+    for row in run:
+        epoch, error = int(row["epoch"]), float(row["training_error"])
+        if error <= limit:
+            if before is None:
+                return float(epoch)
+            return epoch - (limit - error) / (before - error)
+        before = error
+    return None
+
+
 def points(differences: Sequence[float]) -> str:
     """Mean difference in points, with the 95 % interval of Student's t where there are several."""
     mean, half = collect.mean_and_interval(differences)
@@ -290,8 +321,9 @@ KINDS = {
     "layers": layers,
     "learning": learning,
     "plain": plain,
+    "reach": reach,
 }
-OPTIONS = ("epoch", "reference", "show", "size")
+OPTIONS = ("epoch", "limits", "reference", "show", "size")
 """Entries of tables.toml that a kind may take."""
 
 
