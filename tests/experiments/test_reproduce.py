@@ -51,6 +51,7 @@ def test_figure3_smoke_leaves_every_record(tmp_path, capsys):
         (["reproduce", "figure3", "--preset", "qick"], 2, "Did you mean 'quick'?"),
         (["reproduce", "figure3", "--dataset", "mnits"], 2, "'mnits'"),
         (["reproduce", "figure3", "--only", "rewird"], 2, "Did you mean 'rewired'?"),
+        (["reproduce", "figure3", "--first-seed", "-1"], 2, "`--first-seed` must be 0 or more"),
         (["reproduce", "table1", "--seeds", "2"], 2, "`--seeds` has no meaning for table1"),
         (["train", "missing.toml"], 2, "`config` must be a readable TOML file"),
         (["evaluate", "nowhere"], 5, "`run` must be the folder of a run"),
@@ -76,12 +77,13 @@ def test_settings_round_trip_through_toml():
 @pytest.mark.parametrize("figure", [name for name in EXPERIMENTS if name != "figure3"])
 def test_every_kind_of_figure_is_drawn_at_smoke_size(figure, tmp_path, capsys):
     arguments = ["reproduce", figure, "--preset", "smoke", "--seeds", "1", "--epochs", "1"]
-    assert run([*arguments, "--out", str(tmp_path)]) == 0
+    assert run([*arguments, "--first-seed", "2", "--out", str(tmp_path)]) == 0
     folder = tmp_path / f"{figure}-smoke"
     with open(folder / f"{figure}.csv") as file:
         rows = list(csv.DictReader(file))
     wanted = list(EXPERIMENTS[figure].conditions("smoke"))
     assert [row["condition"] for row in rows] == wanted
+    assert {row["seed"] for row in rows} == {"2"}
     with open(folder / f"{figure}-updates.csv") as file:
         updates = list(csv.DictReader(file))
     assert {row["condition"] for row in updates} == set(wanted)

@@ -53,7 +53,8 @@ def reproduce(
     figure: Annotated[str | None, Parameter(help="Which figure or question.")] = None,
     *,
     preset: Annotated[str, Parameter(help="smoke, quick, paper; see --list.")] = "quick",
-    seeds: Annotated[int | None, Parameter(help="How many seeds, from 0.")] = None,
+    seeds: Annotated[int | None, Parameter(help="How many seeds.")] = None,
+    first_seed: Annotated[int, Parameter(help="The first of them.")] = 0,
     epochs: Annotated[int | None, Parameter(help="Instead of the preset's.")] = None,
     dataset: Annotated[str | None, Parameter(help="Instead of the preset's.")] = None,
     variant: Annotated[str | None, Parameter(help="journal, for figure3; see --list.")] = None,
@@ -103,9 +104,12 @@ def reproduce(
         raise ConfigError(unknown_name("figure", figure, [*EXPERIMENTS, *DRAWINGS]))
     if seeds is not None and seeds < 1:
         raise ConfigError(f"`--seeds` must be 1 or more, got {seeds}.")
+    if first_seed < 0:
+        raise ConfigError(f"`--first-seed` must be 0 or more, got {first_seed}.")
+    count = EXPERIMENTS[figure].seeds if seeds is None else seeds
     configs = EXPERIMENTS[figure].cells(
         preset,
-        None if seeds is None else range(seeds),
+        range(first_seed, first_seed + count),
         epochs=epochs,
         dataset=dataset,
         only=only or (),
