@@ -431,3 +431,25 @@ def test_what_is_refused_does_run_away_and_what_is_not_does_not(x64):
         total = network.nudged(network.energy.clamp(x), jnp.asarray(beta), y)
         end = eqprop.relax(total, states, eqprop.Euler(0.3), eqprop.FixedSteps(2000)).state
         assert (float(jnp.abs(end).max()) > 1e3) == far
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+def test_truncated_backpropagation_through_time_is_a_plain_loop(steps, problem):
+    """So few steps, and so far from rest, that each of them counts."""
+    network, x, y, _, exact = problem
+    start = jnp.asarray(np.random.default_rng(3).uniform(0.2, 0.8, (len(x), network.num_free)))
+    phase = eqprop.Phase(eqprop.Euler(0.3), eqprop.FixedSteps(2))
+
+    @eqx.filter_grad
+    def slope(network):
+        clamped, state = network.energy.clamp(x), start
+        for step in range(2 + steps):
+            state = jax.lax.stop_gradient(state) if step == 2 else state
+            state = jnp.clip(state + 0.3 * clamped.force(state), 0, 1)
+        return jnp.mean(jnp.sum((network.output(state) - y) ** 2, axis=1))
+
+    wanted = network.constrain(slope(network))
+    rule = eqprop.BackpropagationThroughTime(phase, steps)
+    found = estimate(rule, network, x, y, start, KEY).gradient
+    assert distance(found, wanted) < 1e-10
+    assert distance(found, exact) > 0.1 and np.abs(flat(wanted)).max() > 1e-3
