@@ -99,7 +99,9 @@ def test_every_experiment_has_valid_settings_at_every_preset():
     for experiment in EXPERIMENTS.values():
         for preset in experiment.presets:
             cells = experiment.cells(preset)
-            assert len(cells) == len(experiment.conditions(preset)) * experiment.seeds
+            assert len(cells) == len(experiment.conditions(preset)) * experiment.default_seeds(
+                preset
+            )
             assert len({cell.name for cell in cells}) == len(cells)
     assert len(EXPERIMENTS["figure5"].conditions("paper")) >= 16
 

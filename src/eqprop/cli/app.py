@@ -106,7 +106,7 @@ def reproduce(
         raise ConfigError(f"`--seeds` must be 1 or more, got {seeds}.")
     if first_seed < 0:
         raise ConfigError(f"`--first-seed` must be 0 or more, got {first_seed}.")
-    count = EXPERIMENTS[figure].seeds if seeds is None else seeds
+    count = EXPERIMENTS[figure].default_seeds(preset) if seeds is None else seeds
     configs = EXPERIMENTS[figure].cells(
         preset,
         range(first_seed, first_seed + count),

@@ -88,7 +88,12 @@ ADDED = Experiment(
     "added", "connections added against connections replaced", _presets(4), _added, seeds=3
 )
 PARTICLES = Experiment(
-    "particles", "persistent particles against cold starts", _presets(3), _particles, seeds=3
+    "particles",
+    "persistent particles against cold starts",
+    _presets(3),
+    _particles,
+    seeds=3,
+    quick_seeds=1,
 )
 SIGN = Experiment("sign", "random against fixed sign of beta", _presets(4), _sign, seeds=3)
 INITIALISATION = Experiment(
@@ -97,6 +102,7 @@ INITIALISATION = Experiment(
     _presets(1),
     _initialisation,
     seeds=3,
+    quick_seeds=1,
 )
 ERRATA = Experiment(
     "errata", "where the paper's text and its released code differ", _presets(2), _errata

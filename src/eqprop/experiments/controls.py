@@ -56,4 +56,5 @@ CONTROLS = Experiment(
     presets={"smoke": short(SMOKE, 2), "quick": short(QUICK, 2), "paper": short(PAPER, 4)},
     conditions=_controls,
     seeds=3,
+    quick_seeds=1,
 )

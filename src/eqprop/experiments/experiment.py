@@ -30,7 +30,8 @@ class Experiment:
     - `presets`: what each changes for all conditions.
     - `conditions`: given the preset's name, what each condition changes, in the order of tables;
       this wins over the preset.
-    - `seeds`: how many, unless the command says otherwise.
+    - `seeds`: how many, unless the command says otherwise; `quick_seeds`, at that preset, so
+      that many conditions take minutes there.
     """
 
     name: str
@@ -38,6 +39,11 @@ class Experiment:
     presets: Mapping[str, Settings]
     conditions: Callable[[str], Mapping[str, Settings]]
     seeds: int = 1
+    quick_seeds: int | None = None
+
+    def default_seeds(self, preset: str) -> int:
+        """How many seeds unless the command says otherwise."""
+        return self.quick_seeds if preset == "quick" and self.quick_seeds else self.seeds
 
     def cells(
         self,
@@ -68,7 +74,7 @@ class Experiment:
             if name not in conditions:
                 raise ConfigError(unknown_name("condition", name, conditions))
         cells = {}
-        for seed in range(self.seeds) if seeds is None else seeds:
+        for seed in range(self.default_seeds(preset)) if seeds is None else seeds:
             for condition, changes in conditions.items():
                 if only and condition not in only:
                     continue

@@ -78,6 +78,7 @@ RULES = Experiment(
     presets={"smoke": short(SMOKE, 200), "quick": short(QUICK, 200), "paper": short(PAPER, 200)},
     conditions=_conditions,
     seeds=3,
+    quick_seeds=1,
 )
 
 
