@@ -99,9 +99,8 @@ def test_every_experiment_has_valid_settings_at_every_preset():
     for experiment in EXPERIMENTS.values():
         for preset in experiment.presets:
             cells = experiment.cells(preset)
-            assert len(cells) == len(experiment.conditions(preset)) * experiment.default_seeds(
-                preset
-            )
+            seeds = experiment.default_seeds(preset)
+            assert len(cells) == len(experiment.conditions(preset)) * seeds
             assert len({cell.name for cell in cells}) == len(cells)
     assert len(EXPERIMENTS["figure5"].conditions("paper")) >= 16
 

@@ -1,6 +1,7 @@
 """How equilibria become a gradient."""
 
-from eqprop.learning.audit import Agreement, Audit, Settling, audit, response
+from eqprop.learning.agreement import Agreement
+from eqprop.learning.audit import Audit, Settling, audit, response
 from eqprop.learning.backpropagation import Backpropagation
 from eqprop.learning.base import AbstractLearningRule, Estimate, Phase, Report, apply_updates
 from eqprop.learning.contrast import contrast

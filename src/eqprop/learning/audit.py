@@ -15,6 +15,7 @@ import numpy as np
 from jax import Array
 
 from eqprop.energy import Network
+from eqprop.learning.agreement import Agreement, agreements, off_wiring
 from eqprop.learning.base import AbstractLearningRule, Estimate, Phase
 from eqprop.learning.equilibrium_propagation import EquilibriumPropagation
 from eqprop.learning.exact import adjoints_of, implicit_gradient
@@ -31,29 +32,6 @@ from eqprop.relaxation import (
 )
 
 Method = TypeVar("Method", Euler, BlockCoordinateDescent)
-
-_KINDS = {0: "intralayer", 1: "interlayer"}
-
-
-@dataclasses.dataclass(frozen=True)
-class Agreement:
-    """A rule's correction beside the exact gradient, over some connections or biases.
-
-    **Attributes:**
-
-    - `name`: `post-pre` for a pair of layers, a kind of connection, `biases`, `others` (of the
-      cost and of added terms of the energy), or `all`.
-    - `cosine`: of the angle between the two; NaN if the exact gradient is zero there.
-    - `sign_agreement`: share of the entries with a gradient whose correction has its sign.
-    - `ratio`: size of the correction over that of the exact gradient (root mean squares).
-    - `exact`: root mean square of the exact gradient.
-    """
-
-    name: str
-    cosine: float
-    sign_agreement: float
-    ratio: float
-    exact: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -161,7 +139,7 @@ def audit(
     x, target, states = (jnp.asarray(a, network.dtype) for a in (x, target, states))
     oracle = _oracle(network, x, target, states, tolerance, max_steps)
     correction = _correction(rule, network, x, target, states, oracle)
-    pairs, kinds, overall = _agreements(network, correction.gradient, oracle.gradient)
+    pairs, kinds, overall = agreements(network, correction.gradient, oracle.gradient)
     ends = np.cumsum(network.layer_sizes[1:])[:-1].tolist()
     at_bound = [np.isin(part, (0, 1)) for part in np.split(oracle.settled, ends, axis=1)]
     bounded = network.hopfield.activation.is_identity_on_its_box
@@ -170,7 +148,7 @@ def audit(
     gentle = math.nan
     if overall.cosine < GOOD and (other := _gently(rule)) is not rule:
         found = _correction(other, network, x, target, states, oracle)
-        gentle = _agreements(network, found.gradient, oracle.gradient)[2].cosine
+        gentle = agreements(network, found.gradient, oracle.gradient)[2].cosine
     result = Audit(
         examples=len(x),
         with_gradient=float((oracle.shares > 0).mean()),
@@ -190,7 +168,7 @@ def audit(
         block_step=block_step,
         block_limit=block_limit,
         saturation=tuple(float(part.mean()) if bounded else 0.0 for part in at_bound),
-        off_wiring=_off_wiring(network, correction.gradient),
+        off_wiring=off_wiring(network, correction.gradient),
     )
     return dataclasses.replace(result, verdict=verdict_of(result))
 
@@ -222,7 +200,7 @@ def response(
             (jnp.asarray(beta, rule.nudging.beta.dtype), jnp.asarray(count)),
         )
         found = _correction(changed, network, x, target, states, oracle)
-        pairs, kinds, overall = _agreements(network, found.gradient, oracle.gradient)
+        pairs, kinds, overall = agreements(network, found.gradient, oracle.gradient)
         unsettled = _settling(found.nudged).unsettled
         for part in (*pairs, *kinds, overall):
             values = dataclasses.asdict(part)
@@ -387,66 +365,3 @@ def _lowest_eigenvalue(network: Network) -> float:
     inputs = network.num_inputs
     coupling = network.hopfield.dense_weights()[inputs:, inputs:].astype(np.float64)
     return float(np.linalg.eigvalsh(coupling)[0])
-
-
-def _off_wiring(network: Network, gradient: Network) -> float:
-    missing = [
-        np.asarray(gradient.hopfield.weights[block])[~np.asarray(mask)]
-        for block, mask in network.hopfield.masks.items()
-    ]
-    entries = np.concatenate(missing) if missing else np.zeros(0)
-    return float(np.sqrt(np.mean(entries**2))) if len(entries) else 0.0
-
-
-def _agreements(
-    network: Network, found: Network, exact: Network
-) -> tuple[tuple[Agreement, ...], tuple[Agreement, ...], Agreement]:
-    parts: dict[str, tuple[np.ndarray, np.ndarray]] = {}
-    kinds: dict[str, list[str]] = {}
-    for (post, pre), mask in network.hopfield.masks.items():
-        exists = np.asarray(mask)
-        if not exists.any():
-            continue
-        name = f"{post}-{pre}"
-        parts[name] = tuple(  # pyright: ignore[reportArgumentType]
-            np.asarray(g.hopfield.weights[post, pre], np.float64)[exists] for g in (found, exact)
-        )
-        kinds.setdefault(_KINDS.get(post - pre, "skip"), []).append(name)
-    for name, leaves in (("biases", _biases), ("others", _others)):
-        both = [np.concatenate([np.zeros(0), *map(np.ravel, leaves(g))]) for g in (found, exact)]
-        if len(both[0]):
-            parts[name] = (both[0], both[1])
-            kinds[name] = [name]
-
-    def joined(name: str, names: Sequence[str]) -> Agreement:
-        return _agreement(name, *(np.concatenate([parts[n][k] for n in names]) for k in (0, 1)))
-
-    pairs = tuple(_agreement(name, *both) for name, both in parts.items() if name not in kinds)
-    by_kind = tuple(joined(kind, names) for kind, names in kinds.items())
-    return pairs, by_kind, joined("all", list(parts))
-
-
-def _biases(gradient: Network) -> list[np.ndarray]:
-    return [np.asarray(b, np.float64) for b in gradient.hopfield.biases.values()]
-
-
-def _others(gradient: Network) -> list[np.ndarray]:
-    """Parameters of the cost and of added terms."""
-    rest = eqx.tree_at(lambda n: (n.hopfield.weights, n.hopfield.biases), gradient, (None, None))
-    leaves = jax.tree.leaves(eqx.filter(rest, eqx.is_inexact_array_like))
-    return [np.asarray(leaf, np.float64) for leaf in leaves]
-
-
-def _agreement(name: str, found: np.ndarray, exact: np.ndarray) -> Agreement:
-    sizes = [float(np.linalg.norm(g)) for g in (found, exact)]
-    nothing = sizes[1] == 0
-    told = exact != 0
-    return Agreement(
-        name=name,
-        cosine=math.nan if nothing else float(found @ exact) / max(sizes[0] * sizes[1], 1e-300),
-        sign_agreement=float((np.sign(found) == np.sign(exact))[told].mean())
-        if told.any()
-        else math.nan,
-        ratio=math.nan if nothing else sizes[0] / sizes[1],
-        exact=sizes[1] / math.sqrt(max(1, len(exact))),
-    )
