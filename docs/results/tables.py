@@ -234,6 +234,30 @@ def shorter(text: str) -> str:
         return text
 
 
+def wirings(rows: Sequence[Mapping[str, str]]) -> str:
+    """A row per p: Algorithm 1 and, after the stroke, Watts and Strogatz's procedure."""
+    shown = {
+        "originals_kept": "original connections kept",
+        "skip": "skips",
+        "skips_from_input": "of them from the input",
+        "degree_std_hidden": "spread of connections per hidden unit",
+        "path_length": "path length",
+        "clustering": "clustering",
+    }
+
+    def mean(p: str, procedure: str, key: str) -> str:
+        found = [float(row[key]) for row in rows if (row["p"], row["procedure"]) == (p, procedure)]
+        value = sum(found) / len(found)
+        return f"{value:,.0f}" if value > 10 else f"{value:.3f}"
+
+    procedures = ("algorithm 1", "watts-strogatz")
+    table = [
+        [p, *(" / ".join(mean(p, procedure, key) for procedure in procedures) for key in shown)]
+        for p in dict.fromkeys(row["p"] for row in rows)
+    ]
+    return lay_out(["p", *shown.values()], table)
+
+
 def learning(rows: Sequence[Mapping[str, str]]) -> str:
     """Each schedule beside the slow one it is compared with, and their differences."""
     runs: dict[tuple[str, str, str], list[Mapping[str, str]]] = defaultdict(list)
@@ -322,6 +346,7 @@ KINDS = {
     "learning": learning,
     "plain": plain,
     "reach": reach,
+    "wirings": wirings,
 }
 OPTIONS = ("epoch", "limits", "reference", "show", "size")
 """Entries of tables.toml that a kind may take."""
