@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import runpy
 from pathlib import Path
 
@@ -15,5 +16,7 @@ def test_the_results_pages_come_out_of_the_committed_records():
         assert text == (RESULTS / name).read_text("utf-8"), name
         assert text.count("|---|") >= 1 or text.count("| --- |") >= 1
     named = "".join(made.values())
+    for picture in re.findall(r"!\[.*?\]\((.*?)\)", named):
+        assert (RESULTS / picture).is_file(), picture
     for path in RESULTS.glob("*.csv"):
         assert f"({path.name})" in named or path.name == "figure3-quick.csv", path.name

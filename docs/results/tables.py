@@ -373,6 +373,8 @@ def section(entry: Mapping[str, Any]) -> str:
     parts = [f"## {entry['title']}\n", f"`{entry['command']}`\n", f"{source}.\n"]
     if "text" in entry:
         parts.append(entry["text"].strip() + "\n")
+    if "picture" in entry:
+        parts.append(f"![{entry['title']}]({entry['picture']})\n")
     return "\n".join([*parts, KINDS[entry["kind"]](rows, **options)])
 
 
