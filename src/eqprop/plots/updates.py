@@ -89,7 +89,7 @@ def against_p(epochs: Rows, updates: Rows, caption: str, stem: Path) -> None:
     last = max(row["epoch"] for row in epochs)
     references = (("p0", "-."), ("layered", ":"))
     named = {"p0": "p = 0, full inside", "layered": "plain layered"}
-    with figure(stem, caption, rows=2, size=(7.2, 7.2), sharex=True) as grid:
+    with figure(stem, caption, rows=2, size=(8.8, 7.2), sharex=True) as grid:
         above, below = grid[:, 0]
         for key, style, position in (("training_error", "-", 0), ("validation_error", "--", 5)):
             name = key.partition("_")[0]
@@ -108,7 +108,7 @@ def against_p(epochs: Rows, updates: Rows, caption: str, stem: Path) -> None:
         above.set_ylabel(f"error after epoch {last} (%)")
         above.set_yscale("log")
         plain_log(above.yaxis)
-        above.legend(fontsize="x-small", frameon=False, ncols=2)
+        above.legend(fontsize="x-small", frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
         pairs = sorted({r["pair"] for r in updates if _adjacent(r["pair"])}, key=layers_of)
         for position, pair in enumerate(pairs):
             post, pre = layers_of(pair)
@@ -128,7 +128,7 @@ def against_p(epochs: Rows, updates: Rows, caption: str, stem: Path) -> None:
         below.set_yscale("log")
         below.set_xlabel("p")
         below.set_xscale("log")
-        below.legend(fontsize="x-small", frameon=False, ncols=2)
+        below.legend(fontsize="x-small", frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
         for axes in (above, below):
             axes.grid(which="both", alpha=0.25, linewidth=0.5)
 
