@@ -96,6 +96,11 @@ def facts(found: Audit) -> list[str]:
             f"beta {beta:g}, {effective:g} in effect"
             for beta, effective in zip(found.betas, found.effective_betas, strict=True)
         ),
+        *(
+            []
+            if np.isnan(found.small_nudge_cosine)
+            else [f"with a small nudge in settled phases: cosine {found.small_nudge_cosine:.4f}"]
+        ),
         f"lowest eigenvalue {found.lowest_eigenvalue:.2f}: Euler steps up to "
         f"{found.step_limit:.3g}; the rule takes {found.step_size:g}",
         f"steps of block descent up to {found.block_limit:.3g}; the rule takes "

@@ -15,6 +15,7 @@ def audit_picture(found: Audit, rows: Sequence[dict[str, Any]], caption: str, st
     parts = [*found.pairs, *found.kinds]
     places, names = range(len(parts)), [part.name for part in parts]
     shades = [color(0)] * len(found.pairs) + [color(1)] * len(found.kinds)
+    caption += "; pairs of layers are named later-earlier"
     with figure(stem, caption, columns=3 if rows else 2, size=(13 if rows else 9, 4.4)) as grid:
         cosines, ratios = grid[0, 0], grid[0, 1]
         cosines.barh(places, [part.cosine for part in parts], color=shades)
@@ -33,7 +34,6 @@ def audit_picture(found: Audit, rows: Sequence[dict[str, Any]], caption: str, st
             axes.set_yticks(places, names)
             axes.invert_yaxis()
             axes.grid(axis="x", alpha=0.25, linewidth=0.5)
-        cosines.set_ylabel("pair of layers (later-earlier), kind")
         if rows:
             _answer(grid[0, 2], rows)
 
