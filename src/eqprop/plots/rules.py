@@ -18,6 +18,8 @@ def work_curves(rows: Sequence[Mapping[str, Any]], caption: str, stem: Path) -> 
     A run's points are its epochs; the last one, where the budget ends, may be a part of one. The
     mean over seeds is drawn where all of them have a point.
     """
+    from matplotlib.ticker import NullFormatter
+
     conditions = conditions_of(rows)
     networks = list(dict.fromkeys(name.partition("-")[0] for name in conditions))
     rules = list(dict.fromkeys(name.partition("-")[2] for name in conditions))
@@ -45,6 +47,8 @@ def work_curves(rows: Sequence[Mapping[str, Any]], caption: str, stem: Path) -> 
             axes.set_xscale("log")
             axes.set_yscale("log")
             plain_log(axes.yaxis)
+            # Powers of ten alone: others would overlap where a panel spans less than two of them.
+            axes.xaxis.set_minor_formatter(NullFormatter())
             axes.set_title(network, fontsize="medium")
             axes.set_xlabel("multiply-adds")
             axes.grid(which="both", alpha=0.25, linewidth=0.5)
