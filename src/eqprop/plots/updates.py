@@ -71,10 +71,11 @@ def update_curves(
             if len(axes.lines) > len(longest.lines):
                 longest = axes
         # Colours mean the same in every panel: one legend, where there is room for it.
-        place = spare[0] if len(spare) else grid.flat[0]
+        place = spare[0] if len(spare) else grid[0, -1]
         place.legend(
             *longest.get_legend_handles_labels(), fontsize="small", frameon=False, title="layers",
-            loc="center" if len(spare) else "best",
+            **({"loc": "center"} if len(spare) else
+               {"loc": "center left", "bbox_to_anchor": (1, 0.5)}),
         )  # fmt: skip
         for axes in grid[:, 0]:
             axes.set_ylabel(f"root-mean-square {size}")
