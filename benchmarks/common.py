@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from eqprop.experiments.figure3 import SIZES as SIZES  # units per layer of the paper's networks
+
 RESULTS = Path(__file__).parents[1] / "docs" / "results"
 
 sys.path.insert(0, str(Path(__file__).parent))  # so that benchmarks run from anywhere
@@ -88,10 +90,6 @@ def a_core_per_shard(shards: int = 2) -> None:
     from eqprop.experiments.machine import use_a_core_per_shard
 
     use_a_core_per_shard(shards)
-
-
-SIZES = (784, 500, 500, 500, 10)
-"""Units per layer of the paper's networks."""
 
 
 def mnist_inputs(count: int) -> Any:

@@ -171,9 +171,7 @@ def differences(rows: Sequence[Mapping[str, str]]) -> str:
     for row in rules.paired_differences(numbers):
         if row["rule"] == rules.BASELINE:
             continue
-        interval = "-"
-        if row["low"] != "":
-            interval = f"[{100 * row['low']:+.2f}, {100 * row['high']:+.2f}]"
+        interval = rules.interval_of(row) or "-"
         error = row["error"].replace("_", " ")
         mean = f"{100 * row['mean']:+.2f}"
         table.append([row["network"], row["rule"], error, mean, interval, str(row["seeds"])])

@@ -147,12 +147,10 @@ def _differences(sweep: Sweep, epochs: Rows) -> None:
     for row in found:
         if row["rule"] == rules.BASELINE or row["error"] != "training_error":
             continue
-        between = ""
-        if row["low"] != "":
-            between = f" [{100 * row['low']:+.2f}, {100 * row['high']:+.2f}]"
+        interval = rules.interval_of(row)
         print(
             f"{row['network']}, {row['rule']} against {rules.BASELINE}: training error "
-            f"{100 * row['mean']:+.2f}{between} points, {row['seeds']} seed(s)"
+            f"{100 * row['mean']:+.2f}{interval and f' {interval}'} points, {row['seeds']} seed(s)"
         )
 
 
@@ -193,7 +191,8 @@ def draw_into(stem: Path, sweep: Sweep, epochs: Rows, updates: Rows, text: str) 
 
 def caption(sweep: Sweep) -> str:
     """Data set, examples, epochs, seeds and schedule of a sweep."""
-    first = sweep.config(sweep.cells[0])
+    configs = [sweep.config(cell) for cell in sweep.cells]
+    first = configs[0]
     summary = next(iter(collect.summaries(sweep).values()))
     seeds = sorted({cell.seed for cell in sweep.finished})
     done = len(sweep.finished)
@@ -203,10 +202,10 @@ def caption(sweep: Sweep) -> str:
     else:
         length = f"{first.training.epochs} epoch{'s' if first.training.epochs > 1 else ''}"
     # Conditions may relax in ways of their own: the most common one is told, and by how many.
-    schedules = Counter(schedule(sweep.config(cell)) for cell in sweep.cells)
+    schedules = Counter(map(schedule, configs))
     [(relaxing, count)] = schedules.most_common(1)
-    if others := len(sweep.cells) - count:
-        relaxing += f" ({others} of {len(sweep.cells)} runs relax otherwise: see their settings)"
+    if others := len(configs) - count:
+        relaxing += f" ({others} of {len(configs)} runs relax otherwise: see their settings)"
     return (
         f"{first.data.dataset}, {summary['training_examples']} training examples, {length}, "
         f"seeds {', '.join(map(str, seeds))}; {relaxing}{part}"

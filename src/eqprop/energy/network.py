@@ -83,6 +83,12 @@ class Network(eqx.Module):
         return isinstance(self._base, HopfieldEnergy)
 
     @property
+    def allows_blocks(self) -> bool:
+        """Whether block coordinate descent can relax it: no added terms, states in a box."""
+        energy = self.energy
+        return isinstance(energy, HopfieldEnergy) and energy.activation.is_identity_on_its_box
+
+    @property
     def _base(self) -> AbstractEnergy:
         return self.energy.base if isinstance(self.energy, ComposedEnergy) else self.energy
 

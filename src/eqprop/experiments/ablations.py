@@ -3,24 +3,13 @@
 from __future__ import annotations
 
 from eqprop.experiments.experiment import (
-    PAPER,
     PAPER_P,
-    QUICK,
-    SMOKE,
     Experiment,
     Settings,
+    lasting,
     replaced,
-    short,
 )
 from eqprop.experiments.figure3 import CONNECTIONS, PER_LAYER
-
-
-def _presets(epochs: int) -> dict[str, Settings]:
-    return {
-        "smoke": short(SMOKE, min(epochs, 2)),
-        "quick": short(QUICK, epochs),
-        "paper": short(PAPER, epochs),
-    }
 
 
 def _added(preset: str) -> dict[str, Settings]:
@@ -85,25 +74,25 @@ def _errata(preset: str) -> dict[str, Settings]:
 
 
 ADDED = Experiment(
-    "added", "connections added against connections replaced", _presets(4), _added, seeds=3
+    "added", "connections added against connections replaced", lasting(2, 4, 4), _added, seeds=3
 )
 PARTICLES = Experiment(
     "particles",
     "persistent particles against cold starts",
-    _presets(3),
+    lasting(2, 3, 3),
     _particles,
     seeds=3,
     quick_seeds=1,
 )
-SIGN = Experiment("sign", "random against fixed sign of beta", _presets(4), _sign, seeds=3)
+SIGN = Experiment("sign", "random against fixed sign of beta", lasting(2, 4, 4), _sign, seeds=3)
 INITIALISATION = Experiment(
     "initialisation",
     "initial skip and intralayer weights at several p",
-    _presets(1),
+    lasting(1, 1, 1),
     _initialisation,
     seeds=3,
     quick_seeds=1,
 )
 ERRATA = Experiment(
-    "errata", "where the paper's text and its released code differ", _presets(2), _errata
+    "errata", "where the paper's text and its released code differ", lasting(2, 2, 2), _errata
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from eqprop.experiments.experiment import PAPER, QUICK, SMOKE, Experiment, Settings, merged, short
+from eqprop.experiments.experiment import Experiment, Settings, lasting, merged
 from eqprop.experiments.figure3 import networks
 
 
@@ -29,6 +29,6 @@ def _methods(preset: str) -> dict[str, Settings]:
 BASELINE = Experiment(
     name="baseline",
     about="equilibrium propagation against backpropagation on the same networks",
-    presets={"smoke": SMOKE, "quick": short(QUICK, 5), "paper": short(PAPER, 10)},
+    presets=lasting(3, 5, 10),
     conditions=_methods,
 )

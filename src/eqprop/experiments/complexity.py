@@ -9,11 +9,10 @@ tests hold against a plain loop.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import functools
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
@@ -23,7 +22,7 @@ import numpy as np
 from jax import Array
 
 from eqprop.energy import AbstractActivation, HardSigmoid, Network
-from eqprop.experiments.figure3 import SIZES
+from eqprop.experiments.figure3 import CONNECTIONS, SIZES
 from eqprop.learning import (
     AbstractLearningRule,
     Backpropagation,
@@ -42,7 +41,7 @@ _COUNTS: Counter[str] = Counter()
 @jax.custom_jvp
 def _counted_rho(state: Array) -> Array:
     _COUNTS["nonlinearity"] += 1
-    return jnp.clip(state, 0, 1)
+    return HardSigmoid()(state)
 
 
 @_counted_rho.defjvp
@@ -69,17 +68,11 @@ class _Counting(AbstractActivation):
 
     @property
     def is_identity_on_its_box(self) -> bool:
-        return True
+        return HardSigmoid().is_identity_on_its_box
 
     @property
     def is_holomorphic(self) -> bool:
-        return False
-
-
-@contextlib.contextmanager
-def _counting() -> Iterator[Counter[str]]:
-    _COUNTS.clear()
-    yield _COUNTS
+        return HardSigmoid().is_holomorphic
 
 
 @dataclasses.dataclass(frozen=True)
@@ -148,8 +141,7 @@ def measured() -> tuple[Complexity, Complexity]:
 def _tiny(topology: Topology | None = None) -> tuple[Network, Array, Array, Array]:
     """A network with every unit strictly inside (0, 1), an example, a target and a state."""
     if topology is None:
-        base = without_intralayer(with_intralayer(layered([4, 3, 3, 2])))
-        topology = without_intralayer(rewire(base, n=8, seed=1))
+        topology = without_intralayer(rewire(layered([4, 3, 3, 2]), n=8, seed=1))
     network = Network.initialize(topology, seed=0, activation=_Counting())
     biases = {layer: jnp.full_like(b, 0.4) for layer, b in network.hopfield.biases.items()}
     weights = {block: 0.3 * w for block, w in network.hopfield.weights.items()}
@@ -168,9 +160,9 @@ def _needs(
     values: Callable[[Network, Array], Array],
 ) -> tuple[Needs, Needs]:
     """What hidden and output neurons need to find `values(network, target)` `[free units]`."""
-    with _counting() as counts:
-        jax.make_jaxpr(lambda n, t: values(n, t))(network, target)
-        nonlinearity, derivative = counts["nonlinearity"] > 0, counts["derivative"] > 0
+    _COUNTS.clear()
+    jax.make_jaxpr(values)(network, target)
+    nonlinearity, derivative = _COUNTS["nonlinearity"] > 0, _COUNTS["derivative"] > 0
     hidden = network.num_free - network.num_outputs
     on_target = np.asarray(jax.jit(jax.jacfwd(lambda t: values(network, t)))(target))
     uses_target = np.any(on_target.reshape(network.num_free, -1) != 0, axis=1)
@@ -216,17 +208,18 @@ def _equilibrium_propagation() -> Complexity:
         slopes = ((2.0, 0.5, states[1]), (-2.0, 0.0, states[0]))
         return jax.tree.leaves(contrast(network, x, target, slopes, jnp.ones(1)).hopfield.weights)
 
-    both = jnp.stack([state, 0.9 * state])
+    kept = _numbers_kept(correction, jnp.stack([state, 0.9 * state]))
     phases = Phase(method, FixedSteps(500)), Phase(method, FixedSteps(8))
+    rule = EquilibriumPropagation(OneSided(0.5), *phases)
     return Complexity(
         method="equilibrium propagation",
-        memory=_numbers_kept(correction, both),
+        memory=kept,
         hidden=(first[0], second[0]),
         output=(first[1], second[1]),
-        correction_states=_numbers_kept(correction, both),
-        products=_products(EquilibriumPropagation(OneSided(0.5), *phases)),
+        correction_states=kept,
+        products=_products(rule),
         stages=_stages(lambda n, x, s: method.step(n.energy.clamp(x), s)[0]),
-        multiply_adds=_work(EquilibriumPropagation(OneSided(0.5), *phases), 500, 8),
+        multiply_adds=_work(rule, 500, 8),
         steps=(500, 8),
     )
 
@@ -283,12 +276,13 @@ def _backpropagation() -> Complexity:
     for ours, theirs in zip(correction(both), jax.tree.leaves(found.hopfield.weights), strict=True):
         # The correction written out here must be the one that the rule makes.
         np.testing.assert_allclose(ours, theirs, atol=1e-6)
+    kept = _numbers_kept(correction, both)
     return Complexity(
         method="backpropagation",
-        memory=_numbers_kept(correction, both),
+        memory=kept,
         hidden=(first[0], second[0]),
         output=(first[1], second[1]),
-        correction_states=_numbers_kept(correction, both) // 2,
+        correction_states=kept // 2,
         products=_products(rule),
         stages=_stages(lambda n, x, s: method.step(n.energy.clamp(x), s)[0]),
         multiply_adds=_work(rule, 1, 1),
@@ -324,7 +318,7 @@ def _work(
     rule: AbstractLearningRule, free_steps: int, other_steps: int
 ) -> tuple[float, float, float]:
     paper = with_intralayer(layered(SIZES))
-    acyclic = without_intralayer(rewire(paper, n=100_000, seed=0))
+    acyclic = without_intralayer(rewire(paper, n=CONNECTIONS, seed=0))
     work = rule.work(Wires.of(acyclic), free_steps, other_steps)
     return work.first, work.second, work.correction
 

@@ -6,23 +6,19 @@ import itertools
 from typing import Any
 
 from eqprop.experiments.experiment import (
-    PAPER,
-    QUICK,
-    SMOKE,
     Experiment,
     Settings,
     five_by_100,
+    lasting,
     replaced,
-    short,
 )
-from eqprop.experiments.figure3 import CONNECTIONS, SIZES
+from eqprop.experiments.figure3 import CONNECTIONS, three_by_500
 from eqprop.experiments.figure4 import SMALL_CONNECTIONS
 
 
 def _controls(preset: str) -> dict[str, Settings]:
-    large = [20, 16, 16, 16, 4] if preset == "smoke" else list(SIZES)
     shapes = {
-        "3x500": (large, CONNECTIONS),
+        "3x500": (three_by_500(preset), CONNECTIONS),
         "5x100": (five_by_100(preset)["layer_sizes"], SMALL_CONNECTIONS),
     }
     found: dict[str, Settings] = {}
@@ -53,7 +49,7 @@ def _controls(preset: str) -> dict[str, Settings]:
 CONTROLS = Experiment(
     name="controls",
     about="networks with a part of what rewiring brings",
-    presets={"smoke": short(SMOKE, 2), "quick": short(QUICK, 2), "paper": short(PAPER, 4)},
+    presets=lasting(2, 2, 4),
     conditions=_controls,
     seeds=3,
     quick_seeds=1,

@@ -126,6 +126,15 @@ def short(base: Settings, epochs: int) -> dict[str, Any]:
     return merged(base, {"training": {"epochs": epochs}})
 
 
+def lasting(smoke: int, quick: int, paper: int) -> dict[str, Settings]:
+    """The three presets with so many epochs each."""
+    return {
+        "smoke": short(SMOKE, smoke),
+        "quick": short(QUICK, quick),
+        "paper": short(PAPER, paper),
+    }
+
+
 def replaced(preset: str, connections: int, **changes: Any) -> dict[str, Any]:
     """The topology of Algorithm 1: so many connections replaced; at smoke size the paper's p."""
     amount = {"p": PAPER_P} if preset == "smoke" else {"connections": connections}

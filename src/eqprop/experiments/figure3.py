@@ -18,6 +18,12 @@ from eqprop.experiments.experiment import (
 SIZES = (784, 500, 500, 500, 10)
 """Units per layer of the paper's networks, input first."""
 
+
+def three_by_500(preset: str) -> list[int]:
+    """Those sizes; at smoke size as many small layers."""
+    return SMOKE["topology"]["layer_sizes"] if preset == "smoke" else list(SIZES)
+
+
 CONNECTIONS = 100_000
 """n of the paper's rewired network 784-500-500-500-10: p = 7.56 %."""
 

@@ -6,17 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from eqprop.experiments.collect import mean_and_interval
-from eqprop.experiments.experiment import (
-    PAPER,
-    QUICK,
-    SMOKE,
-    Experiment,
-    Settings,
-    merged,
-    replaced,
-    short,
-)
-from eqprop.experiments.figure3 import CONNECTIONS, SIZES
+from eqprop.experiments.experiment import Experiment, Settings, lasting, merged, replaced
+from eqprop.experiments.figure3 import CONNECTIONS, three_by_500
 
 BASELINE = "random-sign"
 """The paper's rule, which the others are compared with."""
@@ -54,7 +45,7 @@ def budget(preset: str, network: str) -> float:
     from eqprop.topology import Wires, layered, with_intralayer
     from eqprop.topology.work import two_phases
 
-    topology = layered(SMOKE["topology"]["layer_sizes"] if preset == "smoke" else SIZES)
+    topology = layered(three_by_500(preset))
     if network == "rewired":
         # Replacement keeps the number of connections; where they start differs a little by seed.
         topology = with_intralayer(topology)
@@ -75,11 +66,16 @@ def _conditions(preset: str) -> dict[str, Settings]:
 RULES = Experiment(
     name="rules",
     about="learning rules at equal work, counted in multiply-adds",
-    presets={"smoke": short(SMOKE, 200), "quick": short(QUICK, 200), "paper": short(PAPER, 200)},
+    presets=lasting(200, 200, 200),
     conditions=_conditions,
     seeds=3,
     quick_seeds=1,
 )
+
+
+def interval_of(row: Mapping[str, Any]) -> str:
+    """The interval of a row of `paired_differences` in points; empty for one seed."""
+    return "" if row["low"] == "" else f"[{100 * row['low']:+.2f}, {100 * row['high']:+.2f}]"
 
 
 def paired_differences(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -259,16 +259,16 @@ class LearningConfig(Settings):
         if self.momentum and self.optimizer != "sgd":
             raise ValueError("`momentum` belongs to optimizer 'sgd'; set it to 0")
         owners = {
-            "nudging": ("rule", "equilibrium-propagation"),
-            "points": ("rule", "holomorphic"),
-            "differentiated_steps": ("rule", "through-time"),
+            "nudging": "equilibrium-propagation",
+            "points": "holomorphic",
+            "differentiated_steps": "through-time",
         }
-        for name, (key, owner) in owners.items():
+        for name, owner in owners.items():
             changed = getattr(self, name) != type(self).model_fields[name].default
-            if changed and getattr(self, key) != owner:
+            if changed and self.rule != owner:
                 raise ValueError(
-                    f"`{name}` belongs to {key} '{owner}', got {getattr(self, name)!r} with "
-                    f"{key} '{getattr(self, key)}'; remove it"
+                    f"`{name}` belongs to rule '{owner}', got {getattr(self, name)!r} with "
+                    f"rule '{self.rule}'; remove it"
                 )
         if self.rule in ("holomorphic", "coupled") and self.beta < 0:
             raise ValueError(f"`beta` must be above 0 for rule '{self.rule}', got {self.beta:g}")

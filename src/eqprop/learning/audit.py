@@ -146,7 +146,7 @@ def audit(
     lowest = _lowest_eigenvalue(network)
     block_step, block_limit = _block_steps(rule, network)
     gentle = math.nan
-    if overall.cosine < GOOD and (other := _gently(rule)) is not rule:
+    if overall.cosine < GOOD and (other := _gently(rule)) is not None:
         found = _correction(other, network, x, target, states, oracle)
         gentle = agreements(network, found.gradient, oracle.gradient)[2].cosine
     result = Audit(
@@ -290,7 +290,7 @@ def _settled(
     network: Network, x: Array, states: Array, tolerance: float, max_steps: int
 ) -> Equilibrium:
     method = Euler(0.25)
-    if network.hopfield.activation.is_identity_on_its_box and network.energy is network.hopfield:
+    if network.allows_blocks:
         method = BlockCoordinateDescent(1.0, block_size=20)
     return relax(network.energy.clamp(x), states, method, Residual(tolerance, max_steps))
 
@@ -311,19 +311,23 @@ def _each_sign(rule: AbstractLearningRule) -> Iterator[AbstractLearningRule]:
         yield rule
 
 
-def _gently(rule: AbstractLearningRule) -> AbstractLearningRule:
-    """The rule with its nudges small and its phases settled, wherever it nudges."""
+def _gently(rule: AbstractLearningRule) -> AbstractLearningRule | None:
+    """The rule with its nudges small and its phases settled; None if it nudges nowhere."""
+
+    def nudges(node: Any) -> bool:
+        return isinstance(node, EquilibriumPropagation)
 
     def gentle(node: Any) -> Any:
-        if not isinstance(node, EquilibriumPropagation):
+        if not nudges(node):
             return node
         settle = Residual(1e-6, max_steps=2_000)
         nudged = Phase(Euler(0.25), settle)
         changes = (Centered(0.05), Phase(node.free.method, settle), nudged)
         return eqx.tree_at(lambda r: (r.nudging, r.free, r.nudged), node, changes)
 
-    found = jax.tree.map(gentle, rule, is_leaf=lambda n: isinstance(n, EquilibriumPropagation))
-    return rule if eqx.tree_equal(found, rule) is True else found
+    if not any(map(nudges, jax.tree.leaves(rule, is_leaf=nudges))):
+        return None
+    return jax.tree.map(gentle, rule, is_leaf=nudges)
 
 
 def _settling(phases: Sequence[Equilibrium]) -> Settling:

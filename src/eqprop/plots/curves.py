@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from eqprop.experiments.collect import by_seed, conditions_of, measure_of
-from eqprop.plots.style import color, figure, mean_and_band, plain_log
+from eqprop.plots.style import color, figure, legend_beside, mean_and_band, plain_log
 
 LABELS = {
     "layered": "layered, one learning rate",
@@ -44,9 +44,9 @@ def error_curves(rows: Sequence[Mapping[str, Any]], caption: str, stem: Path) ->
                     for run in seeds
                 ]
                 epochs = sorted(set.intersection(*map(set, looked)))
-                table = np.array([[run[epoch] for epoch in epochs] for run in looked])
+                points = [[run[epoch] for run in looked] for epoch in epochs]
                 mean_and_band(
-                    axes, epochs, table, linestyle=style, color=shade, marker="o", markersize=3,
+                    axes, epochs, points, linestyle=style, color=shade, marker="o", markersize=3,
                     label=f"{label}: {name}",
                 )  # fmt: skip
             marked = sorted({row["epoch"] for run in seeds for row in run if row["warnings"]})
@@ -65,4 +65,4 @@ def error_curves(rows: Sequence[Mapping[str, Any]], caption: str, stem: Path) ->
         axes.set_xlabel("epoch")
         axes.set_ylabel("error (%)" if what == "error" else "mean cost per example")
         axes.grid(which="both", alpha=0.25, linewidth=0.5)
-        axes.legend(fontsize="small", frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+        legend_beside(axes)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from eqprop.experiments.collect import by_seed, conditions_of
-from eqprop.plots.style import color, figure, mean_and_band, plain_log
+from eqprop.plots.style import color, figure, legend_beside, mean_and_band, plain_log
 
 
 def work_curves(rows: Sequence[Mapping[str, Any]], caption: str, stem: Path) -> None:
@@ -32,13 +32,9 @@ def work_curves(rows: Sequence[Mapping[str, Any]], caption: str, stem: Path) -> 
                 runs = by_seed(rows, f"{network}-{rule}")
                 if not runs:
                     continue
-                points = min(len(run) for run in runs)
-                work = np.mean(
-                    [[float(r["multiply_adds"]) for r in run[:points]] for run in runs], 0
-                )
-                errors = np.array(
-                    [[100 * float(r["training_error"]) for r in run[:points]] for run in runs]
-                )
+                shared = list(zip(*runs, strict=False))  # epochs that all seeds have
+                work = [np.mean([float(r["multiply_adds"]) for r in seeds]) for seeds in shared]
+                errors = [[100 * float(r["training_error"]) for r in seeds] for seeds in shared]
                 style = "-" if position < 7 else "--"
                 mean_and_band(
                     axes, work, errors, color=color(position), linestyle=style, marker="o",
@@ -53,6 +49,4 @@ def work_curves(rows: Sequence[Mapping[str, Any]], caption: str, stem: Path) -> 
             axes.set_xlabel("multiply-adds")
             axes.grid(which="both", alpha=0.25, linewidth=0.5)
         grid[0, 0].set_ylabel("training error, online (%)")
-        grid[0, -1].legend(
-            fontsize="small", frameon=False, loc="center left", bbox_to_anchor=(1, 0.5)
-        )
+        legend_beside(grid[0, -1])

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 # Okabe and Ito's colours stay apart for colour-blind readers.
 COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#999999", "#000000")
 
@@ -56,10 +58,18 @@ def plain_log(axis: Any) -> None:
     axis.set_minor_formatter(between)
 
 
-def mean_and_band(axes: Any, x: Any, table: Any, **line: Any) -> None:
-    """The mean of `table` `[seeds, points]`, and a band from the smallest to the largest."""
-    axes.plot(x, table.mean(0), **line)
-    if len(table) > 1:
-        axes.fill_between(
-            x, table.min(0), table.max(0), color=line["color"], alpha=0.15, linewidth=0
-        )
+def mean_and_band(axes: Any, x: Any, points: Sequence[Sequence[float]], **line: Any) -> None:
+    """The mean over seeds, and a band from the smallest to the largest.
+
+    **Arguments:** `points`: for every x the values of the seeds that have one there.
+    """
+    axes.plot(x, [np.mean(seeds) for seeds in points], **line)
+    if any(len(seeds) > 1 for seeds in points):
+        low, high = ([end(seeds) for seeds in points] for end in (min, max))
+        axes.fill_between(x, low, high, color=line["color"], alpha=0.15, linewidth=0)
+
+
+def legend_beside(axes: Any, **options: Any) -> None:
+    """A legend to the right of the axes, where it hides nothing."""
+    options = {"fontsize": "small", "frameon": False, **options}
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), **options)

@@ -10,7 +10,7 @@ import numpy as np
 
 from eqprop.experiments.collect import by_seed, conditions_of, layers_of
 from eqprop.plots.curves import LABELS
-from eqprop.plots.style import color, figure, mean_and_band, plain_log
+from eqprop.plots.style import color, figure, legend_beside, mean_and_band, plain_log
 
 WINDOW = 11
 """Records in the centred moving average of figure 4."""
@@ -61,7 +61,7 @@ def update_curves(
                 post, pre = layers_of(pair)
                 name = f"{pre} to {post}" + ("" if pre else " (from the input)")
                 mean_and_band(
-                    axes, np.array(batches) / batches_per_epoch, smoothed(table),
+                    axes, np.array(batches) / batches_per_epoch, smoothed(table).T.tolist(),
                     color=color(position), label=name, linewidth=1.5,
                 )  # fmt: skip
             axes.set_title(LABELS.get(condition, condition), fontsize="small")
@@ -71,12 +71,12 @@ def update_curves(
             if len(axes.lines) > len(longest.lines):
                 longest = axes
         # Colours mean the same in every panel: one legend, where there is room for it.
-        place = spare[0] if len(spare) else grid[0, -1]
-        place.legend(
-            *longest.get_legend_handles_labels(), fontsize="small", frameon=False, title="layers",
-            **({"loc": "center"} if len(spare) else
-               {"loc": "center left", "bbox_to_anchor": (1, 0.5)}),
-        )  # fmt: skip
+        handles, labels = longest.get_legend_handles_labels()
+        said: dict[str, Any] = {"handles": handles, "labels": labels, "title": "layers"}
+        if len(spare):
+            spare[0].legend(fontsize="small", frameon=False, loc="center", **said)
+        else:
+            legend_beside(grid[0, -1], **said)
         for axes in grid[:, 0]:
             axes.set_ylabel(f"root-mean-square {size}")
 
@@ -99,7 +99,10 @@ def against_p(epochs: Rows, updates: Rows, caption: str, stem: Path) -> None:
                 chosen = (r for r in epochs if r["condition"] == condition and r["epoch"] == last)
                 return [100 * float(row[key]) for row in chosen]
 
-            _curve(above, values, final, color(position), f"rewired: {name}", style)
+            _curve(
+                above, values, final, color=color(position), label=f"rewired: {name}",
+                linestyle=style,
+            )  # fmt: skip
             for condition, dots in references:
                 if reference := final(condition):
                     above.axhline(
@@ -109,7 +112,7 @@ def against_p(epochs: Rows, updates: Rows, caption: str, stem: Path) -> None:
         above.set_ylabel(f"error after epoch {last} (%)")
         above.set_yscale("log")
         plain_log(above.yaxis)
-        above.legend(fontsize="x-small", frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+        legend_beside(above, fontsize="x-small")
         pairs = sorted({r["pair"] for r in updates if _adjacent(r["pair"])}, key=layers_of)
         for position, pair in enumerate(pairs):
             post, pre = layers_of(pair)
@@ -117,7 +120,7 @@ def against_p(epochs: Rows, updates: Rows, caption: str, stem: Path) -> None:
             def update(condition: str, pair: str = pair) -> list[float]:
                 return _mean_update(updates, condition, pair)
 
-            _curve(below, values, update, color(position), f"layers {pre} to {post}", "-")
+            _curve(below, values, update, color=color(position), label=f"layers {pre} to {post}")
             for condition, dots in references:
                 if found := update(condition):
                     below.axhline(
@@ -129,31 +132,19 @@ def against_p(epochs: Rows, updates: Rows, caption: str, stem: Path) -> None:
         below.set_yscale("log")
         below.set_xlabel("p")
         below.set_xscale("log")
-        below.legend(fontsize="x-small", frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+        legend_beside(below, fontsize="x-small")
         for axes in (above, below):
             axes.grid(which="both", alpha=0.25, linewidth=0.5)
 
 
 def _curve(
-    axes: Any,
-    values: Mapping[str, float],
-    measure: Callable[[str], list[float]],
-    shade: str,
-    label: str,
-    style: str,
+    axes: Any, values: Mapping[str, float], measure: Callable[[str], list[float]], **line: Any
 ) -> None:
-    """Mean over the seeds that a condition has, and the range that they span."""
-    found = {p: measure(condition) for condition, p in values.items()}
-    found = {p: seeds for p, seeds in found.items() if seeds}
-    if not found:
-        return
-    means = [float(np.mean(seeds)) for seeds in found.values()]
-    axes.plot(
-        list(found), means, color=shade, linestyle=style, marker="o", markersize=3, label=label
-    )
-    if any(len(seeds) > 1 for seeds in found.values()):
-        ends = [[end(seeds) for seeds in found.values()] for end in (min, max)]
-        axes.fill_between(list(found), *ends, color=shade, alpha=0.2, linewidth=0)
+    """A line through the conditions that have been run."""
+    found = {p: seeds for condition, p in values.items() if (seeds := measure(condition))}
+    if found:
+        points = list(found.values())
+        mean_and_band(axes, list(found), points, marker="o", markersize=3, **line)
 
 
 def _mean_update(rows: Rows, condition: str, pair: str) -> list[float]:

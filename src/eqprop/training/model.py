@@ -8,7 +8,7 @@ import jax
 import numpy as np
 import optax
 
-from eqprop.energy import HopfieldEnergy, Network
+from eqprop.energy import Network
 from eqprop.learning import (
     AbstractLearningRule,
     EquilibriumPropagation,
@@ -42,8 +42,7 @@ def evaluation_phase(network: Network, max_steps: int = 300) -> Phase:
 
     Over-relaxed block coordinate descent where the network allows it, else `Euler(0.5)`.
     """
-    energy = network.energy
-    if isinstance(energy, HopfieldEnergy) and energy.activation.is_identity_on_its_box:
+    if network.allows_blocks:
         return _sweeps(max_steps)
     return Phase(Euler(0.5), Residual(max_steps=max_steps))
 

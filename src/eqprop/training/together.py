@@ -103,13 +103,15 @@ class Together:
         first = self.trainers[0]
         for network in self.networks(state):
             rule.check(network)
+        fixed = [trainer.fixed(rule, 0) for trainer in self.trainers]
+        own = _stacked([(each.rates, each.key, each.max_weight) for each in fixed])
+        own = replicate(own, first.mesh)
         for stretches in zip(*(trainer.stretches(epoch) for trainer in self.trainers), strict=True):
             used = stretches[0].used
-            fixed = [trainer.fixed(rule, used) for trainer in self.trainers]
-            own = _stacked([(each.rates, each.key, each.max_weight) for each in fixed])
+            shared = replicate(first.fixed(rule, used), first.mesh)
             tables = jnp.asarray(np.stack([stretch.table for stretch in stretches]))
             state, log = train_chunks_together(
-                (*replicate((fixed[0], own), first.mesh), first.dealt_examples, tables),
+                (shared, own, first.dealt_examples, tables),
                 state,
                 first.optimizer,
                 first.persistent,

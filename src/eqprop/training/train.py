@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import equinox as eqx
@@ -151,7 +151,6 @@ def train_chunk(
     - `mesh`: the devices; each works on its shards, and corrections are summed over all.
     """
     fixed, examples, table = kept
-    dealt, whole = PartitionSpec(SHARDS), PartitionSpec()
     # Shapes, counts and functions among the leaves are no arrays; they stay outside.
     rest = eqx.tree_at(lambda state: state.particles, state, None)
     arrays, other = eqx.partition((fixed, rest), eqx.is_array)
@@ -161,13 +160,7 @@ def train_chunk(
         state = dataclasses.replace(rest, particles=particles)
         return _train_batches(fixed, state, examples, table, optimizer, persistent)
 
-    changed, particles, log = jax.shard_map(
-        run,
-        mesh=mesh,
-        in_specs=(whole, PartitionSpec(None, SHARDS), dealt, dealt),
-        out_specs=(whole, dealt, whole),
-        check_vma=False,
-    )(arrays, table, examples, state.particles)
+    changed, particles, log = _over_devices(run, mesh)(arrays, table, examples, state.particles)
     rest = eqx.combine(changed, other[1])
     return dataclasses.replace(rest, particles=particles), log
 
@@ -192,7 +185,6 @@ def train_chunks_together(
     **Returns:** state and records of all runs, `[runs, ...]`.
     """
     shared, own, examples, tables = kept
-    by_shard, whole = PartitionSpec(None, SHARDS), PartitionSpec()
     shared = eqx.tree_at(lambda f: (f.rates, f.key, f.max_weight), shared, (None, None, None))
     rest = eqx.tree_at(lambda state: state.particles, state, None)
     arrays, other = eqx.partition((shared, own, rest), eqx.is_array)
@@ -208,15 +200,27 @@ def train_chunks_together(
 
         return jax.vmap(one)(arrays[1:], tables, particles)
 
-    changed, particles, log = jax.shard_map(
-        run,
-        mesh=mesh,
-        in_specs=(whole, PartitionSpec(None, None, SHARDS), PartitionSpec(SHARDS), by_shard),
-        out_specs=(whole, by_shard, whole),
-        check_vma=False,
-    )(arrays, tables, examples, state.particles)
+    together = _over_devices(run, mesh, None)
+    changed, particles, log = together(arrays, tables, examples, state.particles)
     rest = eqx.combine(changed, other[2])
     return dataclasses.replace(rest, particles=particles), log
+
+
+def _over_devices(run: Callable[..., Any], mesh: Mesh, *axes: None) -> Callable[..., Any]:
+    """`run(arrays, table, examples, particles)` on the shards of each device.
+
+    **Arguments:**
+
+    - `axes`: of table and particles, and of what is returned, in front of those of one run.
+    """
+    whole, particles = PartitionSpec(), PartitionSpec(*axes, SHARDS)
+    return jax.shard_map(
+        run,
+        mesh=mesh,
+        in_specs=(whole, PartitionSpec(*axes, None, SHARDS), PartitionSpec(SHARDS), particles),
+        out_specs=(whole, particles, whole),
+        check_vma=False,
+    )
 
 
 def _train_batches(
