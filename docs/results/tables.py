@@ -179,6 +179,19 @@ def differences(rows: Sequence[Mapping[str, str]]) -> str:
     return lay_out(names, table)
 
 
+def response(rows: Sequence[Mapping[str, str]], show: Sequence[str] = ()) -> str:
+    """Cosines with the exact gradient, a row per beta and part of the network."""
+    steps = list(dict.fromkeys(row["steps"] for row in rows))
+    wanted = list(show) or ["all"]
+    found = {(row["name"], row["beta"], row["steps"]): float(row["cosine"]) for row in rows}
+    table = [
+        [name, beta, *(f"{found[name, beta, count]:.3f}" for count in steps)]
+        for name in wanted
+        for beta in dict.fromkeys(row["beta"] for row in rows)
+    ]
+    return lay_out(["", "beta", *(f"{count} nudged steps" for count in steps)], table)
+
+
 def errors(rows: Sequence[Mapping[str, str]]) -> str:
     """A row per epoch, a column per network; training and validation error."""
     found = defaultdict(list)
@@ -344,6 +357,7 @@ KINDS = {
     "learning": learning,
     "plain": plain,
     "reach": reach,
+    "response": response,
     "wirings": wirings,
 }
 OPTIONS = ("epoch", "limits", "reference", "show", "size")

@@ -52,6 +52,12 @@ def test_the_command_prints_and_writes(run, tmp_path, capsys):
     assert record["examples"] == 12 and len(record["response"]) == 20 * len(names)
     assert set(names[:-5]) >= {"1-0", "1-1", "3-0"}
     assert sorted(names[-5:]) == ["all", "biases", "interlayer", "intralayer", "skip"]
+    with open(tmp_path / "audit-facts.csv") as file:
+        facts = {row["what"]: row["value"] for row in csv.DictReader(file)}
+    assert facts["examples"] == "12" and facts["betas 2"] == "-1.0"
+    assert float(facts["free unsettled"]) == record["free"]["unsettled"]
+    assert float(facts["effective_betas 1"]) == float("inf")
+    assert [float(facts[f"saturation {layer}"]) for layer in (1, 2, 3)] == record["saturation"]
     assert (tmp_path / "audit.png").stat().st_size > 10_000
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import eqprop
-from eqprop.learning import AbstractLearningRule, audit, response
+from eqprop.learning import AbstractLearningRule, Oracle, audit, response
 from problems import TIGHT, settle, small_network
 
 
@@ -112,7 +112,8 @@ def test_a_correction_of_another_size_is_told(problem, x64):
 def test_states_that_the_oracle_does_not_find_are_left_out(problem, x64):
     network, x, y, _ = problem
     cold = network.cold_state(len(x))
-    found = audit(network, centred(), x, y, cold, max_steps=3)
+    hasty = Oracle.of(network, x, y, cold, max_steps=3)
+    found = audit(network, centred(), x, y, cold, oracle=hasty)
     assert found.lost == 1.0 and found.with_gradient == 0
     assert "could not be found exactly" in found.verdict[0]
 
@@ -155,7 +156,9 @@ def test_what_is_wrong_with_a_phase_is_said(problem, x64):
         {b: 8 * w for b, w in network.hopfield.weights.items()},
     )
     wild = eqprop.Phase(eqprop.Euler(1.9), eqprop.FixedSteps(50))
-    found = audit(strong, centred(0.1, wild), x, y, strong.cold_state(len(x)), max_steps=2000)
+    cold = strong.cold_state(len(x))
+    oracle = Oracle.of(strong, x, y, cold, max_steps=2000)
+    found = audit(strong, centred(0.1, wild), x, y, cold, oracle=oracle)
     assert found.step_size > found.step_limit
     assert any("beyond its limit" in line for line in found.verdict)
 

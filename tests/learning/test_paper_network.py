@@ -9,7 +9,7 @@ import pytest
 
 import eqprop
 from eqprop import data
-from eqprop.learning import audit, interior_units
+from eqprop.learning import Oracle, audit, interior_units
 from eqprop.learning.exact import adjoints_of
 from eqprop.training import inputs
 
@@ -79,7 +79,8 @@ def test_gradient_of_the_papers_network_is_exact_on_every_pair_of_layers(capsys)
                 beta /= 2
                 assert beta > 1e-9
             rule = eqprop.EquilibriumPropagation(eqprop.Centered(beta), phase, phase)
-            found = audit(wide, rule, x, y, states, tolerance=1e-12)
+            oracle = Oracle.of(wide, x, y, states, tolerance=1e-12)
+            found = audit(wide, rule, x, y, states, oracle=oracle)
         worst = min(found.pairs, key=lambda part: part.cosine)
         with capsys.disabled():
             print(

@@ -260,7 +260,7 @@ def audit(
 ) -> None:
     """Compare a run's corrections with the exact gradient, layer by layer, and give a verdict.
 
-    Writes audit.json, audit.csv and a picture.
+    Writes audit.json, its tables as audit.csv, audit-facts.csv and audit-response.csv, a picture.
     """
     from eqprop.cli import audit as job
 

@@ -50,6 +50,7 @@ def _write(found: Audit, rows: Sequence[dict[str, Any]], folder: Path, caption: 
     record.write_json("audit.json", values | {"response": list(rows)})
     parts = [*values["pairs"], *values["kinds"], values["overall"]]
     write_rows(parts, auditing.AGREEMENT_COLUMNS, folder / "audit.csv")
+    write_rows(auditing.fact_rows(found), auditing.FACT_COLUMNS, folder / "audit-facts.csv")
     if rows:
         write_rows(rows, auditing.RESPONSE_COLUMNS, folder / "audit-response.csv")
     audit_picture(found, rows, caption, folder / "audit")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,13 @@ from eqprop.experiments.build import build_rule, load_data
 from eqprop.experiments.config import RunConfig
 from eqprop.experiments.config import load_recorded as load_config
 from eqprop.experiments.finished import load_model
-from eqprop.learning import Audit, EquilibriumPropagation, audit, response
+from eqprop.learning import Audit, EquilibriumPropagation, Oracle, audit, response
 from eqprop.records import RunFolder
 from eqprop.training import Examples
 
 AGREEMENT_COLUMNS = ("name", "cosine", "sign_agreement", "ratio", "exact")
 RESPONSE_COLUMNS = ("beta", "steps", "unsettled", "name", "cosine", "sign_agreement", "ratio")
+FACT_COLUMNS = ("what", "value")
 
 
 def audit_run(
@@ -46,16 +48,17 @@ def audit_run(
         raise ConfigError(f"`examples` must lie in 1..{len(train)}, got {examples}.")
     chosen = Examples.of(network, train.x[:examples], train.target[:examples])
     states = np.full((examples, network.num_free), 0.5, network.dtype)
-    rule = build_rule(config, 1)
+    batch, rule = (*_batch(chosen, network), states), build_rule(config, 1)
     if not respond:
-        return audit_examples(config, network, chosen, states), []
+        return audit(network, rule, *batch), []
     if not isinstance(rule, EquilibriumPropagation):
         raise ConfigError(
             f"`--response` needs the rule 'equilibrium-propagation', got "
             f"'{config.learning.rule}', which has no beta and steps to vary. Leave it out."
         )
-    rows = response(network, rule, *_batch(chosen, network), states)
-    return audit_examples(config, network, chosen, states), rows
+    oracle = Oracle.of(network, *batch)
+    rows = response(network, rule, *batch, oracle=oracle)
+    return audit(network, rule, *batch, oracle=oracle), rows
 
 
 def audit_examples(config: RunConfig, network: Network, examples: Examples, states: Any) -> Audit:
@@ -75,6 +78,26 @@ def table(found: Audit) -> list[list[str]]:
         ]
         for part in (*found.pairs, *found.kinds, found.overall)
     ]
+
+
+def fact_rows(found: Audit) -> list[dict[str, Any]]:
+    """What the audit saw beside the table as names and numbers; several of a kind are counted."""
+    rows: list[dict[str, Any]] = []
+
+    def add(name: str, value: Any) -> None:
+        if isinstance(value, dict):
+            for key, entry in value.items():
+                add(f"{name} {key}", entry)
+        elif isinstance(value, list | tuple):
+            for number, entry in enumerate(value, start=1):
+                add(f"{name} {number}", entry)
+        else:
+            rows.append({"what": name, "value": value})
+
+    for name, value in dataclasses.asdict(found).items():
+        if name not in ("overall", "pairs", "kinds", "verdict"):
+            add(name, value)
+    return rows
 
 
 def facts(found: Audit) -> list[str]:

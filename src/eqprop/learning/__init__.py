@@ -10,6 +10,7 @@ from eqprop.learning.equilibrium_propagation import EquilibriumPropagation
 from eqprop.learning.exact import ImplicitDifferentiation, implicit_gradient, interior_units
 from eqprop.learning.holomorphic import HolomorphicEquilibriumPropagation
 from eqprop.learning.nudging import AbstractNudging, Centered, OneSided, RandomSign
+from eqprop.learning.oracle import Oracle
 from eqprop.learning.rates import BiasRates, learning_rates
 from eqprop.learning.recurrent_backpropagation import RecurrentBackpropagation
 from eqprop.learning.through_time import BackpropagationThroughTime
@@ -30,6 +31,7 @@ __all__ = [
     "HolomorphicEquilibriumPropagation",
     "ImplicitDifferentiation",
     "OneSided",
+    "Oracle",
     "Phase",
     "RandomSign",
     "RecurrentBackpropagation",

@@ -18,8 +18,8 @@ from eqprop.energy import Network
 from eqprop.learning.agreement import Agreement, agreements, off_wiring
 from eqprop.learning.base import AbstractLearningRule, Estimate, Phase
 from eqprop.learning.equilibrium_propagation import EquilibriumPropagation
-from eqprop.learning.exact import adjoints_of, implicit_gradient
 from eqprop.learning.nudging import Centered, OneSided, RandomSign
+from eqprop.learning.oracle import Oracle
 from eqprop.learning.verdict import GOOD, verdict_of
 from eqprop.relaxation import (
     SETTLED,
@@ -28,7 +28,6 @@ from eqprop.relaxation import (
     Euler,
     Residual,
     monotone_bound,
-    relax,
 )
 
 Method = TypeVar("Method", Euler, BlockCoordinateDescent)
@@ -116,14 +115,12 @@ def audit(
     target: Any,
     states: Any,
     *,
-    tolerance: float = 1e-10,
-    max_steps: int = 20_000,
+    oracle: Oracle | None = None,
 ) -> Audit:
     """Compares a rule's correction with the exact gradient of the settled cost.
 
     The rule runs as it trains, in the network's own precision and from `states`; a random sign
-    of beta is averaged over both. The oracle is the implicit gradient in float64 where the free
-    states settle if they are given the time.
+    of beta is averaged over both.
 
     **Arguments:**
 
@@ -131,13 +128,13 @@ def audit(
     - `rule`: any learning rule.
     - `x` `[examples, inputs]`, `target` `[examples, targets]`: 20 to 100 examples will do.
     - `states`: where free phases start, `[examples, free units]`: the persistent particles.
-    - `tolerance`, `max_steps`: of the oracle's relaxation.
+    - `oracle`: the exact gradient of these examples (default: `Oracle.of` them).
 
-    **Returns:** an `Audit`. Costs a dense solve of `free units` equations per example.
+    **Returns:** an `Audit`.
     """
     rule.check(network)
     x, target, states = (jnp.asarray(a, network.dtype) for a in (x, target, states))
-    oracle = _oracle(network, x, target, states, tolerance, max_steps)
+    oracle = oracle or Oracle.of(network, x, target, states)
     correction = _correction(rule, network, x, target, states, oracle)
     pairs, kinds, overall = agreements(network, correction.gradient, oracle.gradient)
     ends = np.cumsum(network.layer_sizes[1:])[:-1].tolist()
@@ -182,6 +179,7 @@ def response(
     *,
     betas: Sequence[float] = (1.0, 0.5, 0.2, 0.1, 0.05),
     steps: Sequence[int] = (4, 8, 20, 60),
+    oracle: Oracle | None = None,
 ) -> list[dict[str, Any]]:
     """How the agreement with the exact gradient changes with beta and with the nudged steps.
 
@@ -192,7 +190,7 @@ def response(
     `name`, `cosine`, `sign_agreement`, `ratio`.
     """
     x, target, states = (jnp.asarray(a, network.dtype) for a in (x, target, states))
-    oracle, rows = _oracle(network, x, target, states), []
+    oracle, rows = oracle or Oracle.of(network, x, target, states), []
     for beta, count in itertools.product(betas, steps):
         changed = eqx.tree_at(
             lambda r: (r.nudging.beta, r.nudged.termination.max_steps),
@@ -210,21 +208,6 @@ def response(
 
 
 @dataclasses.dataclass(frozen=True)
-class _Oracle:
-    """Where the free states settle if they are given the time, and the exact gradient there.
-
-    `found`: which do; `apart`: of those that do from a cold start too, how far they end from
-    there; `shares`: what each example counts, 0 for one without a gradient.
-    """
-
-    settled: np.ndarray
-    found: np.ndarray
-    apart: np.ndarray
-    shares: np.ndarray
-    gradient: Network
-
-
-@dataclasses.dataclass(frozen=True)
 class _Correction:
     """What a rule said, and how its phases settled."""
 
@@ -234,35 +217,13 @@ class _Correction:
     betas: tuple[float, ...]
 
 
-def _oracle(
-    network: Network,
-    x: Array,
-    target: Array,
-    states: Array,
-    tolerance: float = 1e-10,
-    max_steps: int = 20_000,
-) -> _Oracle:
-    with jax.enable_x64(True):
-        wide, x, target, states = jax.tree.map(_wide, (network, x, target, states))
-        warm = _settled(wide, x, states, tolerance, max_steps)
-        cold = _settled(wide, x, wide.cold_state(len(x)), tolerance, max_steps)
-        adjoints = np.asarray(adjoints_of(wide, x, target, warm.state))
-        found = np.asarray(warm.settled)
-        counts = found & (np.abs(adjoints).max(axis=1) > 0)
-        shares = counts / max(1, counts.sum())
-        exact = jax.device_get(implicit_gradient(wide, x, target, warm.state, jnp.asarray(shares)))
-        apart = np.abs(np.asarray(warm.state - cold.state)).max(axis=1)
-        both = found & np.asarray(cold.settled)
-    return _Oracle(np.asarray(warm.state), found, apart[both], shares, exact)
-
-
 def _correction(
     rule: AbstractLearningRule,
     network: Network,
     x: Array,
     target: Array,
     states: Array,
-    oracle: _Oracle,
+    oracle: Oracle,
 ) -> _Correction:
     shares = jnp.asarray(oracle.shares, network.dtype)
     gradients, nudged, betas = [], (), []
@@ -279,20 +240,6 @@ def _betas(rule: AbstractLearningRule, reported: float) -> list[float]:
     if isinstance(rule, EquilibriumPropagation):
         return [float(beta) for beta in rule.nudging.possible()]
     return [reported] if reported else []
-
-
-def _wide(leaf: Any) -> Any:
-    return jnp.asarray(leaf, jnp.float64) if eqx.is_inexact_array(leaf) else leaf
-
-
-@eqx.filter_jit
-def _settled(
-    network: Network, x: Array, states: Array, tolerance: float, max_steps: int
-) -> Equilibrium:
-    method = Euler(0.25)
-    if network.allows_blocks:
-        method = BlockCoordinateDescent(1.0, block_size=20)
-    return relax(network.energy.clamp(x), states, method, Residual(tolerance, max_steps))
 
 
 @eqx.filter_jit
