@@ -366,10 +366,12 @@ OPTIONS = ("epoch", "limits", "reference", "show", "size")
 
 def pages() -> dict[str, str]:
     """Every page, by its file name."""
-    made = {}
-    for page in tomllib.loads((HERE / "tables.toml").read_text("utf-8"))["page"]:
+    made, given = {}, tomllib.loads((HERE / "tables.toml").read_text("utf-8"))
+    for page in given["page"]:
         parts = [f"# {page['title']}\n\n{page['text'].strip()}\n"]
-        parts += [section(entry) for entry in page["table"]]
+        for entry in page["table"]:
+            source = given["source"][entry["source"]] if "source" in entry else {}
+            parts.append(section(source | entry))
         made[page["file"]] = "\n".join(parts).rstrip() + "\n"
     return made
 
