@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,7 @@ from eqprop.experiments import collect
 from eqprop.experiments.catalogue import EXPERIMENTS
 from eqprop.experiments.sweep import create_sweep, extended, open_sweep
 from eqprop.experiments.workers import dask_workers, finish_here, finish_on, local_workers
+from problems import die_under
 
 SMALL = ["training.epochs=2", "data.num_train=100", "evaluation.examples=50", "deterministic=true"]
 COMMAND = [sys.executable, "-c", "from eqprop.cli import main; main()"]
@@ -87,6 +90,23 @@ def test_a_worker_that_dies_is_replaced(tmp_path, expected):
 
     assert finish_on(lambda: local_workers(2), sweep, worker_cores=1, tell=kill_once) == {}
     assert killed and table(sweep) == expected
+
+
+def test_a_cell_that_kills_its_worker_fails_alone(tmp_path):
+    sweep = create_sweep(tmp_path, "s", "figure3", "smoke", cells())
+    first, *others = sweep.cells
+    context = multiprocessing.get_context("spawn")
+
+    def pool():
+        return ProcessPoolExecutor(
+            1, mp_context=context, initializer=die_under, initargs=(first.name,)
+        )
+
+    said = []
+    failures = finish_on(pool, sweep, worker_cores=1, tell=said.append)
+    assert list(failures) == [first.name] and "died, three times" in failures[first.name]
+    assert [cell for cell in others if not sweep.is_finished(cell)] == []
+    assert len(said) == len(sweep.cells)
 
 
 def command_of(pid: str) -> str:
@@ -180,6 +200,25 @@ def test_a_cluster_survives_a_worker_and_the_launcher(tmp_path, expected, cluste
         lines = (sweep.folder(cell) / "metrics.jsonl").read_text().splitlines()
         epochs = [json.loads(line)["epoch"] for line in lines if '"kind": "epoch"' in line]
         assert epochs == [1, 2]
+
+
+def test_a_launcher_that_is_asked_to_stop_has_a_clusters_workers_save(tmp_path, cluster):
+    chosen = EXPERIMENTS["figure3"].cells("smoke", [0, 1], epochs=400)
+    sweep = create_sweep(tmp_path, "s", "figure3", "smoke", chosen)
+    launcher = started(["resume", str(sweep.path), "--scheduler", cluster[0]])
+    wait_until(lambda: sum('"epoch": 3,' in records(sweep, cell) for cell in sweep.cells) == 2)
+    launcher.send_signal(signal.SIGTERM)
+    assert launcher.wait(60) == 143
+    begun = [cell for cell in sweep.cells if records(sweep, cell)]
+    assert len(begun) == 2
+    for cell in begun:  # saved before the launcher ended
+        assert list((sweep.folder(cell) / "checkpoints").glob("step-*"))
+    assert not (sweep.path / ".stop").exists()
+
+
+def records(sweep, cell) -> str:
+    path = sweep.folder(cell) / "metrics.jsonl"
+    return path.read_text() if path.exists() else ""
 
 
 @pytest.mark.parametrize(

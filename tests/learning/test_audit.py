@@ -188,6 +188,46 @@ def test_response_to_beta_and_steps(problem, x64):
     assert cosine[0.002, 200] > 0.9999 > max(cosine[0.002, 2], cosine[0.5, 200])
 
 
+def test_what_a_rule_refuses_is_left_out_of_the_response(problem, x64):
+    network, x, y, states = problem
+    blocks = eqprop.Phase(eqprop.BlockCoordinateDescent(), eqprop.FixedSteps(8))
+    rule = eqprop.EquilibriumPropagation(eqprop.Centered(0.1), TIGHT, blocks)
+    rows = response(network, rule, x, y, states, betas=(0.5, 0.1), steps=(8,))
+    assert {row["beta"] for row in rows} == {0.1}  # at -.5 the outputs have no minimum
+
+
+def test_a_phase_that_ends_elsewhere_than_the_oracles_is_told(problem, x64):
+    network, x, y, states = problem
+    assert audit(network, centred(), x, y, states).astray == 0
+    hasty = eqprop.EquilibriumPropagation(
+        eqprop.Centered(0.002), eqprop.Phase(eqprop.Euler(0.1), eqprop.FixedSteps(1)), TIGHT
+    )
+    found = audit(network, hasty, x, y, network.cold_state(len(x)))
+    assert found.astray == 1
+    assert any("end elsewhere" in line for line in found.verdict)
+
+
+class Wrapped(Broken):
+    """A rule inside a rule, under another name."""
+
+    def estimate(self, network, x, target, states, key, example_weights=None, *, axis=None):
+        return self.rule.estimate(network, x, target, states, key, example_weights)
+
+
+def test_a_rule_inside_a_rule_is_seen_through(problem, x64):
+    network, x, y, states = problem
+    rule = eqprop.EquilibriumPropagation(eqprop.RandomSign(1.0), TIGHT, SPLIT)
+    bare, found = (audit(network, r, x, y, states) for r in (rule, Wrapped(rule, "none")))
+    assert found == bare and bare.step_size == 0.5
+
+
+def test_without_bounds_no_unit_is_said_to_be_at_one(problem, x64):
+    network, x, y, _ = problem
+    smooth = eqx.tree_at(lambda n: n.hopfield.activation, network, eqprop.Tanh())
+    found = audit(smooth, centred(), x, y, settle(smooth, x))
+    assert all(map(math.isnan, found.saturation)) and found.overall.cosine > 0.99
+
+
 def test_an_audit_is_plain_values(problem, x64):
     import json
 

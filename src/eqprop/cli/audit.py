@@ -12,7 +12,7 @@ from rich.table import Table
 from eqprop.errors import RunFolderError
 from eqprop.experiments import auditing
 from eqprop.experiments.collect import write_rows
-from eqprop.learning import Audit
+from eqprop.learning import Audit, plain
 from eqprop.plots.audit import audit_picture
 from eqprop.records import RunFolder
 
@@ -47,7 +47,7 @@ def _write(found: Audit, rows: Sequence[dict[str, Any]], folder: Path, caption: 
             f"`--out` must be a writable folder, got {folder} ({problem.strerror})."
         ) from None
     values = found.to_dict()
-    record.write_json("audit.json", values | {"response": list(rows)})
+    record.write_json("audit.json", values | {"response": plain(list(rows))})
     parts = [*values["pairs"], *values["kinds"], values["overall"]]
     write_rows(parts, auditing.AGREEMENT_COLUMNS, folder / "audit.csv")
     write_rows(auditing.fact_rows(found), auditing.FACT_COLUMNS, folder / "audit-facts.csv")

@@ -19,7 +19,10 @@ from eqprop.records import RunFolder
 from eqprop.training import Examples
 
 AGREEMENT_COLUMNS = ("name", "cosine", "sign_agreement", "ratio", "exact")
-RESPONSE_COLUMNS = ("beta", "steps", "unsettled", "name", "cosine", "sign_agreement", "ratio")
+RESPONSE_COLUMNS = (
+    "beta", "effective_beta", "steps", "unsettled", "residual", "name", "cosine",
+    "sign_agreement", "ratio",
+)  # fmt: skip
 FACT_COLUMNS = ("what", "value")
 
 
@@ -112,7 +115,8 @@ def facts(found: Audit) -> list[str]:
             f"second phases: {found.nudged.unsettled:.0%} unsettled, largest residual "
             f"{found.nudged.largest:.1e}"
         )
-    saturation = ", ".join(f"{100 * share:.0f}" for share in found.saturation)
+    bounds = [share for share in found.saturation if not np.isnan(share)]
+    saturation = ", ".join(f"{100 * share:.0f}" for share in bounds)
     return [
         *lines,
         *(
@@ -128,8 +132,9 @@ def facts(found: Audit) -> list[str]:
         f"{found.step_limit:.3g}; the rule takes {found.step_size:g}",
         f"steps of block descent up to {found.block_limit:.3g}; the rule takes "
         f"{found.block_step:g}",
+        f"{found.astray:.0%} of the free phases end elsewhere than where the oracle settled",
         f"{found.elsewhere:.0%} settle elsewhere from a cold start",
-        f"units at a bound per layer: {saturation} %",
+        *([f"units at a bound per layer: {saturation} %"] if bounds else []),
     ]
 
 

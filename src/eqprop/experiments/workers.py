@@ -8,7 +8,8 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import (
     FIRST_COMPLETED,
     BrokenExecutor,
@@ -28,7 +29,8 @@ from eqprop.experiments.sweep import Cell, Sweep
 _STOP = ".stop"  # a file that asks the workers to save and stop
 _LOOK_SECONDS = 0.5
 _PATIENCE_SECONDS = 10  # for a scheduler that does not answer
-_TIMES_BROKEN = 3  # so often a pool may lose a worker before its cells count as failed
+_DEATHS = 3  # of the worker under a cell, before the cell counts as failed
+_NOT_BEGUN = "not begun"
 
 
 def finish_here(
@@ -57,10 +59,16 @@ def finish_here(
             raise Stopped(
                 f"{stopped} or all of it with: eqprop resume {sweep.path}", stopped.signal_number
             ) from None
-        except EqpropError as problem:
-            failures[cell.name] = str(problem)
-            tell(f"{cell.name} failed: {problem}")
+        except Exception as problem:  # such as too little memory
+            failures[cell.name] = _told(problem)
+            tell(f"{cell.name} failed: {failures[cell.name]}")
     return failures
+
+
+def _told(problem: Exception) -> str:
+    """An error in words; those that are not ours are named."""
+    name = "" if isinstance(problem, EqpropError) else f"{type(problem).__name__}: "
+    return f"{name}{problem}"
 
 
 def finish_on(
@@ -83,72 +91,109 @@ def finish_on(
     **Returns and raises:** as `finish_here`.
     """
     data = data_dir or os.environ.get("EQPROP_DATA") or None
-    data_text = None if data is None else os.path.abspath(data)
-    flag = sweep.path / _STOP
-    flag.unlink(missing_ok=True)
-    failures: dict[str, str] = {}
-    for time_broken in range(1, _TIMES_BROKEN + 1):
-        waiting = [c for c in sweep.cells if not sweep.is_finished(c) and c.name not in failures]
-        if not waiting:
-            break
-        broken = []
-        try:
-            with make_executor() as executor:
-                futures = {
-                    executor.submit(
-                        finish_cell, str(sweep.folder(cell)), data_text, worker_cores
-                    ): cell
-                    for cell in waiting
-                }
-                for future, cell in _ended(futures, stop, flag):
-                    try:
-                        problem = future.result()
-                    except BrokenExecutor:
-                        broken.append(cell.name)
-                        continue
-                    except Exception as lost:  # whatever a cluster raises
-                        problem = f"{type(lost).__name__}: {lost}"
-                    if problem is not None:
-                        failures[cell.name] = problem
-                    done = len(sweep.finished)
-                    state = "done" if problem is None else f"failed: {problem}"
-                    tell(f"{cell.name} {state} ({done} of {len(sweep.cells)} cells)")
-        except BrokenExecutor:
-            pass
+    folder = None if data is None else os.path.abspath(data)
+    launch = _Launch(make_executor, sweep, (folder, worker_cores), stop, tell)
+    launch.flag.unlink(missing_ok=True)
+    deaths: Counter[Cell] = Counter()
+    while waiting := launch.waiting():
+        # A cell under which a worker died may be the reason: it waits for the others to end, and
+        # then has a pool of its own.
+        cells = [cell for cell in waiting if not deaths[cell]] or waiting[:1]
+        deaths.update(launch.run(cells))
         number = stop()
         if number is not None:
-            flag.unlink(missing_ok=True)
+            launch.flag.unlink(missing_ok=True)
             raise Stopped(
                 f"the sweep was stopped by signal {number}. Go on with: eqprop resume {sweep.path}",
                 number,
             )
-        if broken and time_broken == _TIMES_BROKEN:
-            failures |= dict.fromkeys(broken, "its worker died, three times")
-    return failures
+        for cell in cells:
+            if deaths[cell] == _DEATHS:
+                launch.ended(cell, "its worker died, three times")
+    return launch.failures
 
 
-def _ended(
-    futures: Mapping[Future, Cell], stop: Callable[[], int | None], flag: Path
-) -> Iterator[tuple[Future, Cell]]:
-    """Futures as they end; asks the workers to stop when `stop` says so."""
-    waiting = set(futures)
-    while waiting:
-        number = stop()
-        if number is not None and not flag.exists():
-            flag.write_text(str(number), "utf-8")
-            for future in waiting:
-                future.cancel()
-        ended, waiting = wait(waiting, _LOOK_SECONDS, return_when=FIRST_COMPLETED)
-        for future in ended:
-            if not future.cancelled():
-                yield future, futures[future]
+class _Launch:
+    """Cells on their way through executors, and what became of them."""
+
+    def __init__(
+        self,
+        make_executor: Callable[[], contextlib.AbstractContextManager[Executor]],
+        sweep: Sweep,
+        worker: tuple[str | None, int | None],
+        stop: Callable[[], int | None],
+        tell: Callable[[str], None],
+    ) -> None:
+        self.make_executor, self.sweep, self.worker = make_executor, sweep, worker
+        self.stop, self.tell = stop, tell
+        self.flag = sweep.path / _STOP
+        self.failures: dict[str, str] = {}
+
+    def waiting(self) -> list[Cell]:
+        """Cells that are neither finished nor failed."""
+        cells = [cell for cell in self.sweep.cells if not self.sweep.is_finished(cell)]
+        return [cell for cell in cells if cell.name not in self.failures]
+
+    def run(self, cells: Sequence[Cell]) -> set[Cell]:
+        """Runs cells side by side; returns those that ran when the pool lost a worker."""
+        futures: dict[Future, Cell] = {}
+        lost: set[Cell] = set()
+        running: set[Cell] = set()
+        try:
+            with self.make_executor() as executor:
+                for cell in cells:
+                    path = str(self.sweep.folder(cell))
+                    futures[executor.submit(finish_cell, path, *self.worker)] = cell
+                for ended in self._as_they_end(futures, running):
+                    cell = futures[ended]
+                    try:
+                        self.ended(cell, ended.result())
+                    except BrokenExecutor:
+                        lost.add(cell)
+                    except Exception as raised:  # whatever a cluster raises
+                        self.ended(cell, _told(raised))
+        except BrokenExecutor:
+            lost = lost or set(cells)
+        return lost & running or lost
+
+    def _as_they_end(self, futures: Mapping[Future, Cell], running: set[Cell]) -> Iterator[Future]:
+        """Futures as they end; asks the workers to stop when the launcher is to.
+
+        Nothing is cancelled: a cluster would forget cells whose workers are still to save them,
+        and those that have not begun end at once. `running` is kept at the cells that run.
+        """
+        left = set(futures)
+        while left:
+            number = self.stop()
+            if number is not None and not self.flag.exists():
+                self.flag.write_text(str(number), "utf-8")
+            now = {futures[future] for future in left if future.running()}
+            if now:  # none is left of a pool that has just lost a worker
+                running.clear()
+                running.update(now)
+            done, left = wait(left, _LOOK_SECONDS, return_when=FIRST_COMPLETED)
+            yield from done
+
+    def ended(self, cell: Cell, problem: str | None) -> None:
+        """Notes and tells how a cell ended."""
+        if self.flag.exists():  # it was asked to stop
+            if problem != _NOT_BEGUN:
+                self.tell(f"{cell.name}: {problem or 'done'}")
+            return
+        if problem is None and not self.sweep.is_finished(cell):
+            problem = "its folder has no summary.json. Does its worker see the same folder?"
+        if problem is not None:
+            self.failures[cell.name] = problem
+        state = "done" if problem is None else f"failed: {problem}"
+        done, cells = len(self.sweep.finished), len(self.sweep.cells)
+        self.tell(f"{cell.name} {state} ({done} of {cells} cells)")
 
 
 def finish_cell(path: str, data_dir: str | None, cores: int | None = None) -> str | None:
     """Brings one cell to its end in a worker; returns what went wrong, if anything did.
 
     Waits while another process is working on the same cell: a launcher that was started again
-    may meet a worker of the one before.
+    may meet a worker of the one before. Does nothing where the launcher has asked to stop.
     """
     flag = Path(path).parent / _STOP
 
@@ -158,6 +203,8 @@ def finish_cell(path: str, data_dir: str | None, cores: int | None = None) -> st
         except (OSError, ValueError):
             return None
 
+    if stop() is not None:
+        return _NOT_BEGUN
     config = load_recorded(Path(path) / "config.toml")
     if "jax" not in sys.modules:  # else an earlier cell has set this worker up
         set_up(

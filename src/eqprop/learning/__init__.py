@@ -1,7 +1,7 @@
 """How equilibria become a gradient."""
 
 from eqprop.learning.agreement import Agreement
-from eqprop.learning.audit import Audit, Settling, audit, response
+from eqprop.learning.audit import Audit, Settling, audit, plain, response
 from eqprop.learning.backpropagation import Backpropagation
 from eqprop.learning.base import AbstractLearningRule, Estimate, Phase, Report, apply_updates
 from eqprop.learning.contrast import contrast
@@ -43,5 +43,6 @@ __all__ = [
     "implicit_gradient",
     "interior_units",
     "learning_rates",
+    "plain",
     "response",
 ]

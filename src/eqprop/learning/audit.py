@@ -15,6 +15,7 @@ import numpy as np
 from jax import Array
 
 from eqprop.energy import Network
+from eqprop.errors import ConfigError
 from eqprop.learning.agreement import Agreement, agreements, off_wiring
 from eqprop.learning.base import AbstractLearningRule, Estimate, Phase
 from eqprop.learning.equilibrium_propagation import EquilibriumPropagation
@@ -30,7 +31,10 @@ from eqprop.relaxation import (
     monotone_bound,
 )
 
-Method = TypeVar("Method", Euler, BlockCoordinateDescent)
+Part = TypeVar("Part")
+
+_FAR = 10 * SETTLED
+"""Two states further apart than this in some unit are two states."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,6 +65,8 @@ class Audit:
       settled phases, which tells a strong nudge from swapped phases; NaN where the rule itself
       follows the gradient or has no such nudge.
     - `overall`, `pairs`, `kinds`: see `Agreement`; biases and others stand among the kinds.
+    - `astray`: share of the examples whose free phase, as the rule runs it, ends more than .01
+      from where the oracle found them settled.
     - `elsewhere`: share of the examples that settle in another state from a cold start than
       from the states given.
     - `lowest_eigenvalue` of the coupling between free units, and `step_limit` = 2/(1 - it): an
@@ -68,7 +74,8 @@ class Audit:
       the rule, 0 where it takes none.
     - `block_step`: the largest step of block coordinate descent, 0 where there is none, and
       `block_limit` (`monotone_bound`): beyond it the energy can rise.
-    - `saturation`: share of the units of each free layer that are held exactly at 0 or 1.
+    - `saturation`: share of the units of each free layer that are held exactly at 0 or 1; NaN
+      for an activation without bounds.
     - `off_wiring`: root mean square of the correction where no connection exists; not 0 only in
       a broken rule.
     - `verdict`: sentences for a reader, the worst first.
@@ -85,6 +92,7 @@ class Audit:
     overall: Agreement
     pairs: tuple[Agreement, ...]
     kinds: tuple[Agreement, ...]
+    astray: float
     elsewhere: float
     lowest_eigenvalue: float
     step_limit: float
@@ -97,15 +105,16 @@ class Audit:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for a record; numbers that are not finite become None."""
-
-        def plain(value: Any) -> Any:
-            if isinstance(value, dict):
-                return {key: plain(entry) for key, entry in value.items()}
-            if isinstance(value, list | tuple):
-                return [plain(entry) for entry in value]
-            return None if isinstance(value, float) and not math.isfinite(value) else value
-
         return plain(dataclasses.asdict(self))
+
+
+def plain(value: Any) -> Any:
+    """The same with None for every number that is not finite, which JSON does not know."""
+    if isinstance(value, dict):
+        return {key: plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(entry) for entry in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def audit(
@@ -158,13 +167,14 @@ def audit(
         overall=overall,
         pairs=pairs,
         kinds=kinds,
-        elsewhere=float((oracle.apart > 10 * SETTLED).mean()) if len(oracle.apart) else 0.0,
+        astray=_astray(correction.free, oracle),
+        elsewhere=float((oracle.apart > _FAR).mean()) if len(oracle.apart) else 0.0,
         lowest_eigenvalue=lowest,
         step_limit=2 / (1 - lowest),
-        step_size=max((float(m.step_size) for m in _methods(rule, Euler)), default=0.0),
+        step_size=max((float(m.step_size) for m in _parts(rule, Euler)), default=0.0),
         block_step=block_step,
         block_limit=block_limit,
-        saturation=tuple(float(part.mean()) if bounded else 0.0 for part in at_bound),
+        saturation=tuple(float(part.mean()) if bounded else math.nan for part in at_bound),
         off_wiring=off_wiring(network, correction.gradient),
     )
     return dataclasses.replace(result, verdict=verdict_of(result))
@@ -183,11 +193,13 @@ def response(
 ) -> list[dict[str, Any]]:
     """How the agreement with the exact gradient changes with beta and with the nudged steps.
 
-    **Arguments:** as of `audit`; `betas` and nudged `steps`, of which every pair is tried.
+    **Arguments:** as of `audit`; `betas` and nudged `steps`, of which every pair is tried. A beta
+    that the rule refuses on this network is left out.
 
     **Returns:** a row per beta, number of steps, and pair of layers or kind of connection (the
-    `name` of an `Agreement`): `beta`, `steps`, the share `unsettled` of the nudged phases,
-    `name`, `cosine`, `sign_agreement`, `ratio`.
+    `name` of an `Agreement`): `beta`, `effective_beta` (the first of a random sign), `steps`, the
+    share `unsettled` of the nudged phases and their largest `residual`, `name`, `cosine`,
+    `sign_agreement`, `ratio`.
     """
     x, target, states = (jnp.asarray(a, network.dtype) for a in (x, target, states))
     oracle, rows = oracle or Oracle.of(network, x, target, states), []
@@ -197,13 +209,24 @@ def response(
             rule,
             (jnp.asarray(beta, rule.nudging.beta.dtype), jnp.asarray(count)),
         )
+        try:
+            changed.check(network)
+        except ConfigError:
+            continue
         found = _correction(changed, network, x, target, states, oracle)
         pairs, kinds, overall = agreements(network, found.gradient, oracle.gradient)
-        unsettled = _settling(found.nudged).unsettled
+        settling = _settling(found.nudged)
+        setting = {
+            "beta": beta,
+            "effective_beta": _effective_beta(changed, network, found.betas[0]),
+            "steps": count,
+            "unsettled": settling.unsettled,
+            "residual": settling.largest,
+        }
         for part in (*pairs, *kinds, overall):
             values = dataclasses.asdict(part)
             del values["exact"]
-            rows.append({"beta": beta, "steps": count, "unsettled": unsettled} | values)
+            rows.append(setting | values)
     return rows
 
 
@@ -237,8 +260,9 @@ def _correction(
 
 
 def _betas(rule: AbstractLearningRule, reported: float) -> list[float]:
-    if isinstance(rule, EquilibriumPropagation):
-        return [float(beta) for beta in rule.nudging.possible()]
+    nudging = [ep.nudging for ep in _parts(rule, EquilibriumPropagation)]
+    if nudging:
+        return [float(beta) for each in nudging for beta in each.possible()]
     return [reported] if reported else []
 
 
@@ -251,30 +275,38 @@ def _estimate(
 
 def _each_sign(rule: AbstractLearningRule) -> Iterator[AbstractLearningRule]:
     """The rule; one with a random sign of beta once with each of them."""
-    if isinstance(rule, EquilibriumPropagation) and isinstance(rule.nudging, RandomSign):
-        for sign in (1, -1):
-            yield EquilibriumPropagation(OneSided(sign * rule.nudging.beta), rule.free, rule.nudged)
-    else:
+    if not _parts(rule, RandomSign):
         yield rule
+        return
+    for sign in (1, -1):
+        yield jax.tree.map(
+            lambda node, sign=sign: (
+                OneSided(sign * node.beta) if isinstance(node, RandomSign) else node
+            ),
+            rule,
+            is_leaf=lambda node: isinstance(node, RandomSign),
+        )
 
 
 def _gently(rule: AbstractLearningRule) -> AbstractLearningRule | None:
     """The rule with its nudges small and its phases settled; None if it nudges nowhere."""
 
-    def nudges(node: Any) -> bool:
-        return isinstance(node, EquilibriumPropagation)
-
     def gentle(node: Any) -> Any:
-        if not nudges(node):
+        if not isinstance(node, EquilibriumPropagation):
             return node
         settle = Residual(1e-6, max_steps=2_000)
         nudged = Phase(Euler(0.25), settle)
         changes = (Centered(0.05), Phase(node.free.method, settle), nudged)
         return eqx.tree_at(lambda r: (r.nudging, r.free, r.nudged), node, changes)
 
-    if not any(map(nudges, jax.tree.leaves(rule, is_leaf=nudges))):
+    if not _parts(rule, EquilibriumPropagation):
         return None
-    return jax.tree.map(gentle, rule, is_leaf=nudges)
+    return jax.tree.map(gentle, rule, is_leaf=lambda node: isinstance(node, EquilibriumPropagation))
+
+
+def _astray(free: Equilibrium, oracle: Oracle) -> float:
+    apart = np.abs(np.asarray(free.state) - oracle.settled).max(axis=1)[oracle.found]
+    return float((apart > _FAR).mean()) if len(apart) else 0.0
 
 
 def _settling(phases: Sequence[Equilibrium]) -> Settling:
@@ -286,27 +318,26 @@ def _settling(phases: Sequence[Equilibrium]) -> Settling:
 
 def _effective_beta(rule: AbstractLearningRule, network: Network, beta: float) -> float:
     """beta / (1 - c step_size beta) for `split` steps, c the curvature of the cost (DESIGN)."""
-    if not isinstance(rule, EquilibriumPropagation):
-        return beta
-    method = rule.nudged.method
-    if not isinstance(method, Euler) or method.nudging_step != "split":
+    methods = [ep.nudged.method for ep in _parts(rule, EquilibriumPropagation)]
+    split = [m for m in methods if isinstance(m, Euler) and m.nudging_step == "split"]
+    if not split:
         return beta
     curvature = network.cost.curvature()
     if curvature is None:
         return math.nan
-    rest = 1 - curvature * float(method.step_size) * beta
+    rest = 1 - curvature * float(split[0].step_size) * beta
     return math.inf if abs(rest) < 1e-6 else beta / rest
 
 
-def _methods(rule: AbstractLearningRule, kind: type[Method]) -> list[Method]:
-    """The relaxation methods of this kind that a rule's phases use."""
-    phases = [getattr(rule, name, None) for name in ("free", "nudged", "clamped", "adjoint")]
-    return [phase.method for phase in phases if phase and isinstance(phase.method, kind)]
+def _parts(rule: AbstractLearningRule, kind: type[Part]) -> list[Part]:
+    """The parts of a kind that a rule is made of, wherever in it."""
+    leaves = jax.tree.leaves(rule, is_leaf=lambda node: isinstance(node, kind))
+    return [leaf for leaf in leaves if isinstance(leaf, kind)]
 
 
 def _block_steps(rule: AbstractLearningRule, network: Network) -> tuple[float, float]:
     """Largest step of block descent, 0 without any, and the least of their bounds."""
-    methods = _methods(rule, BlockCoordinateDescent)
+    methods = _parts(rule, BlockCoordinateDescent)
     steps = [float(method.step_size) for method in methods]
     bounds = [float(monotone_bound(network, method.block_size)) for method in methods]
     return max(steps, default=0.0), min(bounds, default=2.0)

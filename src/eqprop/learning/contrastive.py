@@ -138,4 +138,4 @@ def _estimate(
     clamped = relax(held, held.start(free.state), second.method, second.termination)
     slopes = ((1 / eta, 0.0, clamped.state), (-1 / eta, 0.0, free.state))
     gradient = contrast(network, x, target, slopes, weights, axis=axis)
-    return Estimate(gradient, free.state, Report(free, (clamped,), eta))
+    return Estimate(gradient, free.state, Report(free, (clamped,), jnp.zeros_like(eta)))

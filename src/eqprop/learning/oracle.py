@@ -12,7 +12,7 @@ import numpy as np
 from jax import Array
 
 from eqprop.energy import Network
-from eqprop.learning.exact import adjoints_of, implicit_gradient
+from eqprop.learning.exact import adjoint_gradient, adjoints_of
 from eqprop.relaxation import BlockCoordinateDescent, Equilibrium, Euler, Residual, relax
 
 
@@ -70,11 +70,14 @@ class Oracle:
             )
             warm = _settled(wide, x, states, tolerance, max_steps)
             cold = _settled(wide, x, wide.cold_state(len(x)), tolerance, max_steps)
-            adjoints = np.asarray(adjoints_of(wide, x, target, warm.state))
+            adjoints = adjoints_of(wide, x, target, warm.state)
             found = np.asarray(warm.settled)
-            counts = found & (np.abs(adjoints).max(axis=1) > 0)
+            # The parameters of a cost learn even where no output unit can move.
+            differs = np.abs(np.asarray(adjoints)).max(axis=1) > 0
+            differs |= bool(jax.tree.leaves(eqx.filter(wide.cost, eqx.is_inexact_array)))
+            counts = found & differs
             shares = counts / max(1, counts.sum())
-            exact = implicit_gradient(wide, x, target, warm.state, jnp.asarray(shares))
+            exact = adjoint_gradient(wide, x, target, warm.state, adjoints, jnp.asarray(shares))
             apart = np.abs(np.asarray(warm.state - cold.state)).max(axis=1)
             both = found & np.asarray(cold.settled)
         return Oracle(np.asarray(warm.state), found, apart[both], shares, jax.device_get(exact))

@@ -80,6 +80,11 @@ def _advice(found: Audit) -> list[str]:
             f"{found.free.unsettled:.0%} of the free phases did not settle (largest residual "
             f"{found.free.largest:.1e}): take more steps, or over-relax."
         )
+    if found.astray > _MANY:
+        said.append(
+            f"{found.astray:.0%} of the free phases end elsewhere than where they would settle in "
+            "double precision: the correction is taken at another state than the gradient."
+        )
     if found.nudged is not None and found.nudged.unsettled > _MANY:
         said.append(
             f"{found.nudged.unsettled:.0%} of the second phases did not settle (largest residual "
