@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -84,17 +83,3 @@ def trainer_for(network, examples, **settings):
     rates = eqprop.learning_rates(network, 0.05)
     optimizer = settings.pop("optimizer", optax.sgd(1.0, momentum=0.5))
     return eqprop.Trainer(examples, optimizer, rates, 5, jax.random.key(3), **settings)
-
-
-def die_under(name: str) -> None:
-    """In a worker: one cell ends the process, as too little memory would."""
-    from eqprop.experiments import run as module
-
-    complete = module.complete
-
-    def deadly(config, folder, **options):
-        if folder.name == name:
-            os._exit(9)
-        return complete(config, folder, **options)
-
-    module.complete = deadly

@@ -20,7 +20,7 @@ from eqprop.experiments import collect
 from eqprop.experiments.catalogue import EXPERIMENTS
 from eqprop.experiments.sweep import create_sweep, extended, open_sweep
 from eqprop.experiments.workers import dask_workers, finish_here, finish_on, local_workers
-from problems import die_under
+from faults import die_under
 
 SMALL = ["training.epochs=2", "data.num_train=100", "evaluation.examples=50", "deterministic=true"]
 COMMAND = [sys.executable, "-c", "from eqprop.cli import main; main()"]
