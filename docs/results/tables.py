@@ -49,15 +49,17 @@ def conditions(
 
     **Arguments:**
 
-    - `epoch`: the last common one if it is not given.
+    - `epoch`: the last one that all seeds of all conditions have, if it is not given.
     - `reference`: a condition; differences are paired by seed.
     - `show`: conditions in the order of the table, or names to show them by; all if empty.
     """
     names = dict(show) if isinstance(show, Mapping) else {name: name for name in show}
     names = names or {name: name for name in collect.conditions_of(rows)}
     rows = [row for row in rows if row["condition"] in names]
-    ends = [max(int(row["epoch"]) for row in rows if row["condition"] == name) for name in names]
-    epoch = epoch or min(ends)
+    ends: dict[tuple[str, str], int] = {}
+    for row in rows:
+        ends[row["condition"], row["seed"]] = int(row["epoch"])
+    epoch = epoch or min(ends.values())
     found: dict[str, dict[str, dict[str, float]]] = defaultdict(dict)
     for row in rows:
         if int(row["epoch"]) == epoch:
@@ -157,7 +159,7 @@ def correlations(rows: Sequence[Mapping[str, str]]) -> str:
             row["ranks"],
             f"{row['correlation']:+.2f}",
             f"[{row['low']:+.2f}, {row['high']:+.2f}]",
-            str(row["wirings"]),
+            f"{row['wirings']} of {row['values']} p",
         ]
         for row in correlation.rank_correlations(numbers)
     ]
@@ -165,17 +167,25 @@ def correlations(rows: Sequence[Mapping[str, str]]) -> str:
 
 
 def differences(rows: Sequence[Mapping[str, str]]) -> str:
-    """Each rule against the paper's at the end of its budget."""
-    numbers = [dict(row) for row in rows]
+    """Each rule at the end of its budget, and against the paper's."""
+    apart = {(row["network"], row["rule"]): row for row in rules.paired_differences(rows)}
     table = []
-    for row in rules.paired_differences(numbers):
-        if row["rule"] == rules.BASELINE:
-            continue
-        interval = rules.interval_of(row) or "-"
-        error = row["error"].replace("_", " ")
-        mean = f"{100 * row['mean']:+.2f}"
-        table.append([row["network"], row["rule"], error, mean, interval, str(row["seeds"])])
-    names = ["network", "rule", "error", "points", "95 % interval", "seeds"]
+    for name in collect.conditions_of(rows):
+        network, _, rule = name.partition("-")
+        runs, row = collect.by_seed(rows, name), apart[network, rule]
+        cells = [f"{100 * row['mean']:+.2f}", rules.interval_of(row) or "-"]
+        if rule == rules.BASELINE:
+            cells = ["-", "-"]
+        seen = np.mean([float(run[-1]["multiply_adds"]) for run in runs])
+        epochs = ", ".join(run[-1]["epoch"] for run in runs)
+        errors = (
+            percent([float(r[-1][f"{k}_error"]) for r in runs]) for k in ("training", "validation")
+        )
+        table.append([network, rule, *errors, *cells, epochs, f"{seen:.3g}"])
+    names = [
+        "network", "rule", "training %, last epoch", "validation %", f"against {rules.BASELINE}",
+        "95 % interval", "epochs begun", "multiply-adds",
+    ]  # fmt: skip
     return lay_out(names, table)
 
 

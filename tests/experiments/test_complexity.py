@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 import eqprop
 from eqprop.experiments import complexity
 from eqprop.experiments.rules import paired_differences
+from eqprop.learning import contrast
 from eqprop.topology import Wires
+from eqprop.topology.work import relaxation, two_phases
 
 
 def test_both_methods_need_what_the_paper_says():
@@ -50,20 +55,59 @@ def test_multiply_adds_are_those_of_a_plain_loop():
     assert back.second == wires.free
 
 
+def products_in(program, shapes=None) -> int:
+    """Multiply-adds of the matrix products of a traced program, or of those of some shapes."""
+    total = 0
+    for equation in program.eqns:
+        if equation.primitive.name == "dot_general":
+            (contracted, _), _ = equation.params["dimension_numbers"]
+            inner = math.prod(equation.invars[0].aval.shape[axis] for axis in contracted)
+            [made] = [variable.aval.shape for variable in equation.outvars]
+            total += math.prod(made) * inner * (shapes is None or made in shapes)
+        for value in equation.params.values():
+            if hasattr(value, "jaxpr"):
+                total += products_in(value.jaxpr, shapes)
+    return total
+
+
+def test_multiply_adds_are_those_of_the_programs():
+    # All of its blocks are full, so that no product has zeros to skip.
+    topology = eqprop.layered([7, 5, 4, 3])
+    wires, network = Wires.of(topology), eqprop.Network.initialize(topology, seed=0)
+    x, y = jnp.full((1, 7), 0.5), jnp.full((1, 3), 0.5)
+    state = jnp.full((1, network.num_free), 0.5)
+    clamped = network.energy.clamp(x)
+    assert products_in(jax.make_jaxpr(network.energy.clamp)(x).jaxpr) == wires.from_input
+    for method in (eqprop.Euler(0.5), eqprop.BlockCoordinateDescent()):
+        ready = method.prepare(clamped)
+        step = products_in(
+            jax.make_jaxpr(lambda s, m=method, e=ready: m.step(e, s)[0])(state).jaxpr
+        )
+        assert step == relaxation(wires, 1) == 2 * wires.free
+
+    def correction(state):
+        slopes = ((2.0, 0.5, state), (-2.0, 0.0, 0.9 * state))
+        return contrast(network, x, y, slopes, jnp.ones(1)).hopfield.weights
+
+    blocks = [weight.shape for weight in network.hopfield.weights.values()]
+    made = products_in(jax.make_jaxpr(correction)(state).jaxpr, blocks)
+    assert made == two_phases(wires, 0, 0).correction == 2 * wires.total
+
+
 def test_paired_differences_have_their_interval():
     rows = [
-        {"condition": f"layered-{rule}", "seed": seed, "training_error": 0.1 + shift + 0.01 * seed,
-         "validation_error": 0.2}
-        for rule, shift in (("random-sign", 0.0), ("centered", 0.05))
+        {"condition": f"layered-{rule}", "seed": seed, "epoch": epoch,
+         "validation_error": shift + 0.01 * seed + 0.3 * (epoch == 1)}
+        for rule, shift in (("random-sign", 0.1), ("centered", 0.15))
         for seed in range(3)
+        for epoch in (1, 2)
     ]  # fmt: skip
-    found = {(row["rule"], row["error"]): row for row in paired_differences(rows)}
-    entry = found["centered", "training_error"]
+    found = {row["rule"]: row for row in paired_differences(rows)}
+    entry = found["centered"]
     assert entry["seeds"] == 3 and np.isclose(entry["mean"], 0.05)
     assert np.isclose(entry["low"], 0.05) and np.isclose(entry["high"], 0.05)
-    rows[-1]["training_error"] += 0.03
-    wider = {(r["rule"], r["error"]): r for r in paired_differences(rows)}
-    entry = wider["centered", "training_error"]
+    rows[-1]["validation_error"] += 0.03
+    entry = {row["rule"]: row for row in paired_differences(rows)}["centered"]
     # t of two degrees of freedom: 4.303 times the standard error.
     apart = np.array([0.05, 0.05, 0.08])
     assert np.isclose(entry["high"] - entry["mean"], 4.303 * apart.std(ddof=1) / 3**0.5, rtol=1e-3)

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from eqprop.errors import ConfigError
-from eqprop.experiments.config import RunConfig, build, load, recorded, to_toml
+from eqprop.experiments.config import RunConfig, build, load, override, recorded, to_toml
 from eqprop.experiments.wiring import build_topology
 
 numbers = st.floats(1e-6, 1e3)
@@ -204,3 +204,11 @@ def test_the_first_tolerance_follows_the_others():
     # What an earlier version wrote down had one tolerance for all epochs.
     before = recorded({"free": {"method": "block", "step_size": 1.0, "tolerance": 1e-2}})
     assert before.free.cold_tolerance == before.free.tolerance == 1e-2
+
+
+def test_how_much_is_rewired_is_said_once():
+    base = {"topology": {"wiring": "rewire", "connections": 100}}
+    assert override(base, ["topology.p=0.1"])["topology"] == {"wiring": "rewire", "p": 0.1}
+    plain = override(base, ["topology.wiring=layered"])
+    assert plain["topology"] == {"wiring": "layered"}
+    assert base["topology"]["connections"] == 100

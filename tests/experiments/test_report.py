@@ -44,7 +44,12 @@ def test_the_page_needs_nothing_else(figure, tmp_path, capsys):
     assert page.open == []
     assert len(page.loaded) == 1 and page.loaded[0].startswith("data:image/png;base64,")
     text = " ".join(page.text)
-    for wanted in ("per-layer-seed0", "not on full MNIST", "[topology]", "updates"):
+    for wanted in (
+        "per-layer-seed0",
+        "other data or settings than the paper's",
+        "[topology]",
+        "updates",
+    ):
         assert wanted in text, wanted
     assert "learning.learning_rate" in text  # what tells the runs apart
 
@@ -56,14 +61,42 @@ def test_single_runs_make_a_page_too(figure, tmp_path):
     assert "layered-seed0" in text and "per-layer-seed0" not in text
 
 
-def test_a_record_cut_in_mid_line_is_read_up_to_there(figure, tmp_path):
+@pytest.mark.parametrize("rest", ['{"kind": "epo', None])
+def test_a_record_cut_in_mid_line_is_told(figure, tmp_path, rest, capsys):
     import shutil
 
     copy = tmp_path / "copy"
     shutil.copytree(figure, copy)
     metrics = copy / "rewired-seed0" / "metrics.jsonl"
-    metrics.write_text(metrics.read_text() + '{"kind": "epo')
+    text = metrics.read_text()
+    metrics.write_text(text + rest if rest else text.rstrip()[:-20])
     assert run(["report", str(copy), "--out", str(tmp_path / "c.html")]) == 0
+    page = (tmp_path / "c.html").read_text("utf-8")
+    assert page.count("The records of rewired-seed0 are cut in mid-line") == 1
+    if rest is None:  # nothing is left of a run of one epoch
+        assert run(["report", str(metrics.parent), "--out", str(tmp_path / "d.html")]) == 5
+        assert "hold no whole epoch" in capsys.readouterr().err
+
+
+def test_seeds_of_different_length_stand_apart(tmp_path, capsys):
+    base = ["reproduce", "figure3", *SMALL[:2], *SMALL[4:], "--only", "layered"]
+    out = tmp_path / "figure3-smoke"
+    assert run([*base, "--epochs", "2", "--out", str(tmp_path)]) == 0
+    more = ["--epochs", "1", "--first-seed", "1", "--seeds", "2", "--into", str(out)]
+    assert run([*base, *more]) == 0
+    shown = capsys.readouterr().out
+    assert "layered, 2 epochs" in shown and "layered, 1 epoch " in shown
+    caption = (out / "caption.txt").read_text()
+    assert "2 epochs, seed 0; 1 epoch, seeds 1, 2" in caption
+
+
+def test_single_runs_keep_their_seeds(tmp_path):
+    base = ["reproduce", "figure3", *SMALL, "--only", "layered", "--first-seed", "3"]
+    assert run([*base, "--out", str(tmp_path)]) == 0
+    path = tmp_path / "figure3-smoke" / "layered-seed3"
+    assert run(["report", str(path), "--out", str(tmp_path / "d.html")]) == 0
+    text = (tmp_path / "d.html").read_text("utf-8")
+    assert "layered-seed3, seed 3" in text and "seed 0" not in text
 
 
 def test_bad_input_ends_in_one_message(figure, tmp_path, capsys):

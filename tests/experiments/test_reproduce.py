@@ -36,7 +36,7 @@ def test_figure3_smoke_leaves_every_record(tmp_path, capsys):
         assert sum(e["kind"] == "updates" for e in entries) == 6
         summary = json.loads((folder / f"{name}-seed0" / "summary.json").read_text())
         assert summary["test_examples"] == 200 and 0 < summary["test_error"] < 1
-    assert "teacher, 600 training examples, 2 epochs, seeds 0" in (
+    assert "teacher, 600 training examples, 2 epochs, seed 0;" in (
         folder / "caption.txt"
     ).read_text("utf-8")
     assert run(["evaluate", str(folder / "rewired-seed0"), "--split", "validation"]) == 0
@@ -143,9 +143,41 @@ def test_layer_speeds_are_ratios_of_late_updates():
 def test_every_drawing_is_made(figure, tmp_path, capsys):
     assert run(["reproduce", figure, "--preset", "smoke", "--out", str(tmp_path)]) == 0
     folder = tmp_path / f"{figure}-smoke"
-    for name in ("table1.csv",) if figure == "table1" else (f"{figure}.png", f"{figure}.json"):
+    for name in ("table1.csv",) if figure == "table1" else (f"{figure}.png", f"{figure}.csv"):
         assert (folder / name).stat().st_size > 200
     assert figure in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("changes", "connections"),
+    [([], 1_271_250), (["topology.wiring=layered", "topology.intralayer=false"], 897_000)],
+)
+def test_topology_counts_what_the_paper_counts(changes, connections, tmp_path, capsys):
+    # 784*500 + 2*500*500 + 500*10, and 3*500*499/2 inside layers before n are replaced.
+    options = [f"--set={change}" for change in changes]
+    assert run(["topology", *options, "--picture", str(tmp_path / "t.png")]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["total"] == connections
+    assert (tmp_path / "t.png").stat().st_size > 5_000
+
+
+def test_topology_measures_and_compares_procedures(tmp_path, capsys):
+    small = ["--set=topology.layer_sizes=[9,8,8,4]", "--set=topology.p=0.1"]
+    assert run(["topology", *small, "--small-world"]) == 0
+    facts = json.loads(capsys.readouterr().out)["small_world"]
+    assert 1 < facts["path_length"] < 3 and 0 < facts["clustering"] < 1
+    file = tmp_path / "w.csv"
+    assert run(["topology", *small, "--compare", str(file), "--seeds", "2"]) == 0
+    with open(file) as table:
+        rows = list(csv.DictReader(table))
+    kept = {
+        (row["p"], row["procedure"]): float(row["originals_kept"])
+        for row in rows
+        if row["seed"] == "0"
+    }
+    assert {procedure for _, procedure in kept} == {"algorithm 1", "watts-strogatz"}
+    few, many = (kept[p, "algorithm 1"] for p in ("0.05", "0.5"))
+    assert 0.5 < many < few < 1
 
 
 def test_list_names_everything(capsys):

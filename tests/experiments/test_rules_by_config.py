@@ -21,7 +21,8 @@ SMALL = {
 EULER = {"method": "euler", "steps": 300}
 JOINT = {"method": "euler", "steps": 30, "nudging_step": "joint"}
 SPLIT = {"nudging_step": "split"}
-SMOOTH = {"network": {"activation": "tanh"}, "free": EULER, "nudged": JOINT}
+ONE_PHASE = {"network": {"activation": "tanh"}, "free": EULER}
+SMOOTH = ONE_PHASE | {"nudged": JOINT}
 
 # Rules that follow the gradient do not lift outputs of the hard sigmoid that are dead at 0.
 CASES = {
@@ -35,11 +36,15 @@ CASES = {
     # A solve follows the gradient over bifurcations, where it is infinite: a small rate, and
     # no further than to the first of them.
     "implicit": merged(
-        SMOOTH,
+        ONE_PHASE,
         {"learning": {"rule": "implicit", "learning_rate": 0.02}, "training": {"epochs": 6}},
     ),
     "through-time": merged(
-        SMOOTH, {"learning": {"rule": "through-time", "differentiated_steps": 20}}
+        ONE_PHASE, {"learning": {"rule": "through-time", "differentiated_steps": 20}}
+    ),
+    "through-time, whole": merged(
+        ONE_PHASE,
+        {"learning": {"rule": "through-time", "differentiated_steps": 40}, "free": {"steps": 0}},
     ),
     "backpropagation": {"learning": {"rule": "backpropagation"}},
     "shifted sigmoid": merged(
@@ -138,6 +143,19 @@ def test_a_rate_of_zero_keeps_its_kind_of_connection(tmp_path):
                 "learning": {"learning_rate": [0.1, 0.1, 0.1], "skip_rate": 0.1},
             },
             "`learning.intralayer_rate` must be given",
+        ),
+        (
+            {"learning": {"rule": "contrastive-hebbian", "beta": 0.5}},
+            "`beta` belongs to rule .*, got 0.5",
+        ),
+        (
+            {"learning": {"rule": "implicit"}, "nudged": {"steps": 20}},
+            "`nudged` belongs to rules with a second relaxation",
+        ),
+        ({"free": {"steps": 0}}, "`free.steps` must be 1 or more"),
+        (
+            {"learning": {"schedule": "cosine"}, "training": {"budget": 1e9}},
+            "`learning.schedule` must be 'constant'",
         ),
         ({"learning": {"rule": "holomorfic"}}, "Did you mean 'holomorphic'"),
     ],

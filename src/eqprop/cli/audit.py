@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from rich.table import Table
 
 from eqprop.errors import RunFolderError
 from eqprop.experiments import auditing
-from eqprop.experiments.collect import write_rows
+from eqprop.experiments.collect import FLAT_COLUMNS, flat_rows, write_rows
 from eqprop.learning import Audit, plain
 from eqprop.plots.audit import audit_picture
 from eqprop.records import RunFolder
@@ -50,7 +51,9 @@ def _write(found: Audit, rows: Sequence[dict[str, Any]], folder: Path, caption: 
     record.write_json("audit.json", values | {"response": plain(list(rows))})
     parts = [*values["pairs"], *values["kinds"], values["overall"]]
     write_rows(parts, auditing.AGREEMENT_COLUMNS, folder / "audit.csv")
-    write_rows(auditing.fact_rows(found), auditing.FACT_COLUMNS, folder / "audit-facts.csv")
+    tables = ("overall", "pairs", "kinds", "verdict")
+    facts = {name: value for name, value in dataclasses.asdict(found).items() if name not in tables}
+    write_rows(flat_rows(facts), FLAT_COLUMNS, folder / "audit-facts.csv")
     if rows:
         write_rows(rows, auditing.RESPONSE_COLUMNS, folder / "audit-response.csv")
     audit_picture(found, rows, caption, folder / "audit")

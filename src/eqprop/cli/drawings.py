@@ -14,7 +14,7 @@ from eqprop.plots.wiring import draw as draw_wiring
 from eqprop.records import RunFolder
 from eqprop.topology import Topology, layered, rewire, with_intralayer
 
-_PRESETS = ("smoke", "quick")
+_PRESETS = ("smoke", "quick", "paper")  # nothing is trained: quick is full size already
 
 
 def draw(figure: str, preset: str, out: Path) -> None:
@@ -46,7 +46,7 @@ def _topology(made: Topology, stem: Path) -> list[str]:
     for suffix in (".png", ".svg"):
         draw_wiring(made, stem.with_suffix(suffix))
     counts = made.accounting().to_dict()
-    RunFolder(stem.parent).write_json(f"{stem.name}.json", counts)
+    collect.write_rows(collect.flat_rows(counts), collect.FLAT_COLUMNS, stem.with_suffix(".csv"))
     kinds = ", ".join(f"{counts[name]:,} {name}" for name in ("interlayer", "intralayer", "skip"))
     return [f"{counts['total']:,} connections: {kinds}"]
 
@@ -61,7 +61,8 @@ def _figure7(folder: Path, _: str) -> list[str]:
 
 def _hardware(found: complexity.Complexity, stem: Path) -> list[str]:
     neuron(found, "drawn from what was counted in the implementation (table 1)", stem)
-    RunFolder(stem.parent).write_json(f"{stem.name}.json", dataclasses.asdict(found))
+    rows = collect.flat_rows(dataclasses.asdict(found))
+    collect.write_rows(rows, collect.FLAT_COLUMNS, stem.with_suffix(".csv"))
     return []
 
 

@@ -11,7 +11,7 @@ from eqprop.cli import reproduce
 from eqprop.errors import RunFolderError
 from eqprop.experiments import collect, health
 from eqprop.experiments.catalogue import EXPERIMENTS
-from eqprop.experiments.config import RunConfig
+from eqprop.experiments.config import RunConfig, load_recorded
 from eqprop.experiments.paper import CLAIMS, ERRORS, MNIST_ALONE
 from eqprop.experiments.sweep import Cell, Sweep, open_sweep
 from eqprop.plots import report as html
@@ -45,9 +45,10 @@ def write(paths: Sequence[Path], out: Path) -> None:
             "for each."
         )
     title = f"eqprop: {sweep.figure}" if sweeps else "eqprop: " + ", ".join(p.name for p in paths)
+    page = html.page(title, _sections(sweep, configs, bool(sweeps)))
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(html.page(title, _sections(sweep, configs, bool(sweeps))), "utf-8")
+        out.write_text(page, "utf-8")
     except OSError as problem:
         raise RunFolderError(
             f"`--out` must name a writable file, got {out} ({problem.strerror})."
@@ -62,7 +63,10 @@ def _as_sweep(paths: Sequence[Path]) -> Sweep:
             f"`run` must be folders side by side in one folder, got "
             f"{', '.join(map(str, paths))}. Copy them into one."
         )
-    cells = [Cell(folder.name, folder.name, 0) for folder in dict.fromkeys(folders)]
+    cells = [
+        Cell(folder.name, folder.name, load_recorded(folder / "config.toml").seed)
+        for folder in dict.fromkeys(folders)
+    ]
     return Sweep(folders[0].parent, "runs", "", tuple(cells))
 
 
@@ -70,25 +74,37 @@ def _sections(
     sweep: Sweep, configs: dict[Cell, RunConfig], is_figure: bool
 ) -> dict[str, list[str]]:
     epochs, updates = collect.epoch_rows(sweep), collect.update_rows(sweep)
-    speeds = collect.layer_speeds(collect.layer_rows(updates))
-    columns, rows = reproduce.table_of(sweep, epochs, speeds)
+    if not epochs:
+        raise RunFolderError(
+            f"`run` must have records of an epoch, got {', '.join(c.name for c in configs)}, whose "
+            "metrics.jsonl hold no whole epoch: they are cut."
+        )
+    columns, rows = reproduce.table_of(sweep, epochs, collect.layer_rows(updates))
     caption = reproduce.caption(sweep)
     about = [html.paragraph(html.EXPLANATION)]
     if is_figure and sweep.figure in EXPERIMENTS:
         about.insert(0, html.paragraph(f"What was asked: {EXPERIMENTS[sweep.figure].about}."))
-    full = all(_is_the_papers(sweep, config) for config in configs.values())
+    full = all(_is_the_papers(sweep, cell, config) for cell, config in configs.items())
     if full and sweep.figure in ERRORS:
         found = ERRORS[sweep.figure]
         dataset = next(iter(configs.values())).data.dataset
         columns = [*columns, "the paper, training / test"]
-        rows = [[*row, found.get(row[0], found.get(f"{dataset} {row[0]}", "-"))] for row in rows]
+        names = [row[0].partition(",")[0] for row in rows]
+        said = [found.get(name, found.get(f"{dataset} {name}", "-")) for name in names]
+        rows = [[*row, text] for row, text in zip(rows, said, strict=True)]
     results = [_picture(sweep, epochs, updates, caption), html.table(columns, rows)]
     results.append(f'<p class="note">{reproduce.LEGEND}</p>')
     if sweep.figure in CLAIMS:
         text = CLAIMS[sweep.figure] if full else (
-            "These runs are not on full MNIST; their numbers do not stand beside the paper's."
+            "These runs have other data or settings than the paper's; their numbers do not stand "
+            "beside its own."
         )  # fmt: skip
         results.append(html.paragraph(f"The paper. {text}" if full else text))
+    results += [
+        html.warning(f"The records of {cell.name} are cut in mid-line and shown up to there.")
+        for cell in configs
+        if sweep.run(cell).is_cut("metrics.jsonl")
+    ]
     missing = [cell.name for cell in sweep.cells if cell not in configs]
     if missing:
         results.append(html.warning(f"Not finished, and not shown: {', '.join(missing)}."))
@@ -101,11 +117,16 @@ def _sections(
     }
 
 
-def _is_the_papers(sweep: Sweep, config: RunConfig) -> bool:
-    """Whether a run is on all of the data that the paper's numbers are of."""
+def _is_the_papers(sweep: Sweep, cell: Cell, config: RunConfig) -> bool:
+    """Whether a run is on the data that the paper's numbers are of, with the figure's settings."""
     bundled = ("mnist-5k", "teacher")
     wanted = config.data.dataset == "mnist" or sweep.figure not in MNIST_ALONE
-    return wanted and config.data.dataset not in bundled and config.data.num_train is None
+    if not wanted or config.data.dataset in bundled or sweep.figure not in EXPERIMENTS:
+        return False
+    figure = EXPERIMENTS[sweep.figure].cells(sweep.preset, [cell.seed], only=[cell.condition])
+    [own] = figure.values()
+    sections = ("topology", "network", "free", "nudged", "learning", "data")
+    return all(getattr(own, name) == getattr(config, name) for name in sections)
 
 
 def _picture(sweep: Sweep, epochs: Any, updates: Any, caption: str) -> str:

@@ -121,7 +121,7 @@ def draw(sweep: Sweep) -> None:
     text = caption(sweep)
     RunFolder(sweep.path).write_text("caption.txt", text + "\n")
     draw_into(stem, sweep, epochs, updates, text)
-    columns, rows = table_of(sweep, epochs, collect.layer_speeds(layers))
+    columns, rows = table_of(sweep, epochs, layers)
     table = Table(title="Error", caption=text, caption_justify="left")
     table.add_column(columns[0], no_wrap=True)
     for title in columns[1:]:
@@ -145,11 +145,11 @@ def _differences(sweep: Sweep, epochs: Rows) -> None:
     found = rules.paired_differences(epochs)
     collect.write_rows(found, rules.DIFFERENCE_COLUMNS, sweep.path / "rules-differences.csv")
     for row in found:
-        if row["rule"] == rules.BASELINE or row["error"] != "training_error":
+        if row["rule"] == rules.BASELINE:
             continue
         interval = rules.interval_of(row)
         print(
-            f"{row['network']}, {row['rule']} against {rules.BASELINE}: training error "
+            f"{row['network']}, {row['rule']} against {rules.BASELINE}: validation error "
             f"{100 * row['mean']:+.2f}{interval and f' {interval}'} points, {row['seeds']} seed(s)"
         )
 
@@ -160,12 +160,14 @@ def _correlations(sweep: Sweep) -> None:
 
     file = sweep.path / "figure5-small-world.csv"
     rows = correlation.measured(sweep, file)
+    if not rows:
+        return
     collect.write_rows(rows, correlation.COLUMNS, file)
     for row in correlation.rank_correlations(rows):
         print(
             f"rank correlation of {row['measure']} with the training error, {row['ranks']}: "
             f"{row['correlation']:.2f} [{row['low']:.2f}, {row['high']:.2f}], "
-            f"{row['wirings']} wirings"
+            f"{row['wirings']} wirings of {row['values']} p"
         )
 
 
@@ -194,22 +196,32 @@ def caption(sweep: Sweep) -> str:
     configs = [sweep.config(cell) for cell in sweep.cells]
     first = configs[0]
     summary = next(iter(collect.summaries(sweep).values()))
-    seeds = sorted({cell.seed for cell in sweep.finished})
     done = len(sweep.finished)
     part = "" if done == len(sweep.cells) else f"; {done} of {len(sweep.cells)} runs finished"
-    if first.training.budget:
-        length = "a budget of multiply-adds per network"
-    else:
-        length = f"{first.training.epochs} epoch{'s' if first.training.epochs > 1 else ''}"
+    seeds: dict[str, set[int]] = {}
+    for cell in sweep.finished:
+        seeds.setdefault(_length(sweep.config(cell)), set()).add(cell.seed)
+    length = "; ".join(
+        f"{how_long}, seed{'s' if len(which) > 1 else ''} {', '.join(map(str, sorted(which)))}"
+        for how_long, which in seeds.items()
+    )
+    if any(len(which) > 1 for which in seeds.values()):
+        length += " (bands from the smallest to the largest)"
     # Conditions may relax in ways of their own: the most common one is told, and by how many.
     schedules = Counter(map(schedule, configs))
     [(relaxing, count)] = schedules.most_common(1)
     if others := len(configs) - count:
         relaxing += f" ({others} of {len(configs)} runs relax otherwise: see their settings)"
     return (
-        f"{first.data.dataset}, {summary['training_examples']} training examples, {length}, "
-        f"seeds {', '.join(map(str, seeds))}; {relaxing}{part}"
+        f"{first.data.dataset}, {summary['training_examples']} training examples, {length}; "
+        f"{relaxing}{part}"
     )
+
+
+def _length(config: RunConfig) -> str:
+    if config.training.budget:
+        return "a budget of multiply-adds per network"
+    return f"{config.training.epochs} epoch{'s' if config.training.epochs > 1 else ''}"
 
 
 def schedule(config: RunConfig) -> str:
@@ -228,14 +240,23 @@ def schedule(config: RunConfig) -> str:
 
 LEGEND = (
     "last 3: validation, mean of the last three looks. output / input: update of the last pair of "
-    "adjacent layers over that of the first; spread: largest over smallest below the output."
+    "adjacent layers over that of the first, late in training (figure 5: over the whole epoch); "
+    "spread: largest over smallest below the output."
 )
 
 
-def table_of(
-    sweep: Sweep, epochs: Rows, speeds: Mapping[str, Mapping[str, float]]
-) -> tuple[list[str], list[list[str]]]:
-    """A row per condition: columns, and rows of text."""
+def table_of(sweep: Sweep, epochs: Rows, layers: Rows) -> tuple[list[str], list[list[str]]]:
+    """A row per condition: columns, and rows of text.
+
+    Seeds that were trained for more epochs than others have a row of their own.
+    """
+    labels = _labels(sweep)
+    epochs, layers = (
+        [{**row, "condition": labels[row["condition"], row["seed"]]} for row in rows]
+        for rows in (epochs, layers)
+    )
+    # Figure 5 is about one epoch as a whole.
+    speeds = collect.layer_speeds(layers, "update" if sweep.figure == "figure5" else "late_update")
     what, scale = collect.measure_of(epochs)
     unit = "%" if what == "error" else "cost"
     columns = ["condition", f"training {unit}", f"validation {unit}", f"last 3 {unit}"]
@@ -248,7 +269,7 @@ def table_of(
         test = [
             scale * s[f"test_{what}"]
             for cell, s in found.items()
-            if cell.condition == condition and "test_error" in s
+            if labels[cell.condition, cell.seed] == condition and "test_error" in s
         ]
         speed = speeds.get(condition, {})
         digits = 2 if what == "error" else 4
@@ -264,6 +285,19 @@ def table_of(
             ]
         )
     return columns, rows
+
+
+def _labels(sweep: Sweep) -> dict[tuple[str, int], str]:
+    """What each condition and seed is called in a table."""
+    lengths: dict[str, set[str]] = {}
+    for cell in sweep.finished:
+        lengths.setdefault(cell.condition, set()).add(_length(sweep.config(cell)))
+    return {
+        (cell.condition, cell.seed): cell.condition
+        if len(lengths[cell.condition]) == 1
+        else f"{cell.condition}, {_length(sweep.config(cell))}"
+        for cell in sweep.finished
+    }
 
 
 def _mean(values: Sequence[float], digits: int = 2) -> str:

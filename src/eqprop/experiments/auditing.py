@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,6 @@ RESPONSE_COLUMNS = (
     "beta", "effective_beta", "steps", "unsettled", "residual", "name", "cosine",
     "sign_agreement", "ratio",
 )  # fmt: skip
-FACT_COLUMNS = ("what", "value")
 
 
 def audit_run(
@@ -81,26 +79,6 @@ def table(found: Audit) -> list[list[str]]:
         ]
         for part in (*found.pairs, *found.kinds, found.overall)
     ]
-
-
-def fact_rows(found: Audit) -> list[dict[str, Any]]:
-    """What the audit saw beside the table as names and numbers; several of a kind are counted."""
-    rows: list[dict[str, Any]] = []
-
-    def add(name: str, value: Any) -> None:
-        if isinstance(value, dict):
-            for key, entry in value.items():
-                add(f"{name} {key}", entry)
-        elif isinstance(value, list | tuple):
-            for number, entry in enumerate(value, start=1):
-                add(f"{name} {number}", entry)
-        else:
-            rows.append({"what": name, "value": value})
-
-    for name, value in dataclasses.asdict(found).items():
-        if name not in ("overall", "pairs", "kinds", "verdict"):
-            add(name, value)
-    return rows
 
 
 def facts(found: Audit) -> list[str]:

@@ -89,6 +89,31 @@ def write_rows(rows: Sequence[Row], columns: Sequence[str], path: Path) -> None:
         table.writerows(rows)
 
 
+FLAT_COLUMNS = ("what", "value")
+
+
+def flat_rows(values: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Nested values as rows of a name and a number; those of a list are counted.
+
+    >>> flat_rows({"free": {"steps": 3}, "betas": [1, -1]})[1:]
+    [{'what': 'betas 1', 'value': 1}, {'what': 'betas 2', 'value': -1}]
+    """
+    rows: list[dict[str, Any]] = []
+
+    def add(name: str, value: Any) -> None:
+        if isinstance(value, Mapping):
+            for key, entry in value.items():
+                add(f"{name} {key}".strip(), entry)
+        elif isinstance(value, list | tuple):
+            for number, entry in enumerate(value, start=1):
+                add(f"{name} {number}", entry)
+        else:
+            rows.append({"what": name, "value": value})
+
+    add("", values)
+    return rows
+
+
 def conditions_of(rows: Sequence[Row]) -> list[str]:
     """The conditions in the order in which they come."""
     return list(dict.fromkeys(row["condition"] for row in rows))

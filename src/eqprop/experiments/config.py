@@ -81,6 +81,12 @@ class RunConfig(Settings):
                         f"`learning.{kind}_rate` must be given when learning_rate is a list and "
                         f"the network can have {kind} connections. Set it, or use one global rate"
                     )
+        if self.training.budget and self.learning.schedule != "constant":
+            raise ValueError(
+                f"`learning.schedule` must be 'constant' with `training.budget`, got "
+                f"'{self.learning.schedule}', which spans all epochs and hardly moves before the "
+                "budget is spent. Remove one of them"
+            )
         self._check_rule()
         if self.data.batch_size % self.training.data_shards:
             raise ValueError(
@@ -108,6 +114,13 @@ class RunConfig(Settings):
                     f"`{name}.method` must be 'euler' with activation '{self.network.activation}', "
                     f"got 'block', which needs the hard sigmoid. Set {name}.method = \"euler\""
                 )
+        for name in ("free", "nudged"):
+            if getattr(self, name).steps == 0 and (name, rule) != ("free", "through-time"):
+                raise ValueError(
+                    f"`{name}.steps` must be 1 or more, got 0: the states would never move. Only "
+                    "rule 'through-time' may have no free phase before the steps that it "
+                    "differentiates"
+                )
         if rule == "holomorphic" and not smooth:
             raise ValueError(
                 "`network.activation` must have a complex derivative for rule 'holomorphic', got "
@@ -122,6 +135,12 @@ class RunConfig(Settings):
             raise ValueError(
                 "`nudged.method` must be 'euler' for rule 'recurrent-backpropagation', whose "
                 "adjoint has no blocks"
+            )
+        no_second = rule in ("implicit", "through-time", "backpropagation")
+        if no_second and self.nudged != NudgedPhaseConfig():
+            raise ValueError(
+                f"`nudged` belongs to rules with a second relaxation, got settings of its own with "
+                f"rule '{rule}'; remove them"
             )
         if rule == "backpropagation" and self.topology.connects_inside_layers:
             raise ValueError(
@@ -204,6 +223,9 @@ def _read(path: Path) -> dict[str, Any]:
 def override(values: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
     """A copy of `values` with entries `section.key=value` replaced; values are TOML.
 
+    How much is rewired is said by `connections` or by `p`: one replaces the other, and wiring
+    'layered' both.
+
     >>> override({"seed": 0}, ["seed=3", "data.dataset=mnist"])
     {'seed': 3, 'data': {'dataset': 'mnist'}}
     """
@@ -226,6 +248,10 @@ def override(values: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, A
             if not isinstance(place, dict):
                 raise ConfigError(f"`--set` must name a setting, got '{key}': no such section.")
         place[last] = value
+        if sections == ["topology"]:
+            other = {"p": ["connections"], "connections": ["p"]}
+            for name in ["p", "connections"] if value == "layered" else other.get(last, []):
+                place.pop(name, None)
     return result
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,46 +57,69 @@ def rank_correlations(
 
     `pooled` ranks all wirings together, which mostly says that both go with p. `within p` ranks
     them among those of the same p and takes the mean rank of that p off, so that only the
-    differences between wirings of one p are left. Intervals by resampling wirings (percentiles).
+    differences between wirings of one p are left; a p whose wirings do not differ in the measure
+    is left out, and p = 0, which is one wiring, too. Intervals by resampling values of p, each
+    with all its wirings (percentiles). Seeds share initial weights and order across p: with few
+    of them the interval is too narrow.
 
-    **Returns:** rows of `measure`, `ranks`, `wirings`, `correlation`, `low`, `high`; NaN where
-    all values are equal.
+    **Returns:** rows of `measure`, `ranks`, `wirings`, the number of `values` of p among them,
+    `correlation`, `low`, `high`; NaN where all values are equal.
     """
     conditions = np.array([row["condition"] for row in rows])
     outcome = np.array([float(row[error]) for row in rows])
-    # The same wirings are drawn for every measure.
-    drawn = np.random.default_rng(seed).integers(len(rows), size=(_RESAMPLED, len(rows)))
     result = []
     for measure in MEASURES:
         values = np.array([float(row[measure]) for row in rows])
-        for name, pairs in (
-            ("pooled", (_ranks(values), _ranks(outcome))),
-            ("within p", (_centred(values, conditions), _centred(outcome, conditions))),
+        groups = [np.flatnonzero(conditions == c) for c in np.unique(conditions)]
+        told = [g for g in groups if np.ptp(values[g]) > 0 and conditions[g[0]] != "p0"]
+        for name, chosen, rank in (
+            ("pooled", groups, _ranks),
+            ("within p", told, _centred_ranks),
         ):
-            samples = [_correlation(pairs[0][pick], pairs[1][pick]) for pick in drawn]
-            finite = [value for value in samples if np.isfinite(value)]
-            low, high = np.percentile(finite, [2.5, 97.5]) if finite else (np.nan, np.nan)
-            found = {"correlation": _correlation(*pairs), "low": float(low), "high": float(high)}
-            result.append({"measure": measure, "ranks": name, "wirings": len(rows)} | found)
+            found = _with_interval(values, outcome, chosen, rank, seed)
+            found |= {"wirings": sum(map(len, chosen)), "values": len(chosen)}
+            result.append({"measure": measure, "ranks": name} | found)
     return result
 
 
-def _ranks(values: np.ndarray) -> np.ndarray:
+def _with_interval(
+    values: np.ndarray,
+    outcome: np.ndarray,
+    groups: Sequence[np.ndarray],
+    rank: Callable[[np.ndarray, Sequence[np.ndarray]], np.ndarray],
+    seed: int,
+) -> dict[str, float]:
+    pairs = rank(values, groups), rank(outcome, groups)
+
+    def correlation(groups: Sequence[np.ndarray]) -> float:
+        chosen = np.concatenate([np.zeros(0, int), *groups])
+        return _correlation(pairs[0][chosen], pairs[1][chosen])
+
+    rng = np.random.default_rng(seed)
+    picks = rng.integers(len(groups), size=(_RESAMPLED, len(groups))) if groups else []
+    samples = [correlation([groups[k] for k in pick]) for pick in picks]
+    finite = [value for value in samples if np.isfinite(value)]
+    low, high = np.percentile(finite, [2.5, 97.5]) if finite else (np.nan, np.nan)
+    return {"correlation": correlation(groups), "low": float(low), "high": float(high)}
+
+
+def _ranks(values: np.ndarray, groups: Sequence[np.ndarray]) -> np.ndarray:
     from scipy.stats import rankdata
 
     return rankdata(values)
 
 
-def _centred(values: np.ndarray, groups: np.ndarray) -> np.ndarray:
+def _centred_ranks(values: np.ndarray, groups: Sequence[np.ndarray]) -> np.ndarray:
     ranks = np.zeros(len(values))
-    for group in np.unique(groups):
-        here = groups == group
-        inside = _ranks(values[here])
-        ranks[here] = inside - inside.mean()
+    for group in groups:
+        inside = _ranks(values[group], [])
+        ranks[group] = inside - inside.mean()
     return ranks
 
 
 def _correlation(a: np.ndarray, b: np.ndarray) -> float:
+    if not len(a):
+        return float("nan")
     a, b = a - a.mean(), b - b.mean()
     size = np.sqrt((a @ a) * (b @ b))
     return float(a @ b / size) if size > 0 else float("nan")

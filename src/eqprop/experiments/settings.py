@@ -116,7 +116,10 @@ class PhaseConfig(Settings):
     block_size: Count = Field(
         description="block only: most units updated at once; 0 for whole layers"
     )
-    steps: Positive = Field(description="steps or sweeps, at most")
+    steps: Count = Field(
+        description="steps or sweeps, at most; 0 in the free phase with rule 'through-time' alone, "
+        "which then differentiates through all"
+    )
     cold_steps: Positive | None = Field(
         default=None, description="instead, in the first epoch, while the particles are cold"
     )
@@ -171,7 +174,7 @@ class FreePhaseConfig(PhaseConfig):
     method: Literal["block", "euler"] = "block"
     step_size: Above0 = 1.5
     block_size: Count = 100
-    steps: Positive = 100
+    steps: Count = 100
     tolerance: Rate = 1e-3
     cold_tolerance: Rate = 1e-4
     share: Annotated[float, Field(gt=0, le=1)] = 0.9
@@ -184,7 +187,7 @@ class NudgedPhaseConfig(PhaseConfig):
     method: Literal["block", "euler"] = "euler"
     step_size: Above0 = 0.5
     block_size: Count = 100
-    steps: Positive = 8
+    steps: Count = 8
     tolerance: Rate = 0.0
     cold_tolerance: Rate = 0.0
     share: Annotated[float, Field(gt=0, le=1)] = 1.0
@@ -226,10 +229,12 @@ class LearningConfig(Settings):
         default="below", description="with a rate per layer: which one biases take"
     )
     skip_rate: Rate | None = Field(
-        default=None, description="with a rate per layer: of skip connections"
+        default=None,
+        description="of skip connections; needed with a rate per layer, else the global one",
     )
     intralayer_rate: Rate | None = Field(
-        default=None, description="with a rate per layer: of intralayer connections"
+        default=None,
+        description="of intralayer connections; needed with a rate per layer, else the global one",
     )
     optimizer: Literal["sgd", "adam", "adamw", "rmsprop", "adagrad", "lion"] = Field(
         default="sgd", description="from Optax"
@@ -237,8 +242,9 @@ class LearningConfig(Settings):
     momentum: float = Field(default=0.0, ge=0, lt=1, description="of sgd")
     weight_decay: Rate = Field(
         default=0.0,
-        description="share of each parameter taken off per update, times its rate (sgd, adamw, "
-        "lion); added to the gradient with the other optimisers",
+        description="share of each parameter taken off per update, times its rate (adamw, lion); "
+        "added to the gradient with the other optimisers, which for sgd without momentum is the "
+        "same",
     )
     schedule: Literal["constant", "cosine", "exponential"] = Field(
         default="constant", description="of all rates, over the whole run"
@@ -259,15 +265,17 @@ class LearningConfig(Settings):
         if self.momentum and self.optimizer != "sgd":
             raise ValueError("`momentum` belongs to optimizer 'sgd'; set it to 0")
         owners = {
-            "nudging": "equilibrium-propagation",
-            "points": "holomorphic",
-            "differentiated_steps": "through-time",
+            "nudging": ("equilibrium-propagation",),
+            "beta": ("equilibrium-propagation", "holomorphic", "coupled"),
+            "points": ("holomorphic",),
+            "differentiated_steps": ("through-time",),
         }
-        for name, owner in owners.items():
+        for name, rules in owners.items():
             changed = getattr(self, name) != type(self).model_fields[name].default
-            if changed and self.rule != owner:
+            if changed and self.rule not in rules:
+                listed = ", ".join(f"'{rule}'" for rule in rules)
                 raise ValueError(
-                    f"`{name}` belongs to rule '{owner}', got {getattr(self, name)!r} with "
+                    f"`{name}` belongs to rule {listed}, got {getattr(self, name)!r} with "
                     f"rule '{self.rule}'; remove it"
                 )
         if self.rule in ("holomorphic", "coupled") and self.beta < 0:

@@ -23,8 +23,8 @@ def error_curves(rows: Sequence[Mapping[str, Any]], caption: str, stem: Path) ->
 
     Where no example was ever wrong, as in a regression, the mean cost is drawn instead.
 
-    Several seeds are drawn as their mean with a band from the smallest to the largest. A cross
-    marks an epoch in which some seed had a numerical warning.
+    Several seeds are drawn as their mean with a band from the smallest to the largest, as far as
+    each goes. A cross marks an epoch in which some seed had a numerical warning.
     """
     from matplotlib.ticker import MaxNLocator
 
@@ -43,8 +43,8 @@ def error_curves(rows: Sequence[Mapping[str, Any]], caption: str, stem: Path) ->
                     {row["epoch"]: scale * row[key] for row in run if row.get(key) is not None}
                     for run in seeds
                 ]
-                epochs = sorted(set.intersection(*map(set, looked)))
-                points = [[run[epoch] for run in looked] for epoch in epochs]
+                epochs = sorted(set().union(*looked))
+                points = [[run[e] for run in looked if e in run] for e in epochs]
                 mean_and_band(
                     axes, epochs, points, linestyle=style, color=shade, marker="o", markersize=3,
                     label=f"{label}: {name}",

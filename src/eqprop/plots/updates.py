@@ -19,15 +19,12 @@ Rows = Sequence[Mapping[str, Any]]
 
 
 def smoothed(values: np.ndarray, window: int = WINDOW) -> np.ndarray:
-    """The centred moving average over the last axis; the window shrinks at both ends.
+    """The centred moving average over the last axis, where the whole window fits.
 
-    >>> smoothed(np.array([1.0, 2.0, 6.0]), 3)
-    array([1., 3., 6.])
+    >>> smoothed(np.array([1.0, 2.0, 6.0, 1.0]), 3)
+    array([3., 3.])
     """
-    half, count = window // 2, values.shape[-1]
-    reach = [min(half, k, count - 1 - k) for k in range(count)]
-    means = [values[..., k - r : k + r + 1].mean(-1) for k, r in enumerate(reach)]
-    return np.stack(means, axis=-1)
+    return np.lib.stride_tricks.sliding_window_view(values, window, axis=-1).mean(-1)
 
 
 def update_curves(
@@ -56,12 +53,20 @@ def update_curves(
                 tables = [
                     {r["batch"]: float(r[size]) for r in run if r["pair"] == pair} for run in seeds
                 ]
-                batches = sorted(set.intersection(*map(set, tables)))
-                table = np.array([[found[batch] for batch in batches] for found in tables])
+                # Few records are drawn as they are.
+                window = WINDOW if min(map(len, tables)) >= 2 * WINDOW else 1
+                curves = []
+                for table in tables:
+                    batches = sorted(table)
+                    centres = batches[window // 2 : len(batches) - window // 2]
+                    sizes = smoothed(np.array([table[batch] for batch in batches]), window)
+                    curves.append(dict(zip(centres, sizes, strict=True)))
+                batches = sorted(set().union(*curves))
+                points = [[curve[b] for curve in curves if b in curve] for b in batches]
                 post, pre = layers_of(pair)
                 name = f"{pre} to {post}" + ("" if pre else " (from the input)")
                 mean_and_band(
-                    axes, np.array(batches) / batches_per_epoch, smoothed(table).T.tolist(),
+                    axes, np.array(batches) / batches_per_epoch, points,
                     color=color(position), label=name, linewidth=1.5,
                 )  # fmt: skip
             axes.set_title(LABELS.get(condition, condition), fontsize="small")

@@ -162,6 +162,14 @@ class RunFolder:
                     raise _unreadable(self.path / name, problem) from None
         return entries
 
+    def is_cut(self, name: str) -> bool:
+        """Whether a `.jsonl` file ends in mid-line, as after a power cut."""
+        try:
+            text = (self.path / name).read_bytes()
+        except OSError as problem:
+            raise _unreadable(self.path / name, problem) from None
+        return bool(text) and not text.endswith(b"\n")
+
     def epochs(self) -> list[dict[str, Any]]:
         """The entries of `metrics.jsonl` that sum up an epoch each."""
         return [entry for entry in self.read_lines("metrics.jsonl") if entry["kind"] == "epoch"]
