@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import re
-import runpy
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-DOCS = Path(__file__).parents[1] / "docs"
+from pages import DOCS, run_page
+
 PAGES = sorted(path for path in DOCS.glob("howto/*.md"))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_the_code_of_a_page_runs(page, tmp_path, capsys):
-    blocks = re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
-    assert blocks
-    script = tmp_path / f"{page.stem}.py"
-    script.write_text("\n".join(blocks))
-    names = runpy.run_path(str(script), run_name="page")
+    names = run_page(page.stem, tmp_path)
     assert capsys.readouterr().out.strip()
     if "errors" in names:
         assert names["errors"][-1] < 0.7 * names["errors"][0]

@@ -189,9 +189,16 @@ def test_a_cluster_survives_a_worker_and_the_launcher(tmp_path, expected, cluste
     sweep = create_sweep(tmp_path, "s", "figure3", "smoke", cells())
     arguments = ["resume", str(sweep.path), "--scheduler", address]
     launcher = started(arguments)
-    wait_until(lambda: any((sweep.folder(c) / "run.json").exists() for c in sweep.cells))
+
+    def begun():
+        return sum((sweep.folder(cell) / "run.json").exists() for cell in sweep.cells)
+
+    wait_until(lambda: begun() >= 2)  # a cell on each worker
+    assert len(sweep.finished) == 0
     worker.kill()
-    launcher.kill()  # the workers go on with what they have begun
+    wait_until(lambda: len(sweep.finished) >= 2)  # by the other one, under the same launcher
+    assert launcher.poll() is None and len(sweep.finished) < len(sweep.cells)
+    launcher.kill()  # the worker goes on with what it has begun
     launcher.wait()
     again = started(arguments)
     assert again.wait(240) == 0
@@ -237,6 +244,7 @@ def test_bad_input_ends_in_one_message(arguments, code, message, tmp_path, capsy
     assert run([*base, *arguments]) == code
     error = capsys.readouterr().err
     assert message in error and "Traceback" not in error and error.count("eqprop:") == 1
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_dask_that_is_not_installed_is_named(monkeypatch):

@@ -14,6 +14,7 @@ import eqprop
 from eqprop.errors import ConfigError
 from eqprop.learning import contrast, interior_units
 from eqprop.relaxation import ForwardPass
+from pages import run_page
 from problems import KEY, TIGHT, estimate, flat, settle, small_network
 
 CLOSE = eqprop.Phase(eqprop.Euler(0.3), eqprop.Residual(1e-14, max_steps=20_000))
@@ -265,6 +266,19 @@ GRADIENTS = {
 """Rules that follow the exact gradient, and how nearly."""
 
 
+def trained(rule, network, x, y, states):
+    """After twelve updates, in which the cost has to fall."""
+    costs = []
+    for _ in range(12):
+        found = estimate(rule, network, x, y, states, KEY)
+        states = found.free_states
+        costs.append(float(jnp.mean(jax.vmap(network.cost)(network.output(states), y))))
+        updates = jax.tree.map(lambda g: -0.05 * g, found.gradient)
+        network = eqprop.apply_updates(network, updates)
+    assert costs[-1] < 0.97 * costs[0]
+    return network
+
+
 @pytest.mark.parametrize("activation", ["hard-sigmoid", *SMOOTH])
 @pytest.mark.parametrize("name", rules(TIGHT))
 def test_every_rule_learns_on_every_network_that_it_does_not_refuse(name, activation, x64):
@@ -280,14 +294,7 @@ def test_every_rule_learns_on_every_network_that_it_does_not_refuse(name, activa
         exact = eqprop.implicit_gradient(network, x, y, settle(network, x))
         found = estimate(rule, network, x, y, states, KEY).gradient
         assert distance(found, exact) < GRADIENTS[name]
-    costs = []
-    for _ in range(12):
-        found = estimate(rule, network, x, y, states, KEY)
-        states = found.free_states
-        costs.append(float(jnp.mean(jax.vmap(network.cost)(network.output(states), y))))
-        updates = jax.tree.map(lambda g: -0.05 * g, found.gradient)
-        network = eqprop.apply_updates(network, updates)
-    assert costs[-1] < 0.97 * costs[0]
+    network = trained(rule, network, x, y, states)
     missing = ~network.hopfield.topology().adjacency().toarray()
     assert not network.hopfield.dense_weights()[missing].any()
 
@@ -351,43 +358,38 @@ def test_wrong_combinations_are_refused_with_the_reason(x64):
         eqprop.BackpropagationThroughTime(TIGHT, 0)
 
 
-class Attraction(eqprop.AbstractTerm):
-    """A user's term, as in the how-to: units are drawn to levels that are learned."""
-
-    levels: jnp.ndarray
-    strength: jnp.ndarray
-
-    def __call__(self, x, state):
-        return 0.5 * self.strength * jnp.sum((state - self.levels) ** 2) + 0.1 * jnp.sum(state**4)
+@pytest.fixture(scope="module")
+def page_term(tmp_path_factory):
+    """The class of the how-to page on energies."""
+    return run_page("energy", tmp_path_factory.mktemp("page"))["Levels"]
 
 
-@pytest.mark.parametrize("name", [n for n in rules(TIGHT) if n != "backpropagation"])
-def test_a_users_energy_trains_under_every_rule(name, x64):
+@pytest.mark.parametrize("name", rules(TIGHT))
+def test_the_how_tos_energy_trains_under_every_rule(name, page_term, x64):
     network, x, y = small_network(activation=eqprop.Tanh())
-    term = Attraction(jnp.full(network.num_free, 0.2), jnp.asarray(0.3))
+    term = page_term(jnp.full(network.num_free, 0.2))
     composed = eqprop.ComposedEnergy(network.energy, (term,))
     network = eqx.tree_at(lambda n: n.energy, network, composed)
-    states = jnp.asarray(np.random.default_rng(1).random((len(x), network.num_free)))
+    rule, states = rules(CLOSE)[name], jnp.full((len(x), network.num_free), 0.5)
+    if name == "backpropagation":
+        with pytest.raises(eqprop.ConfigError, match="energy"):
+            estimate(rule, network, x, y, states, KEY)
+        return
     oracle = -jax.vmap(jax.grad(composed.energy, argnums=1))(x, states)
     assert np.abs(oracle).max() > 0.1
     np.testing.assert_allclose(composed.clamp(x).force(states), oracle, atol=1e-12)
     states = settle(network, x)
-    rule, before = rules(CLOSE)[name], term
     if name in GRADIENTS:
         exact = eqprop.implicit_gradient(network, x, y, states)
         found = estimate(rule, network, x, y, states, KEY).gradient
         levels = [np.asarray(g.energy.terms[0].levels) for g in (found, exact)]  # pyright: ignore[reportAttributeAccessIssue]
         assert np.abs(levels[1]).max() > 1e-3
         assert np.linalg.norm(levels[0] - levels[1]) < GRADIENTS[name] * np.linalg.norm(levels[1])
-    costs = []
-    for _ in range(12):
-        found = estimate(rule, network, x, y, states, KEY)
-        states = found.free_states
-        costs.append(float(jnp.mean(jax.vmap(network.cost)(network.output(states), y))))
-        updates = jax.tree.map(lambda g: -0.05 * g, found.gradient)
-        network = eqprop.apply_updates(network, updates)
-    assert costs[-1] < 0.97 * costs[0]
-    assert np.abs(network.energy.terms[0].levels - before.levels).max() > 1e-4  # pyright: ignore[reportAttributeAccessIssue]
+        told = eqprop.audit(network, rule, x, y, states)
+        assert told.overall.cosine > 0.99
+        assert "others" in {part.name for part in told.kinds}
+    after = trained(rule, network, x, y, states)
+    assert np.abs(after.energy.terms[0].levels - term.levels).max() > 1e-4
 
 
 def test_forward_pass_refuses_what_it_cannot_read(x64):

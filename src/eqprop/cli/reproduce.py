@@ -49,6 +49,11 @@ def start(
 
     # Loaded here so that missing data is said before any folder is made.
     load_data(next(iter(configs.values())), data_dir)
+    if workers.scheduler is not None:
+        from eqprop.experiments.workers import dask_workers
+
+        with dask_workers(workers.scheduler):  # so is a scheduler that does not answer
+            pass
     if into is None:
         sweep = create_sweep(out, f"{figure}-{preset}", figure, preset, configs)
     else:

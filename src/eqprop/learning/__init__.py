@@ -3,7 +3,15 @@
 from eqprop.learning.agreement import Agreement
 from eqprop.learning.audit import Audit, Settling, audit, plain, response
 from eqprop.learning.backpropagation import Backpropagation
-from eqprop.learning.base import AbstractLearningRule, Estimate, Phase, Report, apply_updates
+from eqprop.learning.base import (
+    AbstractLearningRule,
+    Estimate,
+    Phase,
+    Report,
+    apply_updates,
+    summed,
+    weights_of,
+)
 from eqprop.learning.contrast import contrast
 from eqprop.learning.contrastive import ContrastiveHebbian, CoupledLearning
 from eqprop.learning.equilibrium_propagation import EquilibriumPropagation
@@ -45,4 +53,6 @@ __all__ = [
     "learning_rates",
     "plain",
     "response",
+    "summed",
+    "weights_of",
 ]

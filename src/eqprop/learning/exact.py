@@ -126,6 +126,8 @@ class ImplicitDifferentiation(AbstractLearningRule):
 
     - `free`: the free phase; the gradient is as exact as it settles.
 
+    **References:** Bai, Kolter and Koltun, "Deep equilibrium models", NeurIPS (2019).
+
     >>> import eqprop
     >>> settle = eqprop.Phase(eqprop.Euler(0.3), eqprop.Residual(1e-4, max_steps=300))
     >>> rule = eqprop.ImplicitDifferentiation(settle)

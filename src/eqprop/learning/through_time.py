@@ -33,6 +33,9 @@ class BackpropagationThroughTime(AbstractLearningRule):
     - `free`: the phase before, which is not differentiated; its method takes the steps too.
     - `num_steps`: how many steps are differentiated. Memory grows with them.
 
+    **References:** Ernoult, Grollier, Querlioz, Bengio and Scellier, "Updates of equilibrium prop
+    match gradients of backprop through time in an RNN with static input", NeurIPS (2019).
+
     >>> import eqprop
     >>> settle = eqprop.Phase(eqprop.Euler(0.3), eqprop.Residual(1e-4, max_steps=300))
     >>> eqprop.BackpropagationThroughTime(settle, 30).num_steps

@@ -18,7 +18,7 @@ from eqprop.topology.rewiring import (
 from eqprop.topology.smallworld import SmallWorld, small_world
 from eqprop.topology.topology import Accounting, Block, Rewiring, Topology, check_layer_sizes
 from eqprop.topology.watts_strogatz import rewire_ends
-from eqprop.topology.work import Wires, Work
+from eqprop.topology.work import Wires, Work, two_phases
 
 __all__ = [
     "Accounting",
@@ -41,6 +41,7 @@ __all__ = [
     "rewire_ends",
     "skip_pairs",
     "small_world",
+    "two_phases",
     "with_intralayer",
     "without_intralayer",
 ]
