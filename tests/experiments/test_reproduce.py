@@ -10,6 +10,7 @@ import pytest
 
 from eqprop.cli import run
 from eqprop.cli.drawings import DRAW
+from eqprop.experiments import rules
 from eqprop.experiments.catalogue import DRAWINGS, EXPERIMENTS
 from eqprop.experiments.collect import layer_rows, layer_speeds
 from eqprop.experiments.config import RunConfig, build
@@ -92,6 +93,21 @@ def test_every_kind_of_figure_is_drawn_at_smoke_size(figure, tmp_path, capsys):
     if figure == "figure4":
         assert (folder / "figure4-correction.png").stat().st_size > 5_000
     assert wanted[0] in capsys.readouterr().out
+
+
+def test_every_rule_ends_at_the_same_work(tmp_path):
+    names = ["random-sign", "recurrent-backpropagation", "backpropagation"]
+    only = [f"--only=layered-{name}" for name in names]
+    base = ["reproduce", "rules", "--preset", "smoke", "--seeds", "1", *only]
+    assert run([*base, "--out", str(tmp_path)]) == 0
+    with open(tmp_path / "rules-smoke" / "rules.csv") as file:
+        ends = {row["condition"]: row for row in csv.DictReader(file)}
+    for row in ends.values():
+        # A budget is checked after every ten batches.
+        assert 1 <= float(row["multiply_adds"]) / rules.budget("smoke", "layered") < 1.2
+        assert row["validation_examples"] == "200"
+    epochs = [int(ends[f"layered-{name}"]["epoch"]) for name in names]
+    assert epochs[2] > 10 * epochs[0]
 
 
 def test_seeds_begin_where_they_are_told_to(tmp_path):
@@ -189,15 +205,19 @@ def test_list_names_everything(capsys):
 
 def test_controls_have_what_their_names_say():
     cells = EXPERIMENTS["controls"].cells("paper", [0])
-    counts = {
-        cell.condition: build_topology(config).accounting()
-        for cell, config in cells.items()
-        if cell.condition.startswith("5x100")
-    }
-    layered, rewired = counts["5x100-layered"], counts["5x100-rewired"]
-    bare = counts["5x100-skips-without-intralayer"]
-    assert bare.intralayer == 0 and bare.total == layered.total
-    assert bare.skip == pytest.approx(rewired.skip, rel=0.05) and bare.skip > 9_000
-    assert counts["5x100-intralayer-only"].skip == 0
-    assert counts["5x100-no-skip-from-input"].skips_from_input == 0
-    assert rewired.skips_from_input > 0.6
+    counts = {cell.condition: build_topology(config).accounting() for cell, config in cells.items()}
+    for shape, output, many in (("3x500", 4, 90_000), ("5x100", 6, 9_000)):
+        layered, rewired, inside, bare, not_from_input, not_direct = (
+            counts[f"{shape}-{name}"]
+            for name in (
+                "layered", "rewired", "intralayer-only", "skips-without-intralayer",
+                "no-skip-from-input", "no-input-output-skip",
+            )
+        )  # fmt: skip
+        assert layered.intralayer == layered.skip == inside.skip == 0 < inside.intralayer
+        assert bare.intralayer == 0 and bare.total == layered.total
+        assert bare.skip == pytest.approx(rewired.skip, rel=0.05) and bare.skip > many
+        assert not_from_input.skips_from_input == 0 < not_from_input.skip
+        direct = (output, 0)
+        assert not_direct.per_block.get(direct, 0) == 0 < rewired.per_block[direct]
+        assert rewired.skips_from_input > 0.6
