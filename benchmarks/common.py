@@ -115,7 +115,7 @@ def paper_run(name: str, batches: int, **settings: Any) -> tuple[Any, Any]:
 
     **Arguments:**
 
-    - `name`: layered, per-layer or rewired.
+    - `name`: of a panel of figure 4: layered, per-layer, rewired, layered-5x100, rewired-5x100.
     - `batches`: of 20 examples in an epoch.
     - `settings`: `section={key: value}` on top of the defaults.
     """
@@ -123,11 +123,11 @@ def paper_run(name: str, batches: int, **settings: Any) -> tuple[Any, Any]:
     from eqprop.experiments.build import build_network, build_trainer
     from eqprop.experiments.config import build
     from eqprop.experiments.experiment import merged
-    from eqprop.experiments.figure3 import networks
+    from eqprop.experiments.figure4 import panels
     from eqprop.experiments.wiring import build_topology
     from eqprop.training import Examples
 
-    values = merged(networks("paper")[name], {"data": {"dataset": "mnist"}})
+    values = merged(panels("paper")[name], {"data": {"dataset": "mnist"}})
     config = build(merged(values, settings))
     split = data.load("mnist").split("train").first(batches * config.data.batch_size)
     network = build_network(config, build_topology(config))

@@ -1,6 +1,7 @@
 """Sweeps, time and residual to equilibrium, and the rate of the inner loop.
 
-python benchmarks/relaxation.py [--batches 2500] [--rounds 7] [--out docs/results]
+python benchmarks/relaxation.py [--batches 2500] [--rounds 7] [--networks layered rewired]
+                                [--tables relaxation rate corrections] [--out docs/results]
 
 Each of the paper's networks at its initial weights and after one epoch of MNIST (`--batches`
 updates of it), from cold states and from the particles that training kept. A batch of 20 is
@@ -32,9 +33,12 @@ from eqprop.training import Trainer  # noqa: E402
 from eqprop.training.devices import SHARDS, mesh_for  # noqa: E402
 
 BATCH, SHARDS_USED, LIMIT = 20, 2, 1000
+NETWORKS = ("layered", "per-layer", "rewired", "layered-5x100", "rewired-5x100")
+TABLES = ("relaxation", "rate", "corrections")
 METHODS = {
     "Euler .5": eqprop.Euler(0.5),
     "layers, step 1": eqprop.BlockCoordinateDescent(),
+    "layers, step 1.2": eqprop.BlockCoordinateDescent(1.2),
     "blocks of 100, step 1": eqprop.BlockCoordinateDescent(1.0, block_size=100),
     "blocks of 100, step 1.5": eqprop.BlockCoordinateDescent(1.5, block_size=100),
 }
@@ -139,17 +143,26 @@ def rate(name: str, network: eqprop.Network, rounds: int) -> dict:
     run = relaxation(network, Phase(method, eqprop.FixedSteps(sweeps)))
     none = relaxation(network, Phase(method, eqprop.FixedSteps(1)))
     products = common.large_products()
-    tasks = {"sweeps": lambda: run(x, state), "none": lambda: none(x, state)} | products
+    tasks = {
+        (kind, size): functools.partial(task, x[:size], state[:size])
+        for kind, task in (("sweeps", run), ("none", none))
+        for size in (BATCH, SHARDS_USED)
+    } | products
     for task in tasks.values():
         task()
     taken = {key: common.median(t) for key, t in common.interleaved(tasks, rounds).items()}
     macs, zeros = stored(network, method)
-    sweep = (taken["sweeps"] - taken["none"]) / (sweeps - 1)
+    sweep, bare = (
+        (taken["sweeps", size] - taken["none", size]) / (sweeps - 1)
+        for size in (BATCH, SHARDS_USED)
+    )
     reached = 2 * macs * BATCH / sweep / 1e9
     large = {key: 2 * 4096**3 / taken[key] / 1e9 for key in products}
     return {
         "network": name,
         "ms per sweep": 1e3 * sweep,
+        "ms with one example per core": 1e3 * bare,
+        "MB of couplings per core": 4 * macs / 1e6,
         "multiply-adds per example": macs,
         "of them zero": f"{zeros:.0%}",
         "GFLOP/s": reached,
@@ -161,9 +174,11 @@ def rate(name: str, network: eqprop.Network, rounds: int) -> dict:
 def main() -> None:
     options = common.parser(__doc__ or "")
     options.add_argument("--batches", type=int, default=2500, help="updates of training")
+    options.add_argument("--networks", nargs="+", choices=NETWORKS, default=NETWORKS)
+    options.add_argument("--tables", nargs="+", choices=TABLES, default=TABLES)
     given = options.parse_args()
-    rows, rates, cosines = [], [], []
-    for name in ("layered", "rewired"):
+    tables: dict[str, list[dict]] = {name: [] for name in TABLES}
+    for name in given.networks:
         trainer, network = common.paper_run(name, given.batches)
         state = trainer.start(network)
         for chunk in trainer.epoch(state, common.rule_for(), 0):
@@ -173,13 +188,15 @@ def main() -> None:
             "initial": (network, None),
             f"after {given.batches} batches": (trained, trainer.kept_states(state, BATCH)),
         }
-        rows += settling(name, trainer, weights, given.rounds)
-        rates.append(rate(name, trained, given.rounds))
-        kept = trainer.kept_states(state, 10 * BATCH)
-        cosines.append(corrections(name, trainer, trained, kept))
-    common.write("relaxation", rows, given.out)
-    common.write("rate", rates, given.out)
-    common.write("corrections", cosines, given.out)
+        if "relaxation" in given.tables:
+            tables["relaxation"] += settling(name, trainer, weights, given.rounds)
+        if "rate" in given.tables:
+            tables["rate"].append(rate(name, trained, given.rounds))
+        if "corrections" in given.tables:
+            kept = trainer.kept_states(state, 10 * BATCH)
+            tables["corrections"].append(corrections(name, trainer, trained, kept))
+    for name in given.tables:
+        common.write(name, tables[name], given.out)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """What a batch, an epoch and a run cost, and how that grows.
 
-python benchmarks/training.py [--rounds 5] [--tables runs scaling parts] [--out docs/results]
+python benchmarks/training.py [--rounds 5] [--tables runs memory scaling parts]
+                              [--out docs/results]
 
 Everything that a batch costs in training is counted: inputs, both phases, corrections, update,
 particles, records. The schedule is a fixed 20 sweeps + 8 steps, so that the work is the same in
@@ -21,6 +22,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import common
+from eqprop.experiments.experiment import PAPER_P, merged
 
 common.a_core_per_shard()
 
@@ -145,16 +147,42 @@ def whole_runs() -> list[dict]:
     return rows
 
 
-def _run(name: str, folder: str) -> dict:
-    from eqprop.experiments.config import to_toml
-    from eqprop.experiments.experiment import merged
+def memory() -> list[dict]:
+    """How peak memory and compile time grow: short runs of the command line."""
+    rows = []
+    cases: dict[str, dict] = {
+        "3 x 500": {},
+        "10,000 examples": {"data": {"num_train": 10_000}},
+        "batches of 500": {"data": {"batch_size": 500}},
+    }
+    shapes = {"3 x 125": [125] * 3, "3 x 1000": [1000] * 3, "5 x 500": [500] * 5}
+    for label, hidden in shapes.items():
+        cases[label] = {"topology": {"layer_sizes": [784, *hidden, 10]}}
+    with tempfile.TemporaryDirectory() as folder:
+        for number, (name, (label, case)) in enumerate(
+            itertools.product(("layered", "rewired"), cases.items())
+        ):
+            changes = merged({"data": {"num_train": 2000}}, case)
+            if name == "rewired" and "topology" in case:
+                changes = merged(changes, {"topology": {"connections": None, "p": PAPER_P}})
+            found = _run(name, f"{folder}/{number}", changes)
+            rows.append(
+                {"network": name, "case": label}
+                | {key: found[key] for key in ("peak MB", "compile s")}
+            )
+    return rows
+
+
+def _run(name: str, folder: str, settings: dict | None = None) -> dict:
+    from eqprop.experiments.config import build
     from eqprop.experiments.figure3 import networks
     from eqprop.records import RunFolder
 
-    changes = {"data": {"dataset": "mnist"}, "training": {"epochs": 1}}
+    changes = merged({"data": {"dataset": "mnist"}, "training": {"epochs": 1}}, settings or {})
     values = merged(networks("paper")[name], changes)
     config = Path(folder) / f"{name}.toml"
-    config.write_text(to_toml({"name": name} | values), "utf-8")
+    config.parent.mkdir(exist_ok=True)
+    config.write_text(build({"name": name} | values).to_toml(), "utf-8")
     out = Path(folder) / str(time.monotonic_ns())
     program = Path(sys.executable).with_name("eqprop")
     command = [str(program), "train", str(config), "--out", str(out)]
@@ -181,6 +209,7 @@ def main() -> None:
     options = common.parser(__doc__ or "")
     tables = {
         "runs": whole_runs,
+        "memory": memory,
         "scaling": lambda: scaling(given.rounds),
         "parts": lambda: parts(given.rounds),
     }

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 
 from eqprop.cli import run
@@ -54,6 +57,28 @@ def test_the_page_needs_nothing_else(figure, tmp_path, capsys):
     assert "learning.learning_rate" in text  # what tells the runs apart
 
 
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+def test_the_page_opens_in_chromium_without_a_network(figure, tmp_path):
+    page, shot = tmp_path / "a.html", tmp_path / "a.png"
+    assert run(["report", str(figure), "--out", str(page)]) == 0
+    # Nothing listens on the discard port: whatever the page asked a network for would fail.
+    nowhere = ["--proxy-server=127.0.0.1:9", f"--user-data-dir={tmp_path / 'profile'}"]
+    options = ["--headless", "--no-sandbox", "--disable-gpu", "--window-size=1000,1800", *nowhere]
+    subprocess.run(
+        [str(CHROMIUM), *options, f"--screenshot={shot}", page.as_uri()],
+        check=True, timeout=120, capture_output=True,
+    )  # fmt: skip
+    from matplotlib.image import imread
+
+    # The picture's colours are on the page, so it was drawn.
+    pixels = imread(shot)[..., :3]
+    for shade in ((0, 0x72, 0xB2), (0xE6, 0x9F, 0)):
+        assert (np.abs(pixels - np.array(shade) / 255).max(-1) < 0.02).sum() > 50
+
+
 def test_single_runs_make_a_page_too(figure, tmp_path):
     paths = [str(figure / f"{name}-seed0") for name in ("layered", "rewired")]
     assert run(["report", *paths, "--out", str(tmp_path / "b.html")]) == 0
@@ -63,8 +88,6 @@ def test_single_runs_make_a_page_too(figure, tmp_path):
 
 @pytest.mark.parametrize("rest", ['{"kind": "epo', None])
 def test_a_record_cut_in_mid_line_is_told(figure, tmp_path, rest, capsys):
-    import shutil
-
     copy = tmp_path / "copy"
     shutil.copytree(figure, copy)
     metrics = copy / "rewired-seed0" / "metrics.jsonl"

@@ -389,7 +389,7 @@ def test_the_how_tos_energy_trains_under_every_rule(name, page_term, x64):
         assert told.overall.cosine > 0.99
         assert "others" in {part.name for part in told.kinds}
     after = trained(rule, network, x, y, states)
-    assert np.abs(after.energy.terms[0].levels - term.levels).max() > 1e-4
+    assert np.abs(after.energy.terms[0].levels - term.levels).max() > 1e-4  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def test_forward_pass_refuses_what_it_cannot_read(x64):

@@ -1,0 +1,239 @@
+"""What else was tried to make a batch cheaper, measured on the networks as they train.
+
+python benchmarks/ideas.py [--batches 2500] [--out docs/results]
+
+After two epochs of `--batches` updates, on the ten batches that come first: sweeps of a free
+phase from other starts and with other iterations, until nine in ten of the examples are within
+1e-3; corrections after fewer and more nudged steps; units that are held at a bound; the product
+that a sweep is made of, in both layouts; and two runs with a core each beside one run on both.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+import common
+
+common.a_core_per_shard()
+
+import jax  # noqa: E402
+import jax.numpy as jnp  # noqa: E402
+import numpy as np  # noqa: E402
+from jax import Array, lax  # noqa: E402
+
+import eqprop  # noqa: E402
+from eqprop.energy import AbstractClampedEnergy  # noqa: E402
+from eqprop.learning import Phase  # noqa: E402
+
+BATCH, BATCHES, TOLERANCE, SHARE, LIMIT = 20, 10, 1e-3, 0.9, 400
+METHOD = eqprop.BlockCoordinateDescent(1.5, block_size=100)
+
+
+@jax.jit
+def plain(energy: AbstractClampedEnergy, start: Array, momentum: Array) -> Array:
+    """Sweeps until enough examples have settled; momentum carries a part of the last change on."""
+    energy = METHOD.prepare(energy)
+
+    def goes_on(carry):
+        count, state, _ = carry
+        return (count < LIMIT) & ~done(energy, state)
+
+    def step(carry):
+        count, state, before = carry
+        ahead = energy.project(state + momentum * (state - before))
+        return count + 1, METHOD.step(energy, ahead)[0], state
+
+    return lax.while_loop(
+        goes_on, step, (jnp.int32(0), energy.project(start), energy.project(start))
+    )[0]
+
+
+@jax.jit
+def anderson(energy: AbstractClampedEnergy, start: Array) -> Array:
+    """The same with Anderson's mixing of the last two sweeps, example by example."""
+    energy = METHOD.prepare(energy)
+
+    def goes_on(carry):
+        count, state, *_ = carry
+        return (count < LIMIT) & ~done(energy, state)
+
+    def step(carry):
+        count, state, image_before, change_before = carry
+        image = METHOD.step(energy, state)[0]
+        change = image - state
+        turn = change - change_before
+        share = jnp.sum(change * turn, axis=1) / jnp.maximum(jnp.sum(turn**2, axis=1), 1e-12)
+        mixed = image - jnp.clip(share, -1, 1)[:, None] * (image - image_before)
+        return count + 1, energy.project(mixed), image, change
+
+    first = energy.project(start)
+    image = METHOD.step(energy, first)[0]
+    return lax.while_loop(goes_on, step, (jnp.int32(1), image, image, image - first))[0]
+
+
+def done(energy: AbstractClampedEnergy, state: Array) -> Array:
+    """Whether enough examples have settled."""
+    return jnp.mean(METHOD.residual(energy, state) <= TOLERANCE) >= SHARE
+
+
+def iterations(network: eqprop.Network, before: Array, kept: Array) -> list[tuple[str, float]]:
+    """Mean sweeps of a free phase: other starts, other iterations."""
+    x = common.mnist_inputs(BATCH * BATCHES)
+
+    def mean(sweeps: Callable) -> float:
+        spans = [slice(k, k + BATCH) for k in range(0, len(x), BATCH)]
+        return float(np.mean([int(sweeps(network.energy.clamp(x[s]), s)) for s in spans]))
+
+    cold = network.cold_state(BATCH)
+    ahead = 2 * kept - before
+    still = jnp.asarray(0.0)
+    found = [
+        ("cold start", lambda e, s: plain(e, cold, still)),
+        ("kept start", lambda e, s: plain(e, kept[s], still)),
+        ("start extrapolated from the last two visits", lambda e, s: plain(e, ahead[s], still)),
+    ]
+    for momentum in (0.1, 0.2, 0.4):
+        share = jnp.asarray(momentum)
+        name = f"kept start, momentum {momentum:g}"
+        found.append((name, lambda e, s, share=share: plain(e, kept[s], share)))
+    found.append(("kept start, Anderson mixing of two", lambda e, s: anderson(e, kept[s])))
+    return [(f"sweeps, {name}", mean(task)) for name, task in found]
+
+
+def nudged_steps(network: eqprop.Network, kept: Array, target: Array) -> list[tuple[str, float]]:
+    """Cosine of corrections after so many nudged steps with those after 60."""
+    x, default = common.mnist_inputs(BATCH * BATCHES), common.rule_for()
+    free = Phase(METHOD, eqprop.Residual(1e-5, 2000))
+    estimate = jax.jit(lambda rule, *batch: rule.estimate(network, *batch).gradient)
+
+    def gradients(steps: int) -> np.ndarray:
+        nudged = Phase(default.nudged.method, eqprop.FixedSteps(steps))
+        rule = eqprop.EquilibriumPropagation(default.nudging, free, nudged)
+        found = []
+        for number in range(BATCHES):
+            s = slice(BATCH * number, BATCH * (number + 1))
+            gradient = estimate(rule, x[s], target[s], kept[s], jax.random.key(number))
+            found.append(np.concatenate([np.ravel(w) for w in gradient.hopfield.weights.values()]))
+        return np.stack(found)
+
+    wanted, rows = gradients(60), []
+    for steps in (2, 4, 8, 16, 30):
+        got = gradients(steps)
+        sizes = np.linalg.norm(got, axis=1) * np.linalg.norm(wanted, axis=1)
+        cosine = float(np.mean(np.sum(got * wanted, axis=1) / sizes))
+        rows.append((f"cosine of corrections with those of 60, {steps} nudged steps", cosine))
+    return rows
+
+
+def at_a_bound(kept: Array) -> list[tuple[str, float]]:
+    """Shares of the units that rest at 0 or 1: in an example, and in all ten of a part."""
+    held = (kept == 0) | (kept == 1)
+    parts = held.reshape(-1, BATCH // 2, held.shape[1]).all(axis=1)
+    return [
+        ("share of units at a bound, in an example", float(held.mean())),
+        ("share of units at a bound, in all ten of a part", float(parts.mean())),
+    ]
+
+
+def layouts(rounds: int) -> list[tuple[str, float]]:
+    """Microseconds of the product of a block of 100 units, in both layouts, on one core."""
+    rng = np.random.default_rng(0)
+    weight = jnp.asarray(rng.random((1510, 100)), jnp.float32)
+    state = jnp.asarray(rng.random((10, 1510)), jnp.float32)
+    repeats = 200
+
+    def repeated(one: Callable) -> Callable:
+        # Each product needs the last one, so that none is left out.
+        return jax.jit(lambda a, b: lax.fori_loop(0, repeats, lambda _, v: one(a, v), b))
+
+    rows = repeated(lambda w, s: s.at[:, :100].set(0.01 * (s @ w)))
+    columns = repeated(lambda w, s: s.at[:100].set(0.01 * (w @ s)))
+    tasks = {
+        "(examples, units)": lambda: jax.block_until_ready(rows(weight, state)),
+        "(units, examples)": lambda: jax.block_until_ready(columns(weight.T, state.T)),
+    }
+    for task in tasks.values():
+        task()
+    taken = common.interleaved(tasks, rounds)
+    return [
+        (f"microseconds of a block's product, {name}", 1e6 * common.median(t) / repeats)
+        for name, t in taken.items()
+    ]
+
+
+def beside(name: str, rounds: int) -> list[tuple[str, float]]:
+    """ms of a batch when two runs have a core each, and when one has both."""
+    code = (
+        "import sys, time, common\n"
+        "common.a_core_per_shard()\n"
+        "trainer, network = common.paper_run(sys.argv[1], 300)\n"
+        "state, rule = trainer.start(network), common.rule_for()\n"
+        "for epoch in range(2):\n"
+        "    began = time.perf_counter()\n"
+        "    for chunk in trainer.epoch(state, rule, epoch): state = chunk.state\n"
+        "print(1e3 * (time.perf_counter() - began) / 300)\n"
+    )
+    cores = sorted(os.sched_getaffinity(0))[:2]
+    if len(cores) < 2:
+        return []
+
+    def run(*affinities: set[int]) -> float:
+        children = []
+        for cpus in affinities:
+            child = subprocess.Popen(
+                [sys.executable, "-c", code, name],
+                cwd=os.path.dirname(__file__),
+                stdout=subprocess.PIPE,
+                text=True,
+                env={k: v for k, v in os.environ.items() if k != "XLA_FLAGS"},
+                preexec_fn=lambda cpus=cpus: os.sched_setaffinity(0, cpus),
+            )
+            children.append(child)
+        return max(float(child.communicate()[0].split()[-1]) for child in children)
+
+    both, alone = [], []
+    for _ in range(max(1, rounds // 3)):
+        both.append(run({cores[0]}, {cores[1]}) / 2)
+        alone.append(run(set(cores)))
+    return [
+        ("ms of a batch, two runs with a core each, per run and half", common.median(both)),
+        ("ms of a batch, one run on both cores", common.median(alone)),
+    ]
+
+
+def main() -> None:
+    options = common.parser(__doc__ or "")
+    options.add_argument("--batches", type=int, default=2500, help="updates of an epoch")
+    given = options.parse_args()
+    rows = []
+    for name in ("layered", "rewired"):
+        trainer, network = common.paper_run(name, given.batches)
+        state, visits = trainer.start(network), []
+        for epoch in range(2):
+            for chunk in trainer.epoch(state, common.rule_for(), epoch):
+                state = chunk.state
+            visits.append(jnp.asarray(np.asarray(trainer.kept_states(state, BATCH * BATCHES))))
+        trained = jax.tree.map(lambda a: jnp.asarray(np.asarray(a)), state.network)
+        before, kept = visits
+        target = trainer.examples.target[: BATCH * BATCHES]
+        for what, value in (
+            *iterations(trained, before, kept),
+            *nudged_steps(trained, kept, target),
+            *at_a_bound(kept),
+            *beside(name, given.rounds),
+        ):
+            rows.append({"network": name, "what": what, "value": value})
+    rows += [
+        {"network": "-", "what": what, "value": value} for what, value in layouts(given.rounds)
+    ]
+    common.write("ideas", rows, given.out)
+
+
+if __name__ == "__main__":
+    began = time.perf_counter()
+    main()
+    print(f"{time.perf_counter() - began:.0f} s")
