@@ -25,6 +25,7 @@ def pytest_addoption(parser):
     parser.addoption(
         "--kills", type=int, default=10, help="how many times runs are killed (200 to publish)"
     )
+    parser.addoption("--results", type=Path, help="folder for the CSV of tests that publish one")
 
 
 def pytest_collection_modifyitems(config, items):

@@ -118,6 +118,19 @@ def test_seeds_begin_where_they_are_told_to(tmp_path):
     assert rows == [("layered", "4"), ("layered", "5")]
 
 
+def test_values_of_p_can_be_added_later(tmp_path, capsys):
+    folder = tmp_path / "figure5-smoke"
+    base = ["reproduce", "figure5", "--preset", "smoke", "--seeds", "1"]
+    assert run([*base, "--only", "p0.35", "--out", str(tmp_path)]) == 0
+    before = (folder / "p0.35-seed0" / "summary.json").stat().st_mtime_ns
+    assert run([*base, "--only", "p0.2", "--into", str(folder)]) == 0
+    with open(folder / "figure5.csv") as file:
+        assert [row["condition"] for row in csv.DictReader(file)] == ["p0.35", "p0.2"]
+    assert (folder / "p0.35-seed0" / "summary.json").stat().st_mtime_ns == before
+    assert run([*base, "--only", "p1.2", "--into", str(folder)]) == 2
+    assert "condition" in capsys.readouterr().err
+
+
 def test_every_experiment_has_valid_settings_at_every_preset():
     for experiment in EXPERIMENTS.values():
         for preset in experiment.presets:

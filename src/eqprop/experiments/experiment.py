@@ -32,6 +32,8 @@ class Experiment:
       this wins over the preset.
     - `seeds`: how many, unless the command says otherwise; `quick_seeds`, at that preset, so
       that many conditions take minutes there.
+    - `more`: given a name that is not among the conditions, what that changes, or None: values
+      that can be asked for beside the usual ones.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Experiment:
     conditions: Callable[[str], Mapping[str, Settings]]
     seeds: int = 1
     quick_seeds: int | None = None
+    more: Callable[[str], Settings | None] = lambda name: None
 
     def default_seeds(self, preset: str) -> int:
         """How many seeds unless the command says otherwise."""
@@ -69,10 +72,12 @@ class Experiment:
         """
         if preset not in self.presets:
             raise ConfigError(unknown_name("preset", preset, self.presets))
-        conditions = self.conditions(preset)
+        conditions = dict(self.conditions(preset))
         for name in only:
-            if name not in conditions:
+            changes = conditions.get(name, self.more(name))
+            if changes is None:
                 raise ConfigError(unknown_name("condition", name, conditions))
+            conditions[name] = changes
         cells = {}
         for seed in range(self.default_seeds(preset)) if seeds is None else seeds:
             for condition, changes in conditions.items():

@@ -17,11 +17,21 @@ VALUES = (
 def probabilities(preset: str) -> dict[str, Settings]:
     """The plain layered network, hidden layers full inside (p = 0), and rewired ones."""
     values = VALUES[4::4] if preset == "smoke" else VALUES
-    full = {"intralayer": True}
-    found: dict[str, Settings] = {"layered": {}, "p0": {"topology": full}}
-    for p in values:
-        found[f"p{p:g}"] = {"topology": full | {"wiring": "rewire", "p": p}}
-    return found
+    found: dict[str, Settings] = {"layered": {}, "p0": {"topology": {"intralayer": True}}}
+    return found | {f"p{p:g}": _rewired(p) for p in values}
+
+
+def _rewired(p: float) -> Settings:
+    return {"topology": {"intralayer": True, "wiring": "rewire", "p": p}}
+
+
+def another(name: str) -> Settings | None:
+    """What `pX` stands for with any other X, written as Python's `%g` does."""
+    try:
+        p = float(name.removeprefix("p"))
+    except ValueError:
+        return None
+    return _rewired(p) if 0 < p < 1 and name == f"p{p:g}" else None
 
 
 FIGURE5 = Experiment(
@@ -33,4 +43,5 @@ FIGURE5 = Experiment(
         "paper": merged(PAPER, {"training": {"epochs": 1, "record_every": 50}}),
     },
     conditions=probabilities,
+    more=another,
 )

@@ -148,8 +148,8 @@ def _curve(
     """A line through the conditions that have been run."""
     found = {p: seeds for condition, p in values.items() if (seeds := measure(condition))}
     if found:
-        points = list(found.values())
-        mean_and_band(axes, list(found), points, marker="o", markersize=3, **line)
+        points = [found[p] for p in sorted(found)]
+        mean_and_band(axes, sorted(found), points, marker="o", markersize=3, **line)
 
 
 def _mean_update(rows: Rows, condition: str, pair: str) -> list[float]:
