@@ -6,13 +6,14 @@ from eqprop.learning.backpropagation import Backpropagation
 from eqprop.learning.base import (
     AbstractLearningRule,
     Estimate,
+    Part,
     Phase,
     Report,
     apply_updates,
     summed,
     weights_of,
 )
-from eqprop.learning.contrast import contrast
+from eqprop.learning.contrast import AbstractContrastiveRule, Phases, contrast
 from eqprop.learning.contrastive import ContrastiveHebbian, CoupledLearning
 from eqprop.learning.equilibrium_propagation import EquilibriumPropagation
 from eqprop.learning.exact import ImplicitDifferentiation, implicit_gradient, interior_units
@@ -24,6 +25,7 @@ from eqprop.learning.recurrent_backpropagation import RecurrentBackpropagation
 from eqprop.learning.through_time import BackpropagationThroughTime
 
 __all__ = [
+    "AbstractContrastiveRule",
     "AbstractLearningRule",
     "AbstractNudging",
     "Agreement",
@@ -40,7 +42,9 @@ __all__ = [
     "ImplicitDifferentiation",
     "OneSided",
     "Oracle",
+    "Part",
     "Phase",
+    "Phases",
     "RandomSign",
     "RecurrentBackpropagation",
     "Report",

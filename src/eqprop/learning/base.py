@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import abc
+from collections.abc import Sequence
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
@@ -99,6 +101,39 @@ class AbstractLearningRule(eqx.Module):
         - `axis`: where the batch is spread over devices, the name of that axis of the mesh. The
           states are then those of this device's part, the gradient that of all parts together.
         """
+
+    def estimate_parts(
+        self, network: Network, parts: Sequence[Part], key: Array, *, axis: str | None = None
+    ) -> tuple[Network, list[tuple[Array, Report]]]:
+        """The gradient on a batch in parts, as training takes it.
+
+        **Arguments:** as of `estimate`.
+
+        **Returns:** the gradient of all parts, which may be anything where no connection exists,
+        so that a mask costs no pass of its own: `Network.constrain` it; and the free states and
+        the `Report` of each part.
+        """
+        found = [
+            self.estimate(network, p.x, p.target, p.states, key, p.weights, axis=axis)
+            for p in parts
+        ]
+        first, *others = (each.gradient for each in found)
+        for other in others:
+            first = jax.tree.map(jnp.add, first, other)
+        return first, [(each.free_states, each.report) for each in found]
+
+
+class Part(eqx.Module):
+    """A part of a batch that relaxes on its own.
+
+    **Attributes:** `x` `[examples, inputs]`; `target` `[examples, targets]`; `states`, where its
+    free phase starts; `weights` `[examples]`, what each example counts.
+    """
+
+    x: Array
+    target: Array
+    states: Array
+    weights: Array
 
 
 def weights_of(x: Array, example_weights: Array | None) -> Array:

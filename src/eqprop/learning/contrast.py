@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 from collections.abc import Sequence
 
 import equinox as eqx
@@ -10,7 +11,14 @@ import jax.numpy as jnp
 from jax import Array
 
 from eqprop.energy import Network
-from eqprop.learning.base import gathered
+from eqprop.learning.base import (
+    AbstractLearningRule,
+    Estimate,
+    Part,
+    Report,
+    gathered,
+    weights_of,
+)
 
 Slope = tuple[Array | float, Array | float, Array]
 """Coefficient, beta, and states `[batch, free units]`."""
@@ -36,6 +44,18 @@ def contrast(
 
     **Returns:** in the structure of `network`, zero where no connection exists.
     """
+    return network.constrain(_contrast(network, x, target, slopes, example_weights, axis))
+
+
+def _contrast(
+    network: Network,
+    x: Array,
+    target: Array,
+    slopes: Sequence[Slope],
+    example_weights: Array,
+    axis: str | None,
+) -> Network:
+    """The same, with whatever comes out where no connection exists."""
     x, target, shares = gathered((x, target, example_weights[:, None]), axis)
     states = gathered(tuple(states for _, _, states in slopes), axis)
     # All states side by side in one batch, with their coefficients: autodiff then makes one
@@ -49,4 +69,67 @@ def contrast(
     def slope(network: Network) -> Array:
         return jnp.real(jnp.dot(coefficients, jax.vmap(network.total_energy)(*batch)))
 
-    return network.constrain(slope(network))
+    return slope(network)
+
+
+class Phases(eqx.Module):
+    """Where the phases of a contrastive rule settled.
+
+    **Attributes:**
+
+    - `slopes`: whose sum is the gradient (`contrast`). Coefficients and betas are numbers that
+      follow from the key alone, the same for every example.
+    - `free_states`: `[batch, free units]`, to be kept as persistent particles.
+    - `report`: how the phases settled.
+    """
+
+    slopes: tuple[Slope, ...]
+    free_states: Array
+    report: Report
+
+
+class AbstractContrastiveRule(AbstractLearningRule):
+    """A rule whose gradient is a difference of slopes of F at the ends of its phases."""
+
+    @abc.abstractmethod
+    def phases(
+        self, network: Network, x: Array, target: Array, states: Array, key: Array
+    ) -> Phases:
+        """Lets a batch settle in all phases.
+
+        **Arguments:** as of `estimate`.
+        """
+
+    def estimate(
+        self,
+        network: Network,
+        x: Array,
+        target: Array,
+        states: Array,
+        key: Array,
+        example_weights: Array | None = None,
+        *,
+        axis: str | None = None,
+    ) -> Estimate:
+        self.check(network)
+        found = self.phases(network, x, target, states, key)
+        weights = weights_of(x, example_weights)
+        gradient = contrast(network, x, target, found.slopes, weights, axis=axis)
+        return Estimate(gradient, found.free_states, found.report)
+
+    def estimate_parts(
+        self, network: Network, parts: Sequence[Part], key: Array, *, axis: str | None = None
+    ) -> tuple[Network, list[tuple[Array, Report]]]:
+        self.check(network)
+        found = [self.phases(network, p.x, p.target, p.states, key) for p in parts]
+        # One product for all parts: the weights are read and written once.
+        x, target, weights = (
+            jnp.concatenate([getattr(part, name) for part in parts])
+            for name in ("x", "target", "weights")
+        )
+        slopes = [
+            (coefficient, beta, jnp.concatenate([each.slopes[k][2] for each in found]))
+            for k, (coefficient, beta, _) in enumerate(found[0].slopes)
+        ]
+        gradient = _contrast(network, x, target, slopes, weights, axis)
+        return gradient, [(each.free_states, each.report) for each in found]

@@ -8,13 +8,13 @@ from jax import Array
 
 from eqprop.energy import HeldOutputs, Network, SquaredError
 from eqprop.errors import ConfigError
-from eqprop.learning.base import AbstractLearningRule, Estimate, Phase, Report, weights_of
-from eqprop.learning.contrast import contrast
+from eqprop.learning.base import Phase, Report
+from eqprop.learning.contrast import AbstractContrastiveRule, Phases
 from eqprop.relaxation import is_traced, relax
 from eqprop.topology.work import Wires, Work, two_phases
 
 
-class ContrastiveHebbian(AbstractLearningRule):
+class ContrastiveHebbian(AbstractContrastiveRule):
     """dE/dtheta with the outputs clamped to their targets, minus dE/dtheta in the free phase.
 
     For a weight that is rho(u_i) rho(u_j) free minus clamped. It is what equilibrium
@@ -41,24 +41,13 @@ class ContrastiveHebbian(AbstractLearningRule):
     def work(self, wires: Wires, free_steps: float, other_steps: float) -> Work:
         return two_phases(wires, free_steps, other_steps)
 
-    def estimate(
-        self,
-        network: Network,
-        x: Array,
-        target: Array,
-        states: Array,
-        key: Array,
-        example_weights: Array | None = None,
-        *,
-        axis: str | None = None,
-    ) -> Estimate:
-        self.check(network)
-        weights = weights_of(x, example_weights)
-        phases = (self.free, self.clamped)
-        return _estimate(network, x, target, states, phases, jnp.asarray(1.0), weights, axis)
+    def phases(
+        self, network: Network, x: Array, target: Array, states: Array, key: Array
+    ) -> Phases:
+        return _phases(network, x, target, states, (self.free, self.clamped), jnp.asarray(1.0))
 
 
-class CoupledLearning(AbstractLearningRule):
+class CoupledLearning(AbstractContrastiveRule):
     """Contrastive Hebbian learning with outputs held a part of the way to their targets.
 
     The outputs are held at y + eta (target - y), y their free state, and the difference is
@@ -93,21 +82,10 @@ class CoupledLearning(AbstractLearningRule):
     def work(self, wires: Wires, free_steps: float, other_steps: float) -> Work:
         return two_phases(wires, free_steps, other_steps)
 
-    def estimate(
-        self,
-        network: Network,
-        x: Array,
-        target: Array,
-        states: Array,
-        key: Array,
-        example_weights: Array | None = None,
-        *,
-        axis: str | None = None,
-    ) -> Estimate:
-        self.check(network)
-        weights = weights_of(x, example_weights)
-        phases = (self.free, self.clamped)
-        return _estimate(network, x, target, states, phases, self.eta, weights, axis)
+    def phases(
+        self, network: Network, x: Array, target: Array, states: Array, key: Array
+    ) -> Phases:
+        return _phases(network, x, target, states, (self.free, self.clamped), self.eta)
 
 
 def _check_targets(network: Network) -> None:
@@ -119,16 +97,14 @@ def _check_targets(network: Network) -> None:
         )
 
 
-def _estimate(
+def _phases(
     network: Network,
     x: Array,
     target: Array,
     states: Array,
     phases: tuple[Phase, Phase],
     eta: Array,
-    weights: Array,
-    axis: str | None,
-) -> Estimate:
+) -> Phases:
     first, second = phases
     energy = first.method.prepare(network.energy.clamp(x))
     free = relax(energy, states, first.method, first.termination)
@@ -137,5 +113,4 @@ def _estimate(
     held = HeldOutputs(energy, output + eta * (target - output))
     clamped = relax(held, held.start(free.state), second.method, second.termination)
     slopes = ((1 / eta, 0.0, clamped.state), (-1 / eta, 0.0, free.state))
-    gradient = contrast(network, x, target, slopes, weights, axis=axis)
-    return Estimate(gradient, free.state, Report(free, (clamped,), jnp.zeros_like(eta)))
+    return Phases(slopes, free.state, Report(free, (clamped,), jnp.zeros_like(eta)))

@@ -7,14 +7,14 @@ from jax import Array
 
 from eqprop.energy import HopfieldEnergy, Network
 from eqprop.errors import ConfigError
-from eqprop.learning.base import AbstractLearningRule, Estimate, Phase, Report, weights_of
-from eqprop.learning.contrast import contrast
+from eqprop.learning.base import Phase, Report
+from eqprop.learning.contrast import AbstractContrastiveRule, Phases
 from eqprop.learning.nudging import AbstractNudging
 from eqprop.relaxation import BlockCoordinateDescent, Euler, is_traced, relax
 from eqprop.topology.work import Wires, Work, two_phases
 
 
-class EquilibriumPropagation(AbstractLearningRule):
+class EquilibriumPropagation(AbstractContrastiveRule):
     """Relax freely, nudge the outputs, relax again, compare (section 2.1.1, Eq. 7 and 8).
 
     gradient = (dF/dtheta at beta - dF/dtheta at 0) / beta for every parameter theta, averaged
@@ -89,18 +89,9 @@ class EquilibriumPropagation(AbstractLearningRule):
     def work(self, wires: Wires, free_steps: float, other_steps: float) -> Work:
         return two_phases(wires, free_steps, other_steps)
 
-    def estimate(
-        self,
-        network: Network,
-        x: Array,
-        target: Array,
-        states: Array,
-        key: Array,
-        example_weights: Array | None = None,
-        *,
-        axis: str | None = None,
-    ) -> Estimate:
-        self.check(network)
+    def phases(
+        self, network: Network, x: Array, target: Array, states: Array, key: Array
+    ) -> Phases:
         # Prepared once, so that both phases read the same copy of the couplings.
         clamped = self.free.method.prepare(network.energy.clamp(x))
         free = relax(clamped, states, self.free.method, self.free.termination)
@@ -120,6 +111,4 @@ class EquilibriumPropagation(AbstractLearningRule):
             nudged = (above, below)
         share = 1 / (beta - below_beta)
         slopes = ((share, beta, above.state), (-share, below_beta, below.state))
-        weights = weights_of(x, example_weights)
-        gradient = contrast(network, x, target, slopes, weights, axis=axis)
-        return Estimate(gradient, free.state, Report(free, nudged, beta))
+        return Phases(slopes, free.state, Report(free, nudged, beta))

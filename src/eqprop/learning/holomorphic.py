@@ -10,14 +10,14 @@ from jax import Array, lax
 
 from eqprop.energy import Network
 from eqprop.errors import ConfigError
-from eqprop.learning.base import AbstractLearningRule, Estimate, Phase, Report, weights_of
-from eqprop.learning.contrast import contrast
+from eqprop.learning.base import Phase, Report
+from eqprop.learning.contrast import AbstractContrastiveRule, Phases
 from eqprop.learning.nudging import check_beta
 from eqprop.relaxation import Euler, is_traced, relax
 from eqprop.topology.work import Wires, Work, two_phases
 
 
-class HolomorphicEquilibriumPropagation(AbstractLearningRule):
+class HolomorphicEquilibriumPropagation(AbstractContrastiveRule):
     """The derivative of dF/dtheta in beta at 0, as a mean over a circle (Cauchy's integral).
 
     gradient = Re (1/N) sum over k of exp(-i phi_k) / radius * dF/dtheta at
@@ -87,18 +87,9 @@ class HolomorphicEquilibriumPropagation(AbstractLearningRule):
         points = self.points // 2 + 1
         return Work(real.first, 2 * real.second, 4 * points * wires.total)
 
-    def estimate(
-        self,
-        network: Network,
-        x: Array,
-        target: Array,
-        states: Array,
-        key: Array,
-        example_weights: Array | None = None,
-        *,
-        axis: str | None = None,
-    ) -> Estimate:
-        self.check(network)
+    def phases(
+        self, network: Network, x: Array, target: Array, states: Array, key: Array
+    ) -> Phases:
         clamped = self.free.method.prepare(network.energy.clamp(x))
         free = relax(clamped, states, self.free.method, self.free.termination)
         # The state at the conjugate of beta is the conjugate: the upper half circle is enough.
@@ -115,9 +106,7 @@ class HolomorphicEquilibriumPropagation(AbstractLearningRule):
 
         found = lax.map(nudge, self.radius * turns)
         nudged = tuple(jax.tree.map(lambda leaf, k=k: leaf[k], found) for k in range(len(angles)))
-        slopes = [
+        slopes = tuple(
             (shares[k], self.radius * turns[k], phase.state) for k, phase in enumerate(nudged)
-        ]
-        weights = weights_of(x, example_weights)
-        gradient = contrast(network, x, target, slopes, weights, axis=axis)
-        return Estimate(gradient, free.state, Report(free, nudged, self.radius))
+        )
+        return Phases(slopes, free.state, Report(free, nudged, self.radius))

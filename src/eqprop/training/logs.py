@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import equinox as eqx
@@ -95,20 +95,28 @@ class BatchLog(eqx.Module):
         return BatchLog(whole, whole, real, phase, phase, sizes, sizes)
 
 
-def sizes(network: Network, tree: Any, recorded: Array) -> dict[tuple[int, int], Array]:
-    """Root mean square per block over the connections that exist, or NaN."""
+def sizes(
+    network: Network, recorded: Array, trees: Callable[[], Sequence[Any]]
+) -> list[dict[tuple[int, int], Array]]:
+    """Root mean square per block over the connections that exist of each of two trees, or NaN.
+
+    **Arguments:** `trees` makes them; it is asked where they are `recorded` alone.
+    """
     if not network.is_wired:
-        return {}
-    masks, weights = network.hopfield.masks, tree.hopfield.weights
+        return [{}, {}]
+    masks = network.hopfield.masks
 
-    def measure() -> dict[tuple[int, int], Array]:
-        return {
-            block: jnp.sqrt(jnp.sum(weight**2) / jnp.maximum(1, jnp.sum(masks[block])))
-            for block, weight in weights.items()
-        }
+    def measure() -> list[dict[tuple[int, int], Array]]:
+        return [
+            {
+                block: jnp.sqrt(jnp.sum(weight**2) / jnp.maximum(1, jnp.sum(masks[block])))
+                for block, weight in tree.hopfield.weights.items()
+            }
+            for tree in trees()
+        ]
 
-    def skip() -> dict[tuple[int, int], Array]:
-        return {block: jnp.full((), jnp.nan, w.dtype) for block, w in weights.items()}
+    def skip() -> list[dict[tuple[int, int], Array]]:
+        return [{block: jnp.full((), jnp.nan, network.dtype) for block in masks}] * 2
 
     return lax.cond(recorded, measure, skip)
 

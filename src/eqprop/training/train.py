@@ -16,7 +16,7 @@ from jax.sharding import Mesh, PartitionSpec
 
 from eqprop.energy import Network
 from eqprop.errors import ConfigError
-from eqprop.learning import AbstractLearningRule, apply_updates
+from eqprop.learning import AbstractLearningRule, Part, apply_updates
 from eqprop.training.arrays import tree_from_arrays, tree_to_arrays
 from eqprop.training.batches import Layout
 from eqprop.training.devices import SHARDS, deal_out, gathered, replicate
@@ -257,53 +257,54 @@ def _train_batch(
     empty = examples.x.shape[1]
     total = lax.psum(jnp.sum(slots < empty, dtype=jnp.int32), SHARDS)
     key = jax.random.fold_in(jax.random.wrap_key_data(fixed.key), state.batches_seen)
-    gradients, entries = [], []
-    for shard in range(len(slots)):  # of this device; one by one
-        index = slots[shard]
-        present = index < empty
-        # Indexed in one go: a shard taken out first would be copied whole.
-        x = inputs(examples.x.at[shard, index].get(mode="clip"), network.dtype)
-        target = examples.target.at[shard, index].get(mode="clip")
-        # The empty slot of a padded example reads zeros here and writes nothing below.
-        if persistent:
-            start = particles.at[shard, index].get(mode="fill", fill_value=0)
-        else:
-            start = network.cold_state(len(index))
-        weights = present / total.astype(x.dtype)
-        found = fixed.rule.estimate(network, x, target, start, key, weights, axis=SHARDS)
-        if persistent:
-            particles = particles.at[shard, index].set(found.free_states, mode="drop")
-        output = network.output(found.free_states)
-        scores = network.cost.scores(output)
-        wrong = jnp.argmax(scores, axis=1) != jnp.argmax(target, axis=1)
-        costs = jax.vmap(network.cost)(output, target)
-        gradients.append(found.gradient)
-        entries.append(
-            (
-                jnp.sum(present & wrong, dtype=jnp.int32),
-                jnp.sum(jnp.where(present, costs, 0)),
-                PhaseLog.of([found.report.free], present),
-                PhaseLog.of(found.report.nudged, present),
-            )
+    # [shards, examples]: all are read and written in one go; a shard taken out first, or one
+    # after the other, would be copied whole.
+    where = (jnp.arange(len(slots))[:, None], slots)
+    present = slots < empty
+    x = inputs(examples.x.at[where].get(mode="clip"), network.dtype)
+    target = examples.target.at[where].get(mode="clip")
+    # The empty slot of a padded example reads zeros here and writes nothing below.
+    if persistent:
+        start = particles.at[where].get(mode="fill", fill_value=0)
+    else:
+        start = jnp.stack([network.cold_state(slots.shape[1])] * len(slots))
+    weights = present / total.astype(x.dtype)
+    # Each shard settles on its own.
+    parts = [Part(*arrays) for arrays in zip(x, target, start, weights, strict=True)]
+    raw, ends = fixed.rule.estimate_parts(network, parts, key, axis=SHARDS)
+    states = jnp.stack([states for states, _ in ends])
+    if persistent:
+        particles = particles.at[where].set(states, mode="drop")
+    output = jax.vmap(network.output)(states)
+    scores = jax.vmap(network.cost.scores)(output)
+    wrong = jnp.argmax(scores, axis=-1) != jnp.argmax(target, axis=-1)
+    costs = jax.vmap(jax.vmap(network.cost))(output, target)
+    reports = [(report, here) for (_, report), here in zip(ends, present, strict=True)]
+
+    def step(raw: Network) -> tuple[Network, Network, Any]:
+        """Correction, applied update, and what the optimiser keeps."""
+        gradient = network.constrain(raw)
+        parameters = eqx.filter(network, eqx.is_inexact_array)
+        updates, optimizer_state = optimizer.update(
+            gradient,  # pyright: ignore[reportArgumentType]
+            state.optimizer_state,
+            parameters,  # pyright: ignore[reportArgumentType]
         )
-    gradient = jax.tree.map(lambda *parts: sum(parts), *gradients)
-    parameters = eqx.filter(network, eqx.is_inexact_array)
-    updates, optimizer_state = optimizer.update(
-        gradient,
-        state.optimizer_state,
-        parameters,  # pyright: ignore[reportArgumentType]
-    )
-    updates = jax.tree.map(jnp.multiply, fixed.rates, updates)
+        return gradient, jax.tree.map(jnp.multiply, fixed.rates, updates), optimizer_state
+
+    # Asked for again where it is recorded: kept for that, correction and update would have to be
+    # written out in every batch, while now nothing but the new weights is.
+    _, updates, optimizer_state = step(raw)
     recorded = state.batches_seen % fixed.record_every == 0
-    errors, costs, free, nudged = (list(part) for part in zip(*entries, strict=True))
+    corrections, applied = sizes(network, recorded, lambda: step(raw)[:2])
     entry = BatchLog(
         examples=total,
-        errors=lax.psum(sum(errors), SHARDS),
-        cost=lax.psum(sum(costs), SHARDS),
-        free=PhaseLog.joined(free),
-        nudged=PhaseLog.joined(nudged),
-        corrections=sizes(network, gradient, recorded),
-        updates=sizes(network, updates, recorded),
+        errors=lax.psum(jnp.sum(present & wrong, dtype=jnp.int32), SHARDS),
+        cost=lax.psum(jnp.sum(jnp.where(present, costs, 0)), SHARDS),
+        free=PhaseLog.joined([PhaseLog.of([report.free], here) for report, here in reports]),
+        nudged=PhaseLog.joined([PhaseLog.of(report.nudged, here) for report, here in reports]),
+        corrections=corrections,
+        updates=applied,
     )
     network = apply_updates(network, updates)
     if network.is_wired:
