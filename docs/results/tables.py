@@ -146,7 +146,7 @@ def layers(rows: Sequence[Mapping[str, str]], show: Sequence[str] = (), size: st
             line.append(f"{np.exp(np.mean(np.log(sizes))):.2e}" if sizes else "-")
         table.append([*line, *(f"{speeds[name][key]:.3g}" for key in collect.SPEEDS)])
     names = ["{1} to {0}".format(*collect.layers_of(pair)) for pair in pairs]
-    return lay_out(["", *names, "output / input", "spread below"], table)
+    return lay_out(["", *names, "output / input", "output / rest", "spread below"], table)
 
 
 def correlations(rows: Sequence[Mapping[str, str]]) -> str:

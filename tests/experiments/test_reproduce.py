@@ -160,10 +160,11 @@ def test_layer_speeds_are_ratios_of_late_updates():
     layers = layer_rows(rows)
     found = layer_speeds(layers)["a"]
     assert found["output_to_input"] == pytest.approx(100) and found["spread"] == pytest.approx(4)
+    assert found["output_to_rest"] == pytest.approx(100 / 2)
     before = layer_speeds(layers, "late_correction")["a"]
     assert before["output_to_input"] == pytest.approx(50)
     silent = [row | ({"late_update": 0.0} if row["pair"] == "1-0" else {}) for row in layers]
-    assert layer_speeds(silent)["a"] == {"output_to_input": np.inf, "spread": np.inf}
+    assert set(layer_speeds(silent)["a"].values()) == {np.inf}
     # Over all records, the early ones among them.
     assert layers[1]["pair"] == "2-1" and layers[1]["update"] == pytest.approx((5 * 99 + 12) / 8)
 

@@ -246,7 +246,7 @@ def schedule(config: RunConfig) -> str:
 LEGEND = (
     "last 3: validation, mean of the last three looks. output / input: update of the last pair of "
     "adjacent layers over that of the first, late in training (figure 5: over the whole epoch); "
-    "spread: largest over smallest below the output."
+    "output / rest: over the geometric mean of those below; spread: largest over smallest of these."
 )
 
 
@@ -265,7 +265,7 @@ def table_of(sweep: Sweep, epochs: Rows, layers: Rows) -> tuple[list[str], list[
     what, scale = collect.measure_of(epochs)
     unit = "%" if what == "error" else "cost"
     columns = ["condition", f"training {unit}", f"validation {unit}", f"last 3 {unit}"]
-    columns += [f"test {unit}", "unsettled %", "output / input", "spread"]
+    columns += [f"test {unit}", "unsettled %", "output / input", "output / rest", "spread"]
     training, validation = f"training_{what}", f"validation_{what}"
     found, rows = collect.summaries(sweep), []
     for condition in collect.conditions_of(epochs):

@@ -175,7 +175,7 @@ def layer_rows(updates: Sequence[Row]) -> list[dict[str, Any]]:
     return rows
 
 
-SPEEDS = ("output_to_input", "spread")
+SPEEDS = ("output_to_input", "output_to_rest", "spread")
 """What `layer_speeds` tells."""
 
 
@@ -188,8 +188,9 @@ def layer_speeds(rows: Sequence[Row], size: str = "late_update") -> dict[str, di
     - `size`: `late_update`, or `late_correction` for what it is before the learning rate.
 
     **Returns:** by condition, `output_to_input`: size of the last pair of adjacent layers over
-    that of the first; `spread`: the largest over the smallest of the pairs below the output;
-    infinite where a pair has stopped to learn. Geometric means over seeds.
+    that of the first; `output_to_rest`: over the geometric mean of the pairs below it;
+    `spread`: the largest over the smallest of those; infinite where a pair has stopped to learn.
+    Geometric means over seeds.
     """
     found = {}
     for condition in conditions_of(rows):
@@ -203,6 +204,7 @@ def layer_speeds(rows: Sequence[Row], size: str = "late_update") -> dict[str, di
             below = means[:-1] or means
             found[condition] = {
                 "output_to_input": float(np.divide(means[-1], means[0])),
+                "output_to_rest": float(np.divide(means[-1], np.exp(np.mean(np.log(below))))),
                 "spread": float(np.divide(max(below), min(below))),
             }
     return found
