@@ -6,7 +6,7 @@ from eqprop.learning.backpropagation import Backpropagation
 from eqprop.learning.base import (
     AbstractLearningRule,
     Estimate,
-    Part,
+    Parts,
     Phase,
     Report,
     apply_updates,
@@ -42,7 +42,7 @@ __all__ = [
     "ImplicitDifferentiation",
     "OneSided",
     "Oracle",
-    "Part",
+    "Parts",
     "Phase",
     "Phases",
     "RandomSign",

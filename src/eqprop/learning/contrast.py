@@ -14,7 +14,7 @@ from eqprop.energy import Network
 from eqprop.learning.base import (
     AbstractLearningRule,
     Estimate,
-    Part,
+    Parts,
     Report,
     gathered,
     weights_of,
@@ -118,18 +118,21 @@ class AbstractContrastiveRule(AbstractLearningRule):
         return Estimate(gradient, found.free_states, found.report)
 
     def estimate_parts(
-        self, network: Network, parts: Sequence[Part], key: Array, *, axis: str | None = None
-    ) -> tuple[Network, list[tuple[Array, Report]]]:
+        self, network: Network, parts: Parts, key: Array, *, axis: str | None = None
+    ) -> tuple[Network, Array, Report]:
         self.check(network)
-        found = [self.phases(network, p.x, p.target, p.states, key) for p in parts]
+
+        def settle(x: Array, target: Array, states: Array, _: Array) -> Phases:
+            return self.phases(network, x, target, states, key)
+
+        found = parts.each(settle)
         # One product for all parts: the weights are read and written once.
         x, target, weights = (
-            jnp.concatenate([getattr(part, name) for part in parts])
-            for name in ("x", "target", "weights")
+            array.reshape(-1, *array.shape[2:]) for array in (parts.x, parts.target, parts.weights)
         )
         slopes = [
-            (coefficient, beta, jnp.concatenate([each.slopes[k][2] for each in found]))
-            for k, (coefficient, beta, _) in enumerate(found[0].slopes)
+            (coefficient[0], beta[0], states.reshape(-1, states.shape[-1]))
+            for coefficient, beta, states in found.slopes
         ]
         gradient = _contrast(network, x, target, slopes, weights, axis)
-        return gradient, [(each.free_states, each.report) for each in found]
+        return gradient, found.free_states, found.report

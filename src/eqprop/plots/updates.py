@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from eqprop.experiments.collect import by_seed, conditions_of, layers_of
+from eqprop.experiments.collect import by_seed, conditions_of, layer_rows, layer_speeds, layers_of
 from eqprop.plots.curves import LABELS
 from eqprop.plots.style import color, figure, legend_beside, mean_and_band, plain_log
 
@@ -32,11 +32,14 @@ def update_curves(
 ) -> None:
     """Figure 4: a panel per condition, a line per pair of adjacent layers, over epochs.
 
+    Above each panel how unevenly the layers learn in the last quarter (`collect.layer_speeds`).
+
     **Arguments:**
 
     - `size`: `update` as applied, or `correction` before the learning rate.
     """
     conditions = conditions_of(rows)
+    speeds = layer_speeds(layer_rows(rows), f"late_{size}")
     columns = min(3, len(conditions))
     height = -(-len(conditions) // columns)
     with figure(
@@ -69,7 +72,12 @@ def update_curves(
                     axes, np.array(batches) / batches_per_epoch, points,
                     color=color(position), label=name, linewidth=1.5,
                 )  # fmt: skip
-            axes.set_title(LABELS.get(condition, condition), fontsize="small")
+            label, told = LABELS.get(condition, condition), speeds[condition]
+            axes.set_title(
+                f"{label}\noutput / input {told['output_to_input']:.3g}, "
+                f"spread {told['spread']:.3g}",
+                fontsize="small",
+            )
             axes.set_yscale("log")
             axes.set_xlabel("epoch")
             axes.grid(which="both", alpha=0.25, linewidth=0.5)

@@ -32,33 +32,37 @@ class PhaseLog(eqx.Module):
 
     @staticmethod
     def of(phases: Sequence[Equilibrium], present: Array) -> PhaseLog:
-        """Leaves padded examples out. An example has settled if it has in every phase."""
-        none, real = jnp.int32(0), jnp.float32(0)
-        residual = jnp.zeros(present.shape, phases[0].residual.dtype if phases else real.dtype)
-        settled = jnp.ones(present.shape, bool)
-        broken = jnp.zeros(phases[0].state.shape[1] if phases else 1, bool)
-        for found in phases:
-            residual = jnp.maximum(residual, found.residual)
-            settled &= found.settled
-            broken |= jnp.any(~jnp.isfinite(found.state) & present[:, None], axis=0)
-        return PhaseLog(
-            sum((found.steps for found in phases), start=none),
-            jnp.max(jnp.where(present, residual, 0)),
-            jnp.sum(present & ~settled, dtype=jnp.int32),
-            sum((found.energy_rises for found in phases), start=none),
-            _first(broken),
-        )
+        """Of all parts of a batch, here and on the other devices.
 
-    @staticmethod
-    def joined(parts: Sequence[PhaseLog]) -> PhaseLog:
-        """Of all shards, on this device and on the others."""
-        stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *parts)
+        An example has settled if it has in every phase; padded ones are left out.
+
+        **Arguments:** `phases` `[parts, ...]`; `present` `[parts, batch]`.
+        """
+
+        def part(phases: Sequence[Equilibrium], present: Array) -> tuple[Array, ...]:
+            residual = jnp.zeros(present.shape, phases[0].residual.dtype if phases else None)
+            settled = jnp.ones(present.shape, bool)
+            broken = jnp.zeros(phases[0].state.shape[1] if phases else 1, bool)
+            for found in phases:
+                residual = jnp.maximum(residual, found.residual)
+                settled &= found.settled
+                broken |= jnp.any(~jnp.isfinite(found.state) & present[:, None], axis=0)
+            none = jnp.int32(0)
+            return (
+                sum((found.steps for found in phases), start=none),
+                jnp.max(jnp.where(present, residual, 0)),
+                jnp.sum(present & ~settled, dtype=jnp.int32),
+                sum((found.energy_rises for found in phases), start=none),
+                _first(broken),
+            )
+
+        steps, residual, unsettled, rises, broken = jax.vmap(part)(phases, present)
         return PhaseLog(
-            steps=lax.pmax(jnp.max(stacked.steps), SHARDS),
-            residual=lax.pmax(jnp.max(stacked.residual), SHARDS),
-            unsettled=lax.psum(jnp.sum(stacked.unsettled), SHARDS),
-            energy_rises=lax.psum(jnp.sum(stacked.energy_rises), SHARDS),
-            broken_unit=lax.pmax(jnp.max(stacked.broken_unit), SHARDS),
+            steps=lax.pmax(jnp.max(steps), SHARDS),
+            residual=lax.pmax(jnp.max(residual), SHARDS),
+            unsettled=lax.psum(jnp.sum(unsettled), SHARDS),
+            energy_rises=lax.psum(jnp.sum(rises), SHARDS),
+            broken_unit=lax.pmax(jnp.max(broken), SHARDS),
         )
 
 

@@ -16,7 +16,7 @@ from jax.sharding import Mesh, PartitionSpec
 
 from eqprop.energy import Network
 from eqprop.errors import ConfigError
-from eqprop.learning import AbstractLearningRule, Part, apply_updates
+from eqprop.learning import AbstractLearningRule, Parts, apply_updates
 from eqprop.training.arrays import tree_from_arrays, tree_to_arrays
 from eqprop.training.batches import Layout
 from eqprop.training.devices import SHARDS, deal_out, gathered, replicate
@@ -269,17 +269,14 @@ def _train_batch(
     else:
         start = jnp.stack([network.cold_state(slots.shape[1])] * len(slots))
     weights = present / total.astype(x.dtype)
-    # Each shard settles on its own.
-    parts = [Part(*arrays) for arrays in zip(x, target, start, weights, strict=True)]
-    raw, ends = fixed.rule.estimate_parts(network, parts, key, axis=SHARDS)
-    states = jnp.stack([states for states, _ in ends])
+    parts = Parts(x, target, start, weights)
+    raw, states, report = fixed.rule.estimate_parts(network, parts, key, axis=SHARDS)
     if persistent:
         particles = particles.at[where].set(states, mode="drop")
     output = jax.vmap(network.output)(states)
     scores = jax.vmap(network.cost.scores)(output)
     wrong = jnp.argmax(scores, axis=-1) != jnp.argmax(target, axis=-1)
     costs = jax.vmap(jax.vmap(network.cost))(output, target)
-    reports = [(report, here) for (_, report), here in zip(ends, present, strict=True)]
 
     def step(raw: Network) -> tuple[Network, Network, Any]:
         """Correction, applied update, and what the optimiser keeps."""
@@ -301,8 +298,8 @@ def _train_batch(
         examples=total,
         errors=lax.psum(jnp.sum(present & wrong, dtype=jnp.int32), SHARDS),
         cost=lax.psum(jnp.sum(jnp.where(present, costs, 0)), SHARDS),
-        free=PhaseLog.joined([PhaseLog.of([report.free], here) for report, here in reports]),
-        nudged=PhaseLog.joined([PhaseLog.of(report.nudged, here) for report, here in reports]),
+        free=PhaseLog.of([report.free], present),
+        nudged=PhaseLog.of(report.nudged, present),
         corrections=corrections,
         updates=applied,
     )
