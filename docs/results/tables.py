@@ -44,6 +44,7 @@ def conditions(
     epoch: int | None = None,
     reference: str = "",
     show: Mapping[str, str] | Sequence[str] = (),
+    looks: int = 1,
 ) -> str:
     """A row per condition: errors after an epoch, and what they differ by from a reference.
 
@@ -52,6 +53,7 @@ def conditions(
     - `epoch`: the last one that all seeds of all conditions have, if it is not given.
     - `reference`: a condition; differences are paired by seed.
     - `show`: conditions in the order of the table, or names to show them by; all if empty.
+    - `looks`: the validation error is the mean of so many, up to that epoch.
     """
     names = dict(show) if isinstance(show, Mapping) else {name: name for name in show}
     names = names or {name: name for name in collect.conditions_of(rows)}
@@ -61,10 +63,15 @@ def conditions(
         ends[row["condition"], row["seed"]] = int(row["epoch"])
     epoch = epoch or min(ends.values())
     found: dict[str, dict[str, dict[str, float]]] = defaultdict(dict)
+    seen: dict[tuple[str, str], list[float]] = defaultdict(list)
     for row in rows:
+        run = row["condition"], row["seed"]
+        if int(row["epoch"]) <= epoch and row["validation_error"]:
+            seen[run].append(float(row["validation_error"]))
         if int(row["epoch"]) == epoch:
-            kinds = {kind: float(row[f"{kind}_error"]) for kind in ("training", "validation")}
-            found[row["condition"]][row["seed"]] = kinds
+            validation = float(np.mean(seen[run][-looks:]))
+            errors = {"training": float(row["training_error"]), "validation": validation}
+            found[run[0]][run[1]] = errors
     kinds, table = ("training", "validation"), []
     for name, shown in names.items():
         runs = found[name]
@@ -77,7 +84,8 @@ def conditions(
                 pairs = [runs[seed][kind] - base[seed][kind] for seed in runs if seed in base]
                 line.append("-" if name == reference else points(pairs))
         table.append(line)
-    columns = ["", "training %", "validation %", "validation - training"]
+    mean = f", mean of {looks} looks" if looks > 1 else ""
+    columns = ["", "training %", f"validation %{mean}", "validation - training"]
     if reference:
         shown = names[reference]
         columns += [f"training, against {shown}", f"validation, against {shown}"]
@@ -370,7 +378,7 @@ KINDS = {
     "response": response,
     "wirings": wirings,
 }
-OPTIONS = ("epoch", "limits", "reference", "show", "size")
+OPTIONS = ("epoch", "limits", "looks", "reference", "show", "size")
 """Entries of tables.toml that a kind may take."""
 
 
