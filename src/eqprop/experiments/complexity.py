@@ -4,7 +4,7 @@ A tiny network is traced and differentiated, and what is reported is what was se
 that counts says where rho and its derivative are used; derivatives with respect to weights say
 across which connections, and which way, messages are sent. Multiply-adds, and products per
 connection among them, are what the rules themselves say (`AbstractLearningRule.work`), which the
-tests hold against a plain loop.
+tests hold against the matrix products of the traced programs.
 """
 
 from __future__ import annotations
