@@ -77,6 +77,24 @@ def read(name: str, out: Path | None) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+def renew(
+    name: str, rows: Sequence[Mapping[str, Any]], keys: Sequence[str], out: Path | None
+) -> None:
+    """`write`, beside the rows that stand there already for other values of `keys`."""
+
+    def which(row: Mapping[str, Any]) -> list[str]:
+        return [str(row[key]) for key in keys]
+
+    new = [which(row) for row in rows]
+    before = [row for row in read(name, out) if which(row) not in new]
+    write(name, [*before, *rows], out)
+
+
+def program() -> str:
+    """The command line of the interpreter that runs this."""
+    return str(Path(sys.executable).with_name("eqprop"))
+
+
 def parser(description: str) -> argparse.ArgumentParser:
     """With the options that all benchmarks share."""
     options = argparse.ArgumentParser(description=description)
@@ -132,6 +150,13 @@ def paper_run(name: str, batches: int, **settings: Any) -> tuple[Any, Any]:
     split = data.load("mnist").split("train").first(batches * config.data.batch_size)
     network = build_network(config, build_topology(config))
     return build_trainer(config, network, Examples.of(network, split.x, split.target)), network
+
+
+def trained(trainer: Any, state: Any, rule: Any, epoch: int = 0) -> Any:
+    """A state after one more epoch; the one given is donated."""
+    for chunk in trainer.epoch(state, rule, epoch):
+        state = chunk.state
+    return state
 
 
 def large_products() -> dict[str, Callable[[], Any]]:

@@ -5,16 +5,18 @@ python benchmarks/ideas.py [--batches 2500] [--out docs/results]
 After two epochs of `--batches` updates, on the ten batches that come first: sweeps of a free
 phase from other starts and with other iterations, until nine in ten of the examples are within
 1e-3; corrections after fewer and more nudged steps; units that are held at a bound; the product
-that a sweep is made of, in both layouts; and two runs with a core each beside one run on both.
+that a sweep is made of, by width and layout; and two runs with a core each beside one run on both.
 """
 
 from __future__ import annotations
 
+import functools
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import common
 
@@ -30,63 +32,71 @@ from eqprop.energy import AbstractClampedEnergy  # noqa: E402
 from eqprop.learning import Phase  # noqa: E402
 
 BATCH, BATCHES, TOLERANCE, SHARE, LIMIT = 20, 10, 1e-3, 0.9, 400
-METHOD = eqprop.BlockCoordinateDescent(1.5, block_size=100)
+METHOD = eqprop.BlockCoordinateDescent(1.5, block_size=64)
+
+
+def sweeps(
+    energy: AbstractClampedEnergy, step: Callable, first: int, state: Array, *memory: Array
+) -> Array:
+    """How many it takes until enough examples have settled, `first` of them done.
+
+    **Arguments:** `step(state, *memory)` makes one and returns both anew.
+    """
+
+    def goes_on(carry):
+        count, state, *_ = carry
+        settled = jnp.mean(METHOD.residual(energy, state) <= TOLERANCE) >= SHARE
+        return (count < LIMIT) & ~settled
+
+    def one_more(carry):
+        count, *rest = carry
+        return count + 1, *step(*rest)
+
+    return lax.while_loop(goes_on, one_more, (jnp.int32(first), state, *memory))[0]
 
 
 @jax.jit
-def plain(energy: AbstractClampedEnergy, start: Array, momentum: Array) -> Array:
-    """Sweeps until enough examples have settled; momentum carries a part of the last change on."""
-    energy = METHOD.prepare(energy)
+def plain(
+    energy: AbstractClampedEnergy,
+    start: Array,
+    momentum: Array,
+    method: eqprop.BlockCoordinateDescent = METHOD,
+) -> Array:
+    """Sweeps as they are; momentum carries a part of the last change on."""
+    energy = method.prepare(energy)
 
-    def goes_on(carry):
-        count, state, _ = carry
-        return (count < LIMIT) & ~done(energy, state)
-
-    def step(carry):
-        count, state, before = carry
+    def step(state, before):
         ahead = energy.project(state + momentum * (state - before))
-        return count + 1, METHOD.step(energy, ahead)[0], state
+        return method.step(energy, ahead)[0], state
 
-    return lax.while_loop(
-        goes_on, step, (jnp.int32(0), energy.project(start), energy.project(start))
-    )[0]
+    return sweeps(energy, step, 0, energy.project(start), energy.project(start))
 
 
 @jax.jit
 def anderson(energy: AbstractClampedEnergy, start: Array) -> Array:
-    """The same with Anderson's mixing of the last two sweeps, example by example."""
+    """Sweeps with Anderson's mixing of the last two, example by example."""
     energy = METHOD.prepare(energy)
 
-    def goes_on(carry):
-        count, state, *_ = carry
-        return (count < LIMIT) & ~done(energy, state)
-
-    def step(carry):
-        count, state, image_before, change_before = carry
+    def step(state, image_before, change_before):
         image = METHOD.step(energy, state)[0]
         change = image - state
         turn = change - change_before
         share = jnp.sum(change * turn, axis=1) / jnp.maximum(jnp.sum(turn**2, axis=1), 1e-12)
         mixed = image - jnp.clip(share, -1, 1)[:, None] * (image - image_before)
-        return count + 1, energy.project(mixed), image, change
+        return energy.project(mixed), image, change
 
     first = energy.project(start)
     image = METHOD.step(energy, first)[0]
-    return lax.while_loop(goes_on, step, (jnp.int32(1), image, image, image - first))[0]
-
-
-def done(energy: AbstractClampedEnergy, state: Array) -> Array:
-    """Whether enough examples have settled."""
-    return jnp.mean(METHOD.residual(energy, state) <= TOLERANCE) >= SHARE
+    return sweeps(energy, step, 1, image, image, image - first)
 
 
 def iterations(network: eqprop.Network, before: Array, kept: Array) -> list[tuple[str, float]]:
     """Mean sweeps of a free phase: other starts, other iterations."""
     x = common.mnist_inputs(BATCH * BATCHES)
 
-    def mean(sweeps: Callable) -> float:
+    def mean(count: Callable) -> float:
         spans = [slice(k, k + BATCH) for k in range(0, len(x), BATCH)]
-        return float(np.mean([int(sweeps(network.energy.clamp(x[s]), s)) for s in spans]))
+        return float(np.mean([int(count(network.energy.clamp(x[s]), s)) for s in spans]))
 
     cold = network.cold_state(BATCH)
     ahead = 2 * kept - before
@@ -101,6 +111,10 @@ def iterations(network: eqprop.Network, before: Array, kept: Array) -> list[tupl
         name = f"kept start, momentum {momentum:g}"
         found.append((name, lambda e, s, share=share: plain(e, kept[s], share)))
     found.append(("kept start, Anderson mixing of two", lambda e, s: anderson(e, kept[s])))
+    for step_size, block_size in ((1.4, 64), (1.6, 64), (1.5, 32), (1.5, 100), (1.5, 250)):
+        other = eqprop.BlockCoordinateDescent(step_size, block_size=block_size)
+        name = f"kept start, step {step_size:g}, blocks of {block_size}"
+        found.append((name, lambda e, s, other=other: plain(e, kept[s], still, other)))
     return [(f"sweeps, {name}", mean(task)) for name, task in found]
 
 
@@ -139,42 +153,46 @@ def at_a_bound(kept: Array) -> list[tuple[str, float]]:
     ]
 
 
-def layouts(rounds: int) -> list[tuple[str, float]]:
-    """Microseconds of the product of a block of 100 units, in both layouts, on one core."""
+def products(rounds: int) -> list[tuple[str, float]]:
+    """GFLOP/s of the product that a block's step is made of, on one core, by width and layout."""
     rng = np.random.default_rng(0)
-    weight = jnp.asarray(rng.random((1510, 100)), jnp.float32)
-    state = jnp.asarray(rng.random((10, 1510)), jnp.float32)
-    repeats = 200
+    state = jnp.asarray(rng.random((BATCH // 2, 1510)), jnp.float32)
+    repeats, tasks = 200, {}
 
     def repeated(one: Callable) -> Callable:
         # Each product needs the last one, so that none is left out.
         return jax.jit(lambda a, b: lax.fori_loop(0, repeats, lambda _, v: one(a, v), b))
 
-    rows = repeated(lambda w, s: s.at[:, :100].set(0.01 * (s @ w)))
-    columns = repeated(lambda w, s: s.at[:100].set(0.01 * (w @ s)))
-    tasks = {
-        "(examples, units)": lambda: jax.block_until_ready(rows(weight, state)),
-        "(units, examples)": lambda: jax.block_until_ready(columns(weight.T, state.T)),
-    }
+    for width in (64, 100, 112, 125, 128, 500, 512):
+        weight = jnp.asarray(rng.random((1510, width)), jnp.float32)
+        rows = repeated(lambda w, s: s.at[:, : w.shape[1]].set(0.01 * (s @ w)))
+        columns = repeated(lambda w, s: s.at[: len(w)].set(0.01 * (w @ s)))
+        tasks[width, "examples x units"] = functools.partial(rows, weight, state)
+        tasks[width, "units x examples"] = functools.partial(columns, weight.T, state.T)
     for task in tasks.values():
-        task()
-    taken = common.interleaved(tasks, rounds)
+        task().block_until_ready()
+    ready = {key: lambda task=task: task().block_until_ready() for key, task in tasks.items()}
     return [
-        (f"microseconds of a block's product, {name}", 1e6 * common.median(t) / repeats)
-        for name, t in taken.items()
+        (
+            f"GFLOP/s of one core, ten examples, block of {width} units, {layout}",
+            2 * state.size * width * repeats / common.median(seconds) / 1e9,
+        )
+        for (width, layout), seconds in common.interleaved(ready, rounds).items()
     ]
 
 
 def beside(name: str, rounds: int) -> list[tuple[str, float]]:
     """ms of a batch when two runs have a core each, and when one has both."""
     code = (
-        "import sys, time, common\n"
+        "import os, sys, time\n"
+        "os.sched_setaffinity(0, map(int, sys.argv[2:]))\n"
+        "import common\n"
         "common.a_core_per_shard()\n"
         "trainer, network = common.paper_run(sys.argv[1], 300)\n"
         "state, rule = trainer.start(network), common.rule_for()\n"
         "for epoch in range(2):\n"
         "    began = time.perf_counter()\n"
-        "    for chunk in trainer.epoch(state, rule, epoch): state = chunk.state\n"
+        "    state = common.trained(trainer, state, rule, epoch)\n"
         "print(1e3 * (time.perf_counter() - began) / 300)\n"
     )
     cores = sorted(os.sched_getaffinity(0))[:2]
@@ -185,12 +203,11 @@ def beside(name: str, rounds: int) -> list[tuple[str, float]]:
         children = []
         for cpus in affinities:
             child = subprocess.Popen(
-                [sys.executable, "-c", code, name],
-                cwd=os.path.dirname(__file__),
+                [sys.executable, "-c", code, name, *map(str, cpus)],
+                cwd=Path(__file__).parent,
                 stdout=subprocess.PIPE,
                 text=True,
                 env={k: v for k, v in os.environ.items() if k != "XLA_FLAGS"},
-                preexec_fn=lambda cpus=cpus: os.sched_setaffinity(0, cpus),
             )
             children.append(child)
         return max(float(child.communicate()[0].split()[-1]) for child in children)
@@ -214,8 +231,7 @@ def main() -> None:
         trainer, network = common.paper_run(name, given.batches)
         state, visits = trainer.start(network), []
         for epoch in range(2):
-            for chunk in trainer.epoch(state, common.rule_for(), epoch):
-                state = chunk.state
+            state = common.trained(trainer, state, common.rule_for(), epoch)
             visits.append(jnp.asarray(np.asarray(trainer.kept_states(state, BATCH * BATCHES))))
         trained = jax.tree.map(lambda a: jnp.asarray(np.asarray(a)), state.network)
         before, kept = visits
@@ -228,7 +244,7 @@ def main() -> None:
         ):
             rows.append({"network": name, "what": what, "value": value})
     rows += [
-        {"network": "-", "what": what, "value": value} for what, value in layouts(given.rounds)
+        {"network": "-", "what": what, "value": value} for what, value in products(given.rounds)
     ]
     common.write("ideas", rows, given.out)
 

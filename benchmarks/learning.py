@@ -43,14 +43,7 @@ def main() -> None:
     options.add_argument("runs", nargs="+", type=Path, help="folders of finished runs")
     given = options.parse_args()
     rows = [row for run in given.runs for row in rows_of(run)]
-    new = {run_of(row) for row in rows}
-    before = common.read("learning", given.out)
-    common.write("learning", [row for row in before if run_of(row) not in new] + rows, given.out)
-
-
-def run_of(row: dict) -> tuple[str, str, str]:
-    """Network, schedule and seed."""
-    return row["network"], row["schedule"], row["seed"]
+    common.renew("learning", rows, ("network", "schedule", "seed"), given.out)
 
 
 if __name__ == "__main__":

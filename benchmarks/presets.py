@@ -11,20 +11,17 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import tempfile
 import time
-from pathlib import Path
 
 import common
 from eqprop.experiments.catalogue import DRAWINGS, EXPERIMENTS
 
 
-def seconds_of(figure: str) -> dict:
-    """One run of a figure; its seconds and its number of trained networks."""
+def minutes_of(figure: str) -> dict:
+    """One run of a figure; its minutes and its number of trained networks."""
     with tempfile.TemporaryDirectory() as folder:
-        program = str(Path(sys.executable).with_name("eqprop"))
-        command = [program, "reproduce", figure, "--preset", "quick", "--out", folder]
+        command = [common.program(), "reproduce", figure, "--preset", "quick", "--out", folder]
         cells = 0
         if figure in EXPERIMENTS:
             command += ["--workers", str(len(os.sched_getaffinity(0)))]
@@ -42,8 +39,7 @@ def main() -> None:
     options.add_argument("--figures", nargs="+", choices=names, default=names)
     given = options.parse_args()
     for figure in given.figures:
-        before = [row for row in common.read("presets", given.out) if row["figure"] != figure]
-        common.write("presets", [*before, seconds_of(figure)], given.out)
+        common.renew("presets", [minutes_of(figure)], ("figure",), given.out)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
@@ -35,9 +34,8 @@ def trained(folder: Path, batches: int, deterministic: bool) -> tuple[dict, floa
     }
     config = folder / "config.toml"
     config.write_text(to_toml(merged(networks("paper")["rewired"], changes)), "utf-8")
-    program = Path(sys.executable).with_name("eqprop")
     out = Path(tempfile.mkdtemp(dir=folder))
-    command = [str(program), "train", str(config), "--out", str(out)]
+    command = [common.program(), "train", str(config), "--out", str(out)]
     subprocess.run(command, check=True, capture_output=True)
     summary = json.loads((out / "rewired" / "summary.json").read_text("utf-8"))
     return load_file(out / "rewired" / "network.safetensors"), summary["training_error"]

@@ -15,7 +15,6 @@ from __future__ import annotations
 import itertools
 import os
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -36,8 +35,7 @@ def epoch_of(name: str, batches: int, **settings: dict) -> Callable[[], None]:
     kept = [trainer.start(network)]
 
     def run() -> None:
-        for chunk in trainer.epoch(kept[0], rule, 1):
-            kept[0] = chunk.state
+        kept[0] = common.trained(trainer, kept[0], rule, 1)
 
     run()
     return run
@@ -184,8 +182,7 @@ def _run(name: str, folder: str, settings: dict | None = None) -> dict:
     config.parent.mkdir(exist_ok=True)
     config.write_text(build({"name": name} | values).to_toml(), "utf-8")
     out = Path(folder) / str(time.monotonic_ns())
-    program = Path(sys.executable).with_name("eqprop")
-    command = [str(program), "train", str(config), "--out", str(out)]
+    command = [common.program(), "train", str(config), "--out", str(out)]
     child = subprocess.Popen(
         command,
         stdout=subprocess.DEVNULL,

@@ -51,6 +51,18 @@ def settle(network, x, states=None):
     return found.state
 
 
+def descend(rule, network, x, y, states, updates):
+    """Plain updates of rate .05; the network after them, and the mean cost before each."""
+    costs = []
+    for _ in range(updates):
+        found = estimate(rule, network, x, y, states, KEY)
+        states = found.free_states
+        costs.append(float(jnp.mean(jax.vmap(network.cost)(network.output(states), y))))
+        step = jax.tree.map(lambda g: -0.05 * g, found.gradient)
+        network = eqprop.apply_updates(network, step)
+    return network, costs
+
+
 def blocks(gradient):
     """Every array of a gradient, by its place."""
     return {k: np.asarray(w) for k, w in gradient.hopfield.weights.items()} | {

@@ -11,7 +11,7 @@ import pytest
 
 import eqprop
 from eqprop.learning import contrast, interior_units
-from problems import KEY, TIGHT, blocks, estimate, flat, settle, small_network
+from problems import KEY, TIGHT, blocks, descend, estimate, flat, settle, small_network
 
 BETAS = 0.02 * 0.5 ** np.arange(6)
 
@@ -133,13 +133,7 @@ def test_no_optimiser_touches_a_missing_connection(problem, optimizer):
 def test_descending_lowers_the_settled_cost(problem):
     network, x, y, states, _ = problem
     rule = eqprop.EquilibriumPropagation(eqprop.Centered(0.05), TIGHT, TIGHT)
-    costs = []
-    for _ in range(5):
-        found = estimate(rule, network, x, y, states, KEY)
-        states = found.free_states
-        costs.append(float(jnp.mean(jax.vmap(network.cost)(network.output(states), y))))
-        updates = jax.tree.map(lambda g: -0.05 * g, found.gradient)
-        network = eqprop.apply_updates(network, updates)
+    _, costs = descend(rule, network, x, y, states, updates=5)
     assert (np.diff(costs) < 0).all() and costs[-1] < 0.95 * costs[0]
 
 

@@ -15,7 +15,7 @@ from eqprop.errors import ConfigError
 from eqprop.learning import contrast, interior_units
 from eqprop.relaxation import ForwardPass
 from pages import run_page
-from problems import KEY, TIGHT, estimate, flat, settle, small_network
+from problems import KEY, TIGHT, descend, estimate, flat, settle, small_network
 
 CLOSE = eqprop.Phase(eqprop.Euler(0.3), eqprop.Residual(1e-14, max_steps=20_000))
 SMOOTH = {
@@ -268,13 +268,7 @@ GRADIENTS = {
 
 def trained(rule, network, x, y, states):
     """After twelve updates, in which the cost has to fall."""
-    costs = []
-    for _ in range(12):
-        found = estimate(rule, network, x, y, states, KEY)
-        states = found.free_states
-        costs.append(float(jnp.mean(jax.vmap(network.cost)(network.output(states), y))))
-        updates = jax.tree.map(lambda g: -0.05 * g, found.gradient)
-        network = eqprop.apply_updates(network, updates)
+    network, costs = descend(rule, network, x, y, states, updates=12)
     assert costs[-1] < 0.97 * costs[0]
     return network
 

@@ -204,8 +204,8 @@ def caption(sweep: Sweep) -> str:
     done = len(sweep.finished)
     part = "" if done == len(sweep.cells) else f"; {done} of {len(sweep.cells)} runs finished"
     seeds: dict[str, set[int]] = {}
-    for cell in sweep.finished:
-        seeds.setdefault(_length(sweep.config(cell)), set()).add(cell.seed)
+    for cell, how_long in _lengths(sweep).items():
+        seeds.setdefault(how_long, set()).add(cell.seed)
     length = "; ".join(
         f"{how_long}, seed{'s' if len(which) > 1 else ''} {', '.join(map(str, sorted(which)))}"
         for how_long, which in seeds.items()
@@ -223,10 +223,15 @@ def caption(sweep: Sweep) -> str:
     )
 
 
-def _length(config: RunConfig) -> str:
-    if config.training.budget:
-        return "a budget of multiply-adds per network"
-    return f"{config.training.epochs} epoch{'s' if config.training.epochs > 1 else ''}"
+def _lengths(sweep: Sweep) -> dict[Cell, str]:
+    """How long each finished cell was trained."""
+
+    def told(config: RunConfig) -> str:
+        if config.training.budget:
+            return "a budget of multiply-adds per network"
+        return f"{config.training.epochs} epoch{'s' if config.training.epochs > 1 else ''}"
+
+    return {cell: told(sweep.config(cell)) for cell in sweep.finished}
 
 
 def schedule(config: RunConfig) -> str:
@@ -294,14 +299,15 @@ def table_of(sweep: Sweep, epochs: Rows, layers: Rows) -> tuple[list[str], list[
 
 def _labels(sweep: Sweep) -> dict[tuple[str, int], str]:
     """What each condition and seed is called in a table."""
-    lengths: dict[str, set[str]] = {}
-    for cell in sweep.finished:
-        lengths.setdefault(cell.condition, set()).add(_length(sweep.config(cell)))
+    lengths = _lengths(sweep)
+    different = Counter(
+        condition for condition, _ in {(c.condition, n) for c, n in lengths.items()}
+    )
     return {
         (cell.condition, cell.seed): cell.condition
-        if len(lengths[cell.condition]) == 1
-        else f"{cell.condition}, {_length(sweep.config(cell))}"
-        for cell in sweep.finished
+        if different[cell.condition] == 1
+        else f"{cell.condition}, {how_long}"
+        for cell, how_long in lengths.items()
     }
 
 

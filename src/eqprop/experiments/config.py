@@ -114,7 +114,6 @@ class RunConfig(Settings):
                     f"`{name}.method` must be 'euler' with activation '{self.network.activation}', "
                     f"got 'block', which needs the hard sigmoid. Set {name}.method = \"euler\""
                 )
-        for name in ("free", "nudged"):
             if getattr(self, name).steps == 0 and (name, rule) != ("free", "through-time"):
                 raise ValueError(
                     f"`{name}.steps` must be 1 or more, got 0: the states would never move. Only "

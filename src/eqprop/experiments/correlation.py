@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -72,28 +72,24 @@ def rank_correlations(
         values = np.array([float(row[measure]) for row in rows])
         groups = [np.flatnonzero(conditions == c) for c in np.unique(conditions)]
         told = [g for g in groups if np.ptp(values[g]) > 0 and conditions[g[0]] != "p0"]
-        for name, chosen, rank in (
-            ("pooled", groups, _ranks),
-            ("within p", told, _centred_ranks),
+        for name, chosen, ranks in (
+            ("pooled", groups, (_ranks(values), _ranks(outcome))),
+            ("within p", told, (_centred_ranks(values, told), _centred_ranks(outcome, told))),
         ):
-            found = _with_interval(values, outcome, chosen, rank, seed)
+            found = _with_interval(*ranks, chosen, seed)
             found |= {"wirings": sum(map(len, chosen)), "values": len(chosen)}
             result.append({"measure": measure, "ranks": name} | found)
     return result
 
 
 def _with_interval(
-    values: np.ndarray,
-    outcome: np.ndarray,
-    groups: Sequence[np.ndarray],
-    rank: Callable[[np.ndarray, Sequence[np.ndarray]], np.ndarray],
-    seed: int,
+    measure: np.ndarray, outcome: np.ndarray, groups: Sequence[np.ndarray], seed: int
 ) -> dict[str, float]:
-    pairs = rank(values, groups), rank(outcome, groups)
+    """Correlation over groups of entries, and its interval by resampling the groups."""
 
     def correlation(groups: Sequence[np.ndarray]) -> float:
         chosen = np.concatenate([np.zeros(0, int), *groups])
-        return _correlation(pairs[0][chosen], pairs[1][chosen])
+        return _correlation(measure[chosen], outcome[chosen])
 
     rng = np.random.default_rng(seed)
     picks = rng.integers(len(groups), size=(_RESAMPLED, len(groups))) if groups else []
@@ -103,7 +99,7 @@ def _with_interval(
     return {"correlation": correlation(groups), "low": float(low), "high": float(high)}
 
 
-def _ranks(values: np.ndarray, groups: Sequence[np.ndarray]) -> np.ndarray:
+def _ranks(values: np.ndarray) -> np.ndarray:
     from scipy.stats import rankdata
 
     return rankdata(values)
@@ -112,7 +108,7 @@ def _ranks(values: np.ndarray, groups: Sequence[np.ndarray]) -> np.ndarray:
 def _centred_ranks(values: np.ndarray, groups: Sequence[np.ndarray]) -> np.ndarray:
     ranks = np.zeros(len(values))
     for group in groups:
-        inside = _ranks(values[group], [])
+        inside = _ranks(values[group])
         ranks[group] = inside - inside.mean()
     return ranks
 

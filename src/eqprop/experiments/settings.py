@@ -173,7 +173,7 @@ class FreePhaseConfig(PhaseConfig):
 
     method: Literal["block", "euler"] = "block"
     step_size: Above0 = 1.5
-    block_size: Count = 100
+    block_size: Count = 64
     steps: Count = 100
     tolerance: Rate = 1e-3
     cold_tolerance: Rate = 1e-4
@@ -186,7 +186,7 @@ class NudgedPhaseConfig(PhaseConfig):
 
     method: Literal["block", "euler"] = "euler"
     step_size: Above0 = 0.5
-    block_size: Count = 100
+    block_size: Count = 64
     steps: Count = 8
     tolerance: Rate = 0.0
     cold_tolerance: Rate = 0.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import equinox as eqx
@@ -279,21 +279,13 @@ def _each_sign(rule: AbstractLearningRule) -> Iterator[AbstractLearningRule]:
         yield rule
         return
     for sign in (1, -1):
-        yield jax.tree.map(
-            lambda node, sign=sign: (
-                OneSided(sign * node.beta) if isinstance(node, RandomSign) else node
-            ),
-            rule,
-            is_leaf=lambda node: isinstance(node, RandomSign),
-        )
+        yield _changed(rule, RandomSign, lambda node, sign=sign: OneSided(sign * node.beta))
 
 
 def _gently(rule: AbstractLearningRule) -> AbstractLearningRule | None:
     """The rule with its nudges small and its phases settled; None if it nudges nowhere."""
 
-    def gentle(node: Any) -> Any:
-        if not isinstance(node, EquilibriumPropagation):
-            return node
+    def gentle(node: EquilibriumPropagation) -> EquilibriumPropagation:
         settle = Residual(1e-6, max_steps=2_000)
         nudged = Phase(Euler(0.25), settle)
         changes = (Centered(0.05), Phase(node.free.method, settle), nudged)
@@ -301,7 +293,7 @@ def _gently(rule: AbstractLearningRule) -> AbstractLearningRule | None:
 
     if not _parts(rule, EquilibriumPropagation):
         return None
-    return jax.tree.map(gentle, rule, is_leaf=lambda node: isinstance(node, EquilibriumPropagation))
+    return _changed(rule, EquilibriumPropagation, gentle)
 
 
 def _astray(free: Equilibrium, oracle: Oracle) -> float:
@@ -333,6 +325,17 @@ def _parts(rule: AbstractLearningRule, kind: type[Part]) -> list[Part]:
     """The parts of a kind that a rule is made of, wherever in it."""
     leaves = jax.tree.leaves(rule, is_leaf=lambda node: isinstance(node, kind))
     return [leaf for leaf in leaves if isinstance(leaf, kind)]
+
+
+def _changed(
+    rule: AbstractLearningRule, kind: type[Part], change: Callable[[Part], Any]
+) -> AbstractLearningRule:
+    """The rule with every part of a kind changed, wherever in it."""
+    return jax.tree.map(
+        lambda node: change(node) if isinstance(node, kind) else node,
+        rule,
+        is_leaf=lambda node: isinstance(node, kind),
+    )
 
 
 def _block_steps(rule: AbstractLearningRule, network: Network) -> tuple[float, float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any
 
 import equinox as eqx
@@ -115,12 +115,13 @@ class AbstractLearningRule(eqx.Module):
         batch, free units]`; and the `Report` of each part, `[parts, ...]`.
         """
 
-        def settle(x: Array, target: Array, states: Array, weights: Array) -> Estimate:
-            return self.estimate(network, x, target, states, key, weights, axis=axis)
-
-        found = parts.each(settle)
-        gradient = jax.tree.map(lambda leaf: jnp.sum(leaf, axis=0), found.gradient)
-        return gradient, found.free_states, found.report
+        found = [
+            self.estimate(network, part.x, part.target, part.states, key, part.weights)
+            for part in parts.each()
+        ]
+        gradient = jax.tree.map(lambda *leaves: sum(leaves), *(one.gradient for one in found))
+        states, report = stacked([(one.free_states, one.report) for one in found])
+        return summed(gradient, axis), states, report
 
 
 class Parts(eqx.Module):
@@ -136,14 +137,18 @@ class Parts(eqx.Module):
     states: Array
     weights: Array
 
-    def each(self, settle: Callable[[Array, Array, Array, Array], Any]) -> Any:
-        """`settle(x, target, states, weights)` of every part, `[parts, ...]`.
+    def each(self) -> list[Parts]:
+        """Every part, without the axis of parts.
 
-        One after the other: side by side those that are done would wait for the last, and on a
-        CPU a product with twice the examples takes twice the time.
+        Let them settle one after the other: side by side those that are done would wait for the
+        last, and on a CPU a product with twice the examples takes twice the time.
         """
-        arrays = zip(self.x, self.target, self.states, self.weights, strict=True)
-        return jax.tree.map(lambda *leaves: jnp.stack(leaves), *(settle(*part) for part in arrays))
+        return [jax.tree.map(lambda leaf, k=k: leaf[k], self) for k in range(len(self.x))]
+
+
+def stacked(parts: Sequence[Any]) -> Any:
+    """What every part has, along a new first axis."""
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *parts)
 
 
 def weights_of(x: Array, example_weights: Array | None) -> Array:

@@ -17,6 +17,7 @@ from eqprop.learning.base import (
     Parts,
     Report,
     gathered,
+    stacked,
     weights_of,
 )
 
@@ -122,17 +123,14 @@ class AbstractContrastiveRule(AbstractLearningRule):
     ) -> tuple[Network, Array, Report]:
         self.check(network)
 
-        def settle(x: Array, target: Array, states: Array, _: Array) -> Phases:
-            return self.phases(network, x, target, states, key)
-
-        found = parts.each(settle)
+        found = [self.phases(network, p.x, p.target, p.states, key) for p in parts.each()]
         # One product for all parts: the weights are read and written once.
         x, target, weights = (
             array.reshape(-1, *array.shape[2:]) for array in (parts.x, parts.target, parts.weights)
         )
         slopes = [
-            (coefficient[0], beta[0], states.reshape(-1, states.shape[-1]))
-            for coefficient, beta, states in found.slopes
+            (coefficient, beta, jnp.concatenate([one.slopes[k][2] for one in found]))
+            for k, (coefficient, beta, _) in enumerate(found[0].slopes)
         ]
-        gradient = _contrast(network, x, target, slopes, weights, axis)
-        return gradient, found.free_states, found.report
+        states, report = stacked([(one.free_states, one.report) for one in found])
+        return _contrast(network, x, target, slopes, weights, axis), states, report

@@ -34,8 +34,9 @@ class BlockCoordinateDescent(AbstractRelaxation):
     **Arguments:**
 
     - `step_size`: w, above 0 and below 2.
-    - `block_size`: the most units that are updated at once (default: whole layers). In a layer
-      whose units are not coupled with each other it changes nothing.
+    - `block_size`: the most units that are updated at once (default: whole layers). A layer
+      whose units are not coupled with each other is not split: its units move alike one by one
+      or at once.
 
     **Raises:** `ConfigError` for an energy without block updates.
 
@@ -52,10 +53,10 @@ class BlockCoordinateDescent(AbstractRelaxation):
             raise ConfigError(
                 f"`step_size` must be below 2 for block coordinate descent, got "
                 f"{float(self.step_size):g}. From 2 on no network settles. Try 1.5 with blocks of "
-                "100 units."
+                "64 units."
             )
         if self.block_size is not None and self.block_size < 1:
-            raise ConfigError(f"`block_size` must be 1 or more, got {self.block_size}. Try 100.")
+            raise ConfigError(f"`block_size` must be 1 or more, got {self.block_size}. Try 64.")
 
     def prepare(self, energy: AbstractClampedEnergy) -> AbstractBlockClampedEnergy:
         base = energy.free if isinstance(energy, TotalEnergy | HeldOutputs) else energy

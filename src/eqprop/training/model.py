@@ -48,7 +48,7 @@ def evaluation_phase(network: Network, max_steps: int = 300) -> Phase:
 
 
 def _sweeps(most: int) -> Phase:
-    return Phase(BlockCoordinateDescent(1.5, block_size=100), Residual(max_steps=most))
+    return Phase(BlockCoordinateDescent(1.5, block_size=64), Residual(max_steps=most))
 
 
 class Model:
