@@ -249,9 +249,14 @@ def growth(rows: Sequence[Mapping[str, str]]) -> str:
     return plain(rows) + "\n" + line + "; ".join(fits) + ".\n"
 
 
-def plain(rows: Sequence[Mapping[str, str]]) -> str:
-    """The file as it stands."""
-    columns = [name for name in rows[0] if name != "machine"]
+def plain(rows: Sequence[Mapping[str, str]], show: Sequence[str] = ()) -> str:
+    """The file as it stands.
+
+    **Arguments:** `show`: what stands first in a row, of those to show; all if empty.
+    """
+    first = next(iter(rows[0]))
+    rows = [row for row in rows if not show or row[first] in show]
+    columns = [name for name in rows[0] if name != "machine" and any(row[name] for row in rows)]
     return lay_out(columns, [[shorter(row[name]) for name in columns] for row in rows])
 
 

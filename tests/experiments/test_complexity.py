@@ -71,10 +71,10 @@ def products_in(program, shapes=None) -> int:
 
 
 def test_multiply_adds_are_those_of_the_programs():
-    # All of its blocks are full, so that no product has zeros to skip.
-    topology = eqprop.layered([7, 5, 4, 3])
+    # All of its blocks are full and of whole vectors, so that no product has zeros to skip.
+    topology = eqprop.layered([7, 32, 16, 16])
     wires, network = Wires.of(topology), eqprop.Network.initialize(topology, seed=0)
-    x, y = jnp.full((1, 7), 0.5), jnp.full((1, 3), 0.5)
+    x, y = jnp.full((1, 7), 0.5), jnp.full((1, 16), 0.5)
     state = jnp.full((1, network.num_free), 0.5)
     clamped = network.energy.clamp(x)
     assert products_in(jax.make_jaxpr(network.energy.clamp)(x).jaxpr) == wires.from_input

@@ -82,6 +82,8 @@ def assert_same_training(found, single):
     largest = np.abs(single["first"]).max()
     assert np.abs(single["first"] - single["start"]).max() > 1e-4, "the update must do something"
     np.testing.assert_allclose(found["first"], single["first"], atol=1e-6 * largest)
+    assert single["seen"].all(), "no record of the first batch may be zero"
+    np.testing.assert_allclose(found["seen"], single["seen"], rtol=1e-4)
     np.testing.assert_allclose(found["particles"], single["particles"], atol=0.05)
     assert single["particles"].std() > 0.1
     assert abs(found["error"] - single["error"]) < 0.05

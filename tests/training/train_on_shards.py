@@ -35,19 +35,24 @@ def main(out: str, shards: int, address: str = "", process: int = 0, end: str = 
         chunk_batches=1,
         data_shards=shards,
     )
-    state, wrong = trainer.start(network), 0
+    state, wrong, seen = trainer.start(network), 0, []
     start = first = network.hopfield.dense_weights()
     for chunk in trainer.epoch(state, rule, 0):
         state = chunk.state
         wrong += int(chunk.log.errors.sum())
         if chunk.batches_done == 1:
             first = state.network.hopfield.dense_weights()
+            log = chunk.log
+            kinds = ("residual", "unsettled", "steps")
+            seen = [getattr(p, kind)[0] for p in (log.free, log.nudged) for kind in kinds]
+            seen += [log.cost[0], log.examples[0]]
         if end == "die" and process == 1 and chunk.batches_done == 3:
             os._exit(7)
     np.savez(
         out,
         start=start,
         first=first,
+        seen=np.array(seen, np.float64),
         particles=trainer.layout.collect(gathered(state.particles)),
         error=wrong / len(examples),
         devices=trainer.mesh.size,

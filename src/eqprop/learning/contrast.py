@@ -57,8 +57,8 @@ def _contrast(
     axis: str | None,
 ) -> Network:
     """The same, with whatever comes out where no connection exists."""
-    x, target, shares = gathered((x, target, example_weights[:, None]), axis)
-    states = gathered(tuple(states for _, _, states in slopes), axis)
+    own = x, target, example_weights[:, None], *(states for _, _, states in slopes)
+    x, target, shares, *states = gathered(own, axis)
     # All states side by side in one batch, with their coefficients: autodiff then makes one
     # matrix product per pair of layers, never a product per example.
     coefficients = jnp.concatenate([coefficient * shares[:, 0] for coefficient, _, _ in slopes])

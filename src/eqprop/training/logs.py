@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -32,7 +33,7 @@ class PhaseLog(eqx.Module):
 
     @staticmethod
     def of(phases: Sequence[Equilibrium], present: Array) -> PhaseLog:
-        """Of all parts of a batch, here and on the other devices.
+        """Of all parts of a batch on this device.
 
         An example has settled if it has in every phase; padded ones are left out.
 
@@ -58,11 +59,21 @@ class PhaseLog(eqx.Module):
 
         steps, residual, unsettled, rises, broken = jax.vmap(part)(phases, present)
         return PhaseLog(
-            steps=lax.pmax(jnp.max(steps), SHARDS),
-            residual=lax.pmax(jnp.max(residual), SHARDS),
-            unsettled=lax.psum(jnp.sum(unsettled), SHARDS),
-            energy_rises=lax.psum(jnp.sum(rises), SHARDS),
-            broken_unit=lax.pmax(jnp.max(broken), SHARDS),
+            steps=jnp.max(steps),
+            residual=jnp.max(residual),
+            unsettled=jnp.sum(unsettled),
+            energy_rises=jnp.sum(rises),
+            broken_unit=jnp.max(broken),
+        )
+
+    def over_devices(self) -> PhaseLog:
+        """Of the parts on all devices."""
+        return PhaseLog(
+            steps=lax.pmax(self.steps, SHARDS),
+            residual=lax.pmax(self.residual, SHARDS),
+            unsettled=lax.psum(self.unsettled, SHARDS),
+            energy_rises=lax.psum(self.energy_rises, SHARDS),
+            broken_unit=lax.pmax(self.broken_unit, SHARDS),
         )
 
 
@@ -97,6 +108,19 @@ class BatchLog(eqx.Module):
         blocks = network.hopfield.masks if network.is_wired else ()
         sizes = {block: real for block in blocks}
         return BatchLog(whole, whole, real, phase, phase, sizes, sizes)
+
+    def over_devices(self) -> BatchLog:
+        """What all devices saw, from what this one did of the same batches.
+
+        Once per chunk: a handshake in every batch would make each core wait for the other.
+        """
+        return dataclasses.replace(
+            self,
+            errors=lax.psum(self.errors, SHARDS),
+            cost=lax.psum(self.cost, SHARDS),
+            free=self.free.over_devices(),
+            nudged=self.nudged.over_devices(),
+        )
 
 
 def sizes(

@@ -235,32 +235,38 @@ def _train_batches(
 
     def body(row, carry):
         state, log = carry
-        state, entry = _train_batch(fixed, state, examples, table[row], optimizer, persistent)
+        batch = table[row], totals[row]
+        state, entry = _train_batch(fixed, state, examples, batch, optimizer, persistent)
         return state, jax.tree.map(lambda rows, new: rows.at[row].set(new), log, entry)
 
+    present = table < examples.x.shape[1]
+    totals = lax.psum(jnp.sum(present, axis=(1, 2), dtype=jnp.int32), SHARDS)
     log = BatchLog.empty(state.network, len(table))
     state, log = lax.fori_loop(0, fixed.num_batches, body, (state, log))
     rest = eqx.tree_at(lambda state: state.particles, state, None)
-    return eqx.filter(rest, eqx.is_array), state.particles, log
+    return eqx.filter(rest, eqx.is_array), state.particles, log.over_devices()
 
 
 def _train_batch(
     fixed: Fixed,
     state: TrainState,
     examples: Examples,
-    slots: Array,
+    batch: tuple[Array, Array],
     optimizer: optax.GradientTransformation,
     persistent: bool,
 ) -> tuple[TrainState, BatchLog]:
-    """One update from the shards of this device; sums over the devices where it must."""
+    """One update of all devices, and what this one saw of it.
+
+    **Arguments:** `batch`: the slots of this device's shards, and how many examples the batch has
+    on all devices.
+    """
     network, particles = state.network, state.particles
-    empty = examples.x.shape[1]
-    total = lax.psum(jnp.sum(slots < empty, dtype=jnp.int32), SHARDS)
+    slots, total = batch
     key = jax.random.fold_in(jax.random.wrap_key_data(fixed.key), state.batches_seen)
     # [shards, examples]: all are read and written in one go; a shard taken out first, or one
     # after the other, would be copied whole.
     where = (jnp.arange(len(slots))[:, None], slots)
-    present = slots < empty
+    present = slots < examples.x.shape[1]
     x = inputs(examples.x.at[where].get(mode="clip"), network.dtype)
     target = examples.target.at[where].get(mode="clip")
     # The empty slot of a padded example reads zeros here and writes nothing below.
@@ -296,8 +302,8 @@ def _train_batch(
     corrections, applied = sizes(network, recorded, lambda: step(raw)[:2])
     entry = BatchLog(
         examples=total,
-        errors=lax.psum(jnp.sum(present & wrong, dtype=jnp.int32), SHARDS),
-        cost=lax.psum(jnp.sum(jnp.where(present, costs, 0)), SHARDS),
+        errors=jnp.sum(present & wrong, dtype=jnp.int32),
+        cost=jnp.sum(jnp.where(present, costs, 0)),
         free=PhaseLog.of([report.free], present),
         nudged=PhaseLog.of(report.nudged, present),
         corrections=corrections,
