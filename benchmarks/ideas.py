@@ -11,6 +11,7 @@ that a sweep is made of, by width and layout; and two runs with a core each besi
 from __future__ import annotations
 
 import functools
+import json
 import os
 import subprocess
 import sys
@@ -32,7 +33,7 @@ from eqprop.energy import AbstractClampedEnergy  # noqa: E402
 from eqprop.learning import Phase  # noqa: E402
 
 BATCH, BATCHES, TOLERANCE, SHARE, LIMIT = 20, 10, 1e-3, 0.9, 400
-METHOD = eqprop.BlockCoordinateDescent(1.5, block_size=64)
+METHOD = common.rule_for().free.method  # of the default free phase
 
 
 def sweeps(
@@ -153,40 +154,58 @@ def at_a_bound(kept: Array) -> list[tuple[str, float]]:
     ]
 
 
+def on_cores(code: str, cpus: set[int], *given: object) -> subprocess.Popen[str]:
+    """A process of its own that runs `code` on some of the cores."""
+    begin = "import os, sys\nos.sched_setaffinity(0, map(int, sys.argv.pop(1).split(',')))\n"
+    where = ",".join(map(str, cpus))
+    return subprocess.Popen(
+        [sys.executable, "-c", begin + code, where, *map(str, given)],
+        cwd=Path(__file__).parent,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={k: v for k, v in os.environ.items() if k != "XLA_FLAGS"},
+    )
+
+
+def products_on_one_core(rounds: int) -> list[tuple[str, float]]:
+    """`products` in a process that has one core: with two, wide products would take both."""
+    code = "import ideas, json\nprint(json.dumps(ideas.products(int(sys.argv[1]))))\n"
+    child = on_cores(code, {min(os.sched_getaffinity(0))}, rounds)
+    return json.loads(child.communicate()[0].splitlines()[-1])
+
+
 def products(rounds: int) -> list[tuple[str, float]]:
-    """GFLOP/s of the product that a block's step is made of, on one core, by width and layout."""
+    """GFLOP/s of the product that a block's step is made of, by width and layout."""
     rng = np.random.default_rng(0)
     state = jnp.asarray(rng.random((BATCH // 2, 1510)), jnp.float32)
     repeats, tasks = 200, {}
 
     def repeated(one: Callable) -> Callable:
         # Each product needs the last one, so that none is left out.
-        return jax.jit(lambda a, b: lax.fori_loop(0, repeats, lambda _, v: one(a, v), b))
+        run = jax.jit(lambda a, b: lax.fori_loop(0, repeats, lambda _, v: one(a, v), b))
+        return lambda *given: run(*given).block_until_ready()
 
+    rows = repeated(lambda w, s: s.at[:, : w.shape[1]].set(0.01 * (s @ w)))
+    columns = repeated(lambda w, s: s.at[: len(w)].set(0.01 * (w @ s)))
     for width in (64, 100, 112, 125, 128, 500, 512):
         weight = jnp.asarray(rng.random((1510, width)), jnp.float32)
-        rows = repeated(lambda w, s: s.at[:, : w.shape[1]].set(0.01 * (s @ w)))
-        columns = repeated(lambda w, s: s.at[: len(w)].set(0.01 * (w @ s)))
         tasks[width, "examples x units"] = functools.partial(rows, weight, state)
         tasks[width, "units x examples"] = functools.partial(columns, weight.T, state.T)
     for task in tasks.values():
-        task().block_until_ready()
-    ready = {key: lambda task=task: task().block_until_ready() for key, task in tasks.items()}
+        task()
     return [
         (
             f"GFLOP/s of one core, ten examples, block of {width} units, {layout}",
             2 * state.size * width * repeats / common.median(seconds) / 1e9,
         )
-        for (width, layout), seconds in common.interleaved(ready, rounds).items()
+        for (width, layout), seconds in common.interleaved(tasks, rounds).items()
     ]
 
 
 def beside(name: str, rounds: int) -> list[tuple[str, float]]:
     """ms of a batch when two runs have a core each, and when one has both."""
     code = (
-        "import os, sys, time\n"
-        "os.sched_setaffinity(0, map(int, sys.argv[2:]))\n"
-        "import common\n"
+        "import time, common\n"
         "common.a_core_per_shard()\n"
         "trainer, network = common.paper_run(sys.argv[1], 300)\n"
         "state, rule = trainer.start(network), common.rule_for()\n"
@@ -200,16 +219,7 @@ def beside(name: str, rounds: int) -> list[tuple[str, float]]:
         return []
 
     def run(*affinities: set[int]) -> float:
-        children = []
-        for cpus in affinities:
-            child = subprocess.Popen(
-                [sys.executable, "-c", code, name, *map(str, cpus)],
-                cwd=Path(__file__).parent,
-                stdout=subprocess.PIPE,
-                text=True,
-                env={k: v for k, v in os.environ.items() if k != "XLA_FLAGS"},
-            )
-            children.append(child)
+        children = [on_cores(code, cpus, name) for cpus in affinities]
         return max(float(child.communicate()[0].split()[-1]) for child in children)
 
     both, alone = [], []
@@ -243,9 +253,8 @@ def main() -> None:
             *beside(name, given.rounds),
         ):
             rows.append({"network": name, "what": what, "value": value})
-    rows += [
-        {"network": "-", "what": what, "value": value} for what, value in products(given.rounds)
-    ]
+    for what, value in products_on_one_core(given.rounds):
+        rows.append({"network": "-", "what": what, "value": value})
     common.write("ideas", rows, given.out)
 
 

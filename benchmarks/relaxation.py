@@ -139,7 +139,7 @@ def corrections(name: str, trainer: Trainer, network: eqprop.Network, kept: jax.
 
 def rate(name: str, network: eqprop.Network, rounds: int) -> dict:
     """Operations per second of the sweeps of the default free phase, against large products."""
-    method, sweeps = METHODS["blocks of 64, step 1.5"], 100
+    method, sweeps = common.rule_for().free.method, 100
     x, state = common.mnist_inputs(BATCH), network.cold_state(BATCH)
     run = relaxation(network, Phase(method, eqprop.FixedSteps(sweeps)))
     none = relaxation(network, Phase(method, eqprop.FixedSteps(1)))

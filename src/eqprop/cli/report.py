@@ -183,7 +183,7 @@ def _times(sweep: Sweep, configs: dict[Cell, RunConfig]) -> list[str]:
 
 def _settings(configs: dict[Cell, RunConfig]) -> list[str]:
     first = next(iter(configs.values()))
-    flat = {cell: _flat(config) for cell, config in configs.items()}
+    flat = {cell: config.flat() for cell, config in configs.items()}
     names = list(dict.fromkeys(name for values in flat.values() for name in values))
     differing = [
         name
@@ -193,13 +193,3 @@ def _settings(configs: dict[Cell, RunConfig]) -> list[str]:
     rows = [[cell.name, *(flat[cell].get(name, "-") for name in differing)] for cell in flat]
     parts = [html.table(["run", *differing], rows)] if differing else []
     return [*parts, html.paragraph("All settings of the first run:"), html.code(first.to_toml())]
-
-
-def _flat(config: RunConfig) -> dict[str, Any]:
-    found = {}
-    for section, values in config.model_dump(mode="json", exclude_none=True).items():
-        if isinstance(values, dict):
-            found |= {f"{section}.{key}": value for key, value in values.items()}
-        else:
-            found[section] = values
-    return found

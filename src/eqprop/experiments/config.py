@@ -173,6 +173,21 @@ class RunConfig(Settings):
         """The settings as TOML, every value written out; `load` reads it back."""
         return to_toml(self.model_dump(mode="json", exclude_none=True))
 
+    def flat(self) -> dict[str, Any]:
+        """Every setting that is not none by its dotted name, as `--set` spells it.
+
+        >>> from eqprop import RunConfig
+        >>> RunConfig().flat()["free.method"]
+        'block'
+        """
+        found: dict[str, Any] = {}
+        for section, values in self.model_dump(mode="json", exclude_none=True).items():
+            if isinstance(values, dict):
+                found |= {f"{section}.{key}": value for key, value in values.items()}
+            else:
+                found[section] = values
+        return found
+
 
 def build(values: Mapping[str, Any], source: str = "the configuration") -> RunConfig:
     """Checks a mapping of settings, or raises one `ConfigError` that names each fault."""

@@ -139,15 +139,25 @@ def extended(sweep: Sweep, configs: Mapping[Cell, RunConfig]) -> Sweep:
         if not file.is_file():
             _make(sweep.folder(cell))
             sweep.run(cell).write_text("config.toml", config.to_toml())
-        elif load_recorded(file) != config:
+        elif (begun := load_recorded(file)) != config:
             raise ConfigError(
-                f"the cells of a sweep must keep their settings, got others for {cell.name} than "
-                f"in {file}. Use the options that the sweep was begun with, or another --out."
+                f"the cells of a sweep must keep their settings, got {_other(config, begun)} for "
+                f"{cell.name} in {sweep.path}. Use the settings that the sweep was begun with "
+                "(`eqprop resume` does), or another --out."
             )
     cells = dict.fromkeys([*sweep.cells, *configs])
     sweep = dataclasses.replace(sweep, cells=tuple(cells))
     sweep.write()
     return sweep
+
+
+def _other(config: RunConfig, begun: RunConfig) -> str:
+    new, old = config.flat(), begun.flat()
+    return ", ".join(
+        f"{name} = {new.get(name)} instead of {old.get(name)}"
+        for name in dict.fromkeys([*old, *new])
+        if new.get(name) != old.get(name)
+    )
 
 
 def _make(path: Path) -> None:

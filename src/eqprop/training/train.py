@@ -239,12 +239,17 @@ def _train_batches(
         state, entry = _train_batch(fixed, state, examples, batch, optimizer, persistent)
         return state, jax.tree.map(lambda rows, new: rows.at[row].set(new), log, entry)
 
-    present = table < examples.x.shape[1]
-    totals = lax.psum(jnp.sum(present, axis=(1, 2), dtype=jnp.int32), SHARDS)
+    taken = jnp.sum(_present(examples, table), axis=(1, 2), dtype=jnp.int32)
+    totals = lax.psum(taken, SHARDS)
     log = BatchLog.empty(state.network, len(table))
     state, log = lax.fori_loop(0, fixed.num_batches, body, (state, log))
     rest = eqx.tree_at(lambda state: state.particles, state, None)
     return eqx.filter(rest, eqx.is_array), state.particles, log.over_devices()
+
+
+def _present(examples: Examples, slots: Array) -> Array:
+    """Which slots hold an example; the one past the last fills up a short batch."""
+    return slots < examples.x.shape[1]
 
 
 def _train_batch(
@@ -266,7 +271,7 @@ def _train_batch(
     # [shards, examples]: all are read and written in one go; a shard taken out first, or one
     # after the other, would be copied whole.
     where = (jnp.arange(len(slots))[:, None], slots)
-    present = slots < examples.x.shape[1]
+    present = _present(examples, slots)
     x = inputs(examples.x.at[where].get(mode="clip"), network.dtype)
     target = examples.target.at[where].get(mode="clip")
     # The empty slot of a padded example reads zeros here and writes nothing below.
