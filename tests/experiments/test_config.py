@@ -206,6 +206,25 @@ def test_the_first_tolerance_follows_the_others():
     assert before.free.cold_tolerance == before.free.tolerance == 1e-2
 
 
+@pytest.mark.parametrize("rule", ["implicit", "through-time", "backpropagation"])
+def test_a_recorded_run_without_a_second_phase_outlives_other_defaults_of_it(rule):
+    learning = {"learning": {"rule": rule}}
+    written = tomllib.loads(build(learning).to_toml())
+    written["nudged"]["block_size"] += 36
+    assert recorded(written) == build(learning)
+    with pytest.raises(ConfigError, match="second relaxation"):
+        build(written)
+    # Where there is one, it stays as it was written.
+    written["learning"]["rule"] = "coupled"
+    assert recorded(written).nudged.block_size == written["nudged"]["block_size"]
+
+
+@pytest.mark.parametrize("section", ["free", "nudged", "training", "learning"])
+def test_a_recorded_section_that_is_none_is_named(section):
+    with pytest.raises(ConfigError, match=f"`{section}`"):
+        recorded({section: 3})
+
+
 def test_how_much_is_rewired_is_said_once():
     base = {"topology": {"wiring": "rewire", "connections": 100}}
     assert override(base, ["topology.p=0.1"])["topology"] == {"wiring": "rewire", "p": 0.1}

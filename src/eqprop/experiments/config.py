@@ -27,6 +27,10 @@ from eqprop.experiments.settings import (
 )
 
 
+_ONE_PHASE = ("implicit", "through-time", "backpropagation")
+"""Rules without a second relaxation."""
+
+
 class RunConfig(Settings):
     """One network trained once."""
 
@@ -135,8 +139,7 @@ class RunConfig(Settings):
                 "`nudged.method` must be 'euler' for rule 'recurrent-backpropagation', whose "
                 "adjoint has no blocks"
             )
-        no_second = rule in ("implicit", "through-time", "backpropagation")
-        if no_second and self.nudged != NudgedPhaseConfig():
+        if rule in _ONE_PHASE and self.nudged != NudgedPhaseConfig():
             raise ValueError(
                 f"`nudged` belongs to rules with a second relaxation, got settings of its own with "
                 f"rule '{rule}'; remove them"
@@ -214,11 +217,16 @@ _BEFORE = {"free": _FIXED_STEPS, "nudged": _FIXED_STEPS, "training": {"data_shar
 
 def recorded(values: Mapping[str, Any], source: str = "the recorded configuration") -> RunConfig:
     """Settings that a run wrote down; what its version did not know is set to what it did."""
+    sections = ("learning", *_BEFORE)
+    if not all(isinstance(values.get(name, {}), Mapping) for name in sections):
+        return build(values, source)  # which names the one that is none
     complete = {k: dict(v) if isinstance(v, Mapping) else v for k, v in values.items()}
     for section, settings in _BEFORE.items():
         complete[section] = settings | complete.get(section, {})
     for phase in ("free", "nudged"):
         complete[phase].setdefault("cold_tolerance", complete[phase]["tolerance"])
+    if complete.get("learning", {}).get("rule") in _ONE_PHASE:
+        del complete["nudged"]  # says nothing: defaults of its version, which may have changed
     return build(complete, source)
 
 
