@@ -26,7 +26,6 @@ from eqprop.experiments.settings import (
     TrainingConfig,
 )
 
-
 _ONE_PHASE = ("implicit", "through-time", "backpropagation")
 """Rules without a second relaxation."""
 
