@@ -10,6 +10,9 @@ import numpy as np
 import pytest
 
 from eqprop.cli import run
+from eqprop.cli.report import _is_the_papers
+from eqprop.experiments.catalogue import EXPERIMENTS
+from eqprop.experiments.sweep import Sweep
 
 SMALL = ["--preset", "smoke", "--epochs", "1", "--set", "data.num_train=100"]
 
@@ -57,6 +60,28 @@ def test_the_page_needs_nothing_else(figure, tmp_path, capsys):
     assert "learning.learning_rate" in text  # what tells the runs apart
 
 
+@pytest.mark.parametrize(
+    ("changes", "beside"),
+    [
+        ([], True),
+        (["free.block_size=100", "nudged.block_size=100", "training.epochs=3"], True),
+        (["free.tolerance=0.01"], False),
+        (["training.persistent=false"], False),
+        (["evaluation.start=kept"], False),
+        (["learning.beta=0.5"], False),
+        (["data.num_train=500"], False),
+    ],
+)
+def test_the_papers_numbers_stand_beside_its_setting_alone(changes, beside, tmp_path):
+    [(cell, config)] = (
+        EXPERIMENTS["figure3"].cells("paper", [0], only=["rewired"], overrides=changes).items()
+    )
+    assert _is_the_papers(Sweep(tmp_path, "figure3", "paper", (cell,)), cell, config) == beside
+    # Sweeps of other versions and presets have no settings to compare with.
+    for preset in ("recorded", "quick"):
+        assert not _is_the_papers(Sweep(tmp_path, "figure3", preset, (cell,)), cell, config)
+
+
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
 
 
@@ -86,19 +111,26 @@ def test_single_runs_make_a_page_too(figure, tmp_path):
     assert "layered-seed0" in text and "per-layer-seed0" not in text
 
 
-@pytest.mark.parametrize("rest", ['{"kind": "epo', None])
-def test_a_record_cut_in_mid_line_is_told(figure, tmp_path, rest, capsys):
+@pytest.mark.parametrize("end", ["mid-line", "line"])
+def test_cut_records_are_told_and_not_drawn(figure, tmp_path, end, capsys):
     copy = tmp_path / "copy"
     shutil.copytree(figure, copy)
     metrics = copy / "rewired-seed0" / "metrics.jsonl"
     text = metrics.read_text()
-    metrics.write_text(text + rest if rest else text.rstrip()[:-20])
+    before = (copy / "figure3.csv").read_bytes()
+    metrics.write_text(text.rstrip()[:-20] if end == "mid-line" else "")
     assert run(["report", str(copy), "--out", str(tmp_path / "c.html")]) == 0
     page = (tmp_path / "c.html").read_text("utf-8")
-    assert page.count("The records of rewired-seed0 are cut in mid-line") == 1
-    if rest is None:  # nothing is left of a run of one epoch
-        assert run(["report", str(metrics.parent), "--out", str(tmp_path / "d.html")]) == 5
-        assert "hold no whole epoch" in capsys.readouterr().err
+    assert page.count("The records of rewired-seed0 are cut") == 1
+    # Nothing is left of a run of one epoch.
+    assert run(["report", str(metrics.parent), "--out", str(tmp_path / "d.html")]) == 5
+    assert "hold no whole epoch" in capsys.readouterr().err
+    assert run(["resume", str(copy)]) == 5
+    assert "got metrics.jsonl of rewired-seed0" in capsys.readouterr().err
+    assert (copy / "figure3.csv").read_bytes() == before
+    (metrics.parent / "summary.json").unlink()
+    assert run(["resume", str(copy)]) == 0
+    assert metrics.read_text() == text and (copy / "figure3.csv").read_bytes() == before
 
 
 def test_seeds_of_different_length_stand_apart(tmp_path, capsys):

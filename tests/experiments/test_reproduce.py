@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 
 import numpy as np
@@ -129,6 +130,31 @@ def test_values_of_p_can_be_added_later(tmp_path, capsys):
     assert (folder / "p0.35-seed0" / "summary.json").stat().st_mtime_ns == before
     assert run([*base, "--only", "p1.2", "--into", str(folder)]) == 2
     assert "condition" in capsys.readouterr().err
+    # Measures of wirings are kept, unless their file was cut.
+    measures = folder / "figure5-small-world.csv"
+    whole = measures.read_bytes()
+    measures.write_bytes(whole[:-3])
+    assert run(["resume", str(folder)]) == 0
+    assert measures.read_bytes() == whole
+    assert "pooled" in (folder / "figure5-correlations.csv").read_text()
+
+
+def test_figure5_can_do_without_rewired_networks(tmp_path):
+    base = ["reproduce", "figure5", "--preset", "smoke", "--seeds", "1", "--only", "layered"]
+    assert run([*base, "--out", str(tmp_path)]) == 0
+    assert (tmp_path / "figure5-smoke" / "figure5.png").is_file()
+
+
+def test_particles_and_cold_starts_share_their_first_epoch(tmp_path):
+    only = ["--only", "rewired-particles", "--only", "rewired-cold"]
+    base = ["reproduce", "particles", "--preset", "smoke", "--seeds", "1", *only]
+    assert run([*base, "--out", str(tmp_path)]) == 0
+    with open(tmp_path / "particles-smoke" / "particles.csv") as file:
+        kept, cold = (list(rows) for _, rows in itertools.groupby(
+            csv.DictReader(file), key=lambda row: row.pop("condition")
+        ))  # fmt: skip
+    assert kept[0] == cold[0]
+    assert kept[1]["training_cost"] != cold[1]["training_cost"]
 
 
 def test_every_experiment_has_valid_settings_at_every_preset():

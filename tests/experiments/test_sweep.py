@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import multiprocessing
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -63,6 +65,18 @@ def test_two_workers_make_the_same_table_and_later_seeds_run_alone(tmp_path, exp
     other = EXPERIMENTS["figure3"].cells("smoke", [0], overrides=[*SMALL, "free.steps=7"])
     with pytest.raises(ConfigError, match=r"got free\.steps = 7 instead of \d+ for"):
         extended(sweep, other)
+    # Another seed of the same condition, and another condition on other examples.
+    third = EXPERIMENTS["figure3"].cells("smoke", [2], overrides=[*SMALL, "free.steps=7"])
+    with pytest.raises(ConfigError, match=r"got free\.steps = 7 instead of \d+ for"):
+        extended(sweep, third)
+    bare = dataclasses.replace(sweep, cells=sweep.cells[:1])
+    fewer = EXPERIMENTS["figure3"].cells("smoke", [2], overrides=[*SMALL, "data.num_train=50"])
+    for cell in fewer:
+        with pytest.raises(ConfigError, match=r"got data\.num_train = 50 instead of \d+ for"):
+            extended(bare, {cell: fewer[cell]})
+        assert not bare.folder(cell).exists()
+    longer = EXPERIMENTS["figure3"].cells("smoke", [2], epochs=9, overrides=SMALL)
+    assert len(extended(sweep, longer).cells) == len(sweep.cells) + len(longer)
 
 
 def test_a_cell_that_fails_does_not_stop_the_rest(tmp_path, monkeypatch):
@@ -245,6 +259,45 @@ def test_bad_input_ends_in_one_message(arguments, code, message, tmp_path, capsy
     error = capsys.readouterr().err
     assert message in error and "Traceback" not in error and error.count("eqprop:") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_port_that_says_nothing_is_no_scheduler(monkeypatch):
+    monkeypatch.setattr("eqprop.experiments.workers._PATIENCE_SECONDS", 1)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        began = time.monotonic()
+        with pytest.raises(ConfigError, match=address), dask_workers(address):
+            pass
+        assert time.monotonic() - began < 30
+
+
+def test_a_cell_that_another_process_holds_is_waited_for(tmp_path, monkeypatch):
+    one_thread(monkeypatch)
+    sweep = create_sweep(tmp_path, "s", "figure3", "smoke", cells(seeds=1))
+    first, second = sweep.cells
+    code = (
+        "import sys, time\n"
+        "from pathlib import Path\n"
+        "from eqprop.records.lock import locked\n"
+        "with locked(Path(sys.argv[1])):\n"
+        "    print(flush=True)\n"
+        "    sys.stdin.readline()\n"
+    )
+    holder = subprocess.Popen(
+        [sys.executable, "-c", code, str(sweep.folder(first))],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert holder.stdin and holder.stdout and holder.stdout.readline()
+    said = []
+
+    def tell(line):
+        assert sweep.finished == [second]
+        said.append(line)
+        holder.communicate("\n")
+
+    assert finish_here(sweep, tell=tell) == {}
+    assert len(said) == 1 and "Waiting for it" in said[0]
+    assert sweep.finished == [first, second]
 
 
 def test_dask_that_is_not_installed_is_named(monkeypatch):

@@ -221,12 +221,19 @@ def _prepared(config: RunConfig, *, here: bool = True) -> Iterator[Callable[[], 
 
 
 def _print_summary(folder: RunFolder) -> None:
+    from eqprop.experiments.collect import measure_of
+
     summary = folder.read_json("summary.json")
     print(folder.path)
+    what, scale = measure_of([summary])
+    form = "{:.2f} %" if what == "error" else "{:.4g}"
+    training, validation = (
+        form.format(scale * summary[f"{name}_{what}"]) for name in ("training", "validation")
+    )
     print(
-        f"training error {100 * summary['training_error']:.2f} %, validation error "
-        f"{100 * summary['validation_error']:.2f} % ({summary['validation_examples']} examples of "
-        f"{summary['dataset']}, {100 * summary['validation_unsettled']:.1f} % unsettled)"
+        f"training {what} {training}, validation {what} {validation} "
+        f"({summary['validation_examples']} examples of {summary['dataset']}, "
+        f"{100 * summary['validation_unsettled']:.1f} % unsettled)"
     )
     for name, epochs in summary["warnings"].items():
         print(f"warning: {name} in {len(epochs)} of {summary['epoch']} epochs")

@@ -59,8 +59,8 @@ def _notice(progress: RunProgress) -> str:
 
 def _text(progress: RunProgress) -> str:
     training, seen = progress.training_error, progress.validation_error
+    settled = f"settled {100 * progress.settled:.0f} %"
+    if not training and not seen:  # a regression, where no example is ever wrong
+        return f"training cost {progress.training_cost or 0:.4g} {settled}"
     validation = "-" if seen is None else f"{100 * seen:.2f}"
-    return (
-        f"training {100 * (training or 0):.2f} % validation {validation} % "
-        f"settled {100 * progress.settled:.0f} %"
-    )
+    return f"training {100 * (training or 0):.2f} % validation {validation} % {settled}"

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from eqprop.cli import reproduce
-from eqprop.errors import RunFolderError
-from eqprop.experiments import collect, health
+from eqprop.errors import ConfigError, RunFolderError
+from eqprop.experiments import collect, correlation, health
 from eqprop.experiments.catalogue import EXPERIMENTS
 from eqprop.experiments.config import RunConfig, load_recorded
 from eqprop.experiments.paper import CLAIMS, ERRORS, MNIST_ALONE
@@ -38,11 +38,11 @@ def write(paths: Sequence[Path], out: Path) -> None:
             "Finish them with `eqprop resume`."
         )
     configs = {cell: sweep.config(cell) for cell in runs}
-    data = sorted({config.data.dataset for config in configs.values()})
+    data = sorted({_examples(config) for config in configs.values()})
     if len(data) > 1:
         raise RunFolderError(
-            f"the runs of a report must share a data set, got {', '.join(data)}. Make a report "
-            "for each."
+            f"the runs of a report must share their examples, got {', '.join(data)}. Make a "
+            "report for each."
         )
     title = f"eqprop: {sweep.figure}" if sweeps else "eqprop: " + ", ".join(p.name for p in paths)
     page = html.page(title, _sections(sweep, configs, bool(sweeps)))
@@ -53,6 +53,14 @@ def write(paths: Sequence[Path], out: Path) -> None:
         raise RunFolderError(
             f"`--out` must name a writable file, got {out} ({problem.strerror})."
         ) from None
+
+
+def _examples(config: RunConfig) -> str:
+    data = config.data
+    counts = ((data.num_train, "to train"), (data.num_validation, "to look at"))
+    parts = [f"the first {count} {what}" for count, what in counts if count is not None]
+    split = ["split as in the journal version"] if data.split == "journal" else []
+    return " ".join([data.dataset, *split, *parts])
 
 
 def _as_sweep(paths: Sequence[Path]) -> Sweep:
@@ -81,7 +89,7 @@ def _sections(
         )
     columns, rows = reproduce.table_of(sweep, epochs, collect.layer_rows(updates))
     caption = reproduce.caption(sweep)
-    about = [html.paragraph(html.EXPLANATION)]
+    about = [html.paragraph(text) for text in html.EXPLANATION.split("\n\n")]
     if is_figure and sweep.figure in EXPERIMENTS:
         about.insert(0, html.paragraph(f"What was asked: {EXPERIMENTS[sweep.figure].about}."))
     full = all(_is_the_papers(sweep, cell, config) for cell, config in configs.items())
@@ -94,6 +102,8 @@ def _sections(
         rows = [[*row, text] for row, text in zip(rows, said, strict=True)]
     results = [_picture(sweep, epochs, updates, caption), html.table(columns, rows)]
     results.append(f'<p class="note">{reproduce.LEGEND}</p>')
+    if sweep.figure == "figure5" and is_figure:
+        results += _small_world(sweep)
     if sweep.figure in CLAIMS:
         text = CLAIMS[sweep.figure] if full else (
             "These runs have other data or settings than the paper's; their numbers do not stand "
@@ -101,9 +111,8 @@ def _sections(
         )  # fmt: skip
         results.append(html.paragraph(f"The paper. {text}" if full else text))
     results += [
-        html.warning(f"The records of {cell.name} are cut in mid-line and shown up to there.")
-        for cell in configs
-        if sweep.run(cell).is_cut("metrics.jsonl")
+        html.warning(f"The records of {cell.name} are cut and shown up to there.")
+        for cell in collect.cut(sweep)
     ]
     missing = [cell.name for cell in sweep.cells if cell not in configs]
     if missing:
@@ -118,15 +127,33 @@ def _sections(
 
 
 def _is_the_papers(sweep: Sweep, cell: Cell, config: RunConfig) -> bool:
-    """Whether a run is on the data that the paper's numbers are of, with the figure's settings."""
+    """Whether a run is on the data that the paper's numbers are of, with the figure's settings.
+
+    How the free phase gets to its equilibrium may differ, not how near.
+    """
     bundled = ("mnist-5k", "teacher")
     wanted = config.data.dataset == "mnist" or sweep.figure not in MNIST_ALONE
     if not wanted or config.data.dataset in bundled or sweep.figure not in EXPERIMENTS:
         return False
-    figure = EXPERIMENTS[sweep.figure].cells(sweep.preset, [cell.seed], only=[cell.condition])
-    [own] = figure.values()
-    sections = ("topology", "network", "free", "nudged", "learning", "data")
-    return all(getattr(own, name) == getattr(config, name) for name in sections)
+    figure = EXPERIMENTS[sweep.figure]
+    try:
+        [own] = figure.cells(sweep.preset, [cell.seed], only=[cell.condition]).values()
+    except ConfigError:  # a preset or condition of another version
+        return False
+    ours, theirs = config.flat(), own.flat()
+    wanted = [
+        name
+        for name in (ours | theirs)
+        if name.partition(".")[0] in _WHAT_IS_LEARNED or name in _WHAT_IS_LEARNED
+    ]
+    return all(ours.get(n) == theirs.get(n) for n in wanted if n not in _THE_WAY_THERE)
+
+
+_WHAT_IS_LEARNED = (
+    "topology", "network", "free", "nudged", "learning", "data",
+    "training.persistent", "training.budget", "evaluation.start",
+)  # fmt: skip
+_THE_WAY_THERE = ("free.method", "free.step_size", "free.block_size", "nudged.block_size")
 
 
 def _picture(sweep: Sweep, epochs: Any, updates: Any, caption: str) -> str:
@@ -134,6 +161,17 @@ def _picture(sweep: Sweep, epochs: Any, updates: Any, caption: str) -> str:
         stem = Path(folder) / "figure"
         reproduce.draw_into(stem, sweep, epochs, updates, caption)
         return html.picture(stem.with_suffix(".png"), caption)
+
+
+def _small_world(sweep: Sweep) -> list[str]:
+    found = [list(row.values()) for row in reproduce.correlations(sweep)]
+    columns = [name.replace("_", " ") for name in correlation.RANK_COLUMNS]
+    note = "Rank correlation of small-world measures of the wirings with the training error."
+    return [html.table(columns, _rounded(found), note)] if found else []
+
+
+def _rounded(rows: Sequence[Sequence[Any]]) -> list[list[str]]:
+    return [[f"{v:.2f}" if isinstance(v, float) else str(v) for v in row] for row in rows]
 
 
 def _settling(epochs: Sequence[dict[str, Any]]) -> list[str]:

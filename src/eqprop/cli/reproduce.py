@@ -16,7 +16,7 @@ from eqprop.cli.progress import reporting
 from eqprop.errors import RunFolderError
 from eqprop.experiments import collect
 from eqprop.experiments.config import RunConfig
-from eqprop.experiments.sweep import Cell, Sweep, create_sweep, extended, open_sweep
+from eqprop.experiments.sweep import RECORDED, Cell, Sweep, create_sweep, extended, open_sweep
 from eqprop.records import RunFolder
 
 Rows = list[dict[str, Any]]
@@ -64,6 +64,11 @@ def start(
                 f"`--into` must be the folder of a {figure} that was begun, got {into}, which is "
                 f"{kind}. Leave it out to begin a new one."
             )
+        if found.preset not in (preset, RECORDED):
+            raise RunFolderError(
+                f"`--into` must be a sweep of preset '{preset}', got {into}, which is of "
+                f"'{found.preset}'. Ask for that preset, or leave out --into to begin a new one."
+            )
         sweep = extended(found, configs)
     finish(sweep, workers, data_dir, stop)
 
@@ -88,7 +93,7 @@ def finish(
     if workers.scheduler is not None:
         address = workers.scheduler
         failures = finish_on(
-            lambda: dask_workers(address), sweep, data_dir=data_dir, stop=stop, tell=tell
+            lambda: dask_workers(address, tell), sweep, data_dir=data_dir, stop=stop, tell=tell
         )
     elif workers.count is not None:
         from eqprop.experiments.machine import cores
@@ -116,7 +121,16 @@ def finish(
 
 
 def draw(sweep: Sweep) -> None:
-    """Figure, CSV, caption and table from the records of the cells that are finished."""
+    """Figure, CSV, caption and table from the records of the cells that are finished.
+
+    **Raises:** `RunFolderError`, before anything is written, where records have been cut.
+    """
+    if cut := collect.cut(sweep):
+        raise RunFolderError(
+            f"the records of finished runs must reach the epoch of their summary.json, got "
+            f"metrics.jsonl of {', '.join(cell.name for cell in cut)} in {sweep.path} that end "
+            "before. Put back a copy of that file, or delete the run's summary.json and resume."
+        )
     epochs, updates = collect.epoch_rows(sweep), collect.update_rows(sweep)
     layers = collect.layer_rows(updates)
     stem = sweep.path / sweep.figure
@@ -161,19 +175,30 @@ def _differences(sweep: Sweep, epochs: Rows) -> None:
 
 def _correlations(sweep: Sweep) -> None:
     """Small-world measures of figure 5's wirings against their errors: CSV and lines."""
-    from eqprop.experiments import correlation
-
-    file = sweep.path / "figure5-small-world.csv"
-    rows = correlation.measured(sweep, file)
-    if not rows:
-        return
-    collect.write_rows(rows, correlation.COLUMNS, file)
-    for row in correlation.rank_correlations(rows):
+    for row in correlations(sweep):
         print(
             f"rank correlation of {row['measure']} with the training error, {row['ranks']}: "
             f"{row['correlation']:.2f} [{row['low']:.2f}, {row['high']:.2f}], "
             f"{row['wirings']} wirings of {row['values']} p"
         )
+
+
+def correlations(sweep: Sweep) -> Rows:
+    """Rank correlations of the wirings' small-world measures with the error, none without wirings.
+
+    Writes them and the measures, which take seconds, beside the figure.
+    """
+    from eqprop.experiments import correlation
+
+    file = sweep.path / "figure5-small-world.csv"
+    rows = correlation.measured(sweep, file)
+    if not rows:
+        return []
+    collect.write_rows(rows, correlation.COLUMNS, file)
+    found = correlation.rank_correlations(rows)
+    file = sweep.path / "figure5-correlations.csv"
+    collect.write_rows(found, correlation.RANK_COLUMNS, file)
+    return found
 
 
 def draw_into(stem: Path, sweep: Sweep, epochs: Rows, updates: Rows, text: str) -> None:
@@ -185,6 +210,8 @@ def draw_into(stem: Path, sweep: Sweep, epochs: Rows, updates: Rows, text: str) 
     if sweep.figure == "figure4":
         examples = next(iter(collect.summaries(sweep).values()))["training_examples"]
         batches = -(-examples // sweep.config(sweep.cells[0]).data.batch_size)
+        every = sweep.config(sweep.cells[0]).training.record_every
+        text = f"one batch in {every}; {text}"
         update_curves(updates, batches, text, stem)
         before = stem.with_name(f"{stem.name}-correction")
         update_curves(updates, batches, f"before the learning rate; {text}", before, "correction")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,15 @@ def summaries(sweep: Sweep) -> dict[Cell, dict[str, Any]]:
     return {cell: sweep.run(cell).read_json("summary.json") for cell in sweep.finished}
 
 
+def cut(sweep: Sweep) -> list[Cell]:
+    """The finished cells whose records do not reach the epoch that their summary tells."""
+
+    def end(cell: Cell) -> int:
+        return max((entry["epoch"] for entry in sweep.run(cell).epochs()), default=0)
+
+    return [cell for cell, told in summaries(sweep).items() if end(cell) != told["epoch"]]
+
+
 def _finished(sweep: Sweep) -> Iterator[tuple[dict[str, Any], RunFolder]]:
     for cell in sweep.finished:
         yield {"condition": cell.condition, "seed": cell.seed}, sweep.run(cell)
@@ -82,11 +92,12 @@ def layers_of(pair: str) -> tuple[int, int]:
 
 
 def write_rows(rows: Sequence[Row], columns: Sequence[str], path: Path) -> None:
-    """Rows as CSV; empty where something was not measured."""
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        table = csv.DictWriter(file, columns, restval="", extrasaction="ignore")
-        table.writeheader()
-        table.writerows(rows)
+    """Rows as CSV, the whole file or nothing; empty where something was not measured."""
+    text = io.StringIO(newline="")
+    table = csv.DictWriter(text, columns, restval="", extrasaction="ignore")
+    table.writeheader()
+    table.writerows(rows)
+    RunFolder(path.parent).write_text(path.name, text.getvalue())
 
 
 FLAT_COLUMNS = ("what", "value")
@@ -146,7 +157,8 @@ def measure_of(rows: Sequence[Row]) -> tuple[str, int]:
 
     The error in percent; for a regression, where no example is ever wrong, the mean cost.
     """
-    return ("error", 100) if any(row["training_error"] for row in rows) else ("cost", 1)
+    wrong = any(row["training_error"] or row.get("validation_error") for row in rows)
+    return ("error", 100) if wrong else ("cost", 1)
 
 
 LAYER_COLUMNS = ("condition", "seed", "pair", "update", "late_update", "late_correction")

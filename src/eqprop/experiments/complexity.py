@@ -22,7 +22,9 @@ import numpy as np
 from jax import Array
 
 from eqprop.energy import AbstractActivation, HardSigmoid, Network
+from eqprop.experiments.experiment import RELEASED
 from eqprop.experiments.figure3 import CONNECTIONS, SIZES
+from eqprop.experiments.settings import NudgedPhaseConfig
 from eqprop.learning import (
     AbstractLearningRule,
     Backpropagation,
@@ -209,7 +211,8 @@ def _equilibrium_propagation() -> Complexity:
         return jax.tree.leaves(contrast(network, x, target, slopes, jnp.ones(1)).hopfield.weights)
 
     kept = _numbers_kept(correction, jnp.stack([state, 0.9 * state]))
-    phases = Phase(method, FixedSteps(500)), Phase(method, FixedSteps(8))
+    steps = RELEASED["steps"], NudgedPhaseConfig().steps
+    phases = Phase(method, FixedSteps(steps[0])), Phase(method, FixedSteps(steps[1]))
     rule = EquilibriumPropagation(OneSided(0.5), *phases)
     return Complexity(
         method="equilibrium propagation",
@@ -219,8 +222,8 @@ def _equilibrium_propagation() -> Complexity:
         correction_states=kept,
         products=_products(rule),
         stages=_stages(lambda n, x, s: method.step(n.energy.clamp(x), s)[0]),
-        multiply_adds=_work(rule, 500, 8),
-        steps=(500, 8),
+        multiply_adds=_work(rule, *steps),
+        steps=steps,
     )
 
 
@@ -306,8 +309,8 @@ def _products(rule: AbstractLearningRule) -> int:
 
 
 def _stages(step: Callable[[Network, Array, Array], Array]) -> int:
-    """How many free layers of a layered network a change of the input reaches in one step."""
-    network, x, _, state = _tiny(layered([4, 3, 3, 2]))
+    """How many free layers of a network as deep as the paper's an input reaches in one step."""
+    network, x, _, state = _tiny(layered([4, *[3] * len(SIZES[1:-1]), 2]))
     reach = np.abs(np.asarray(jax.jit(jax.jacfwd(lambda x: step(network, x, state)))(x))) > 0
     by_unit = reach.reshape(network.num_free, -1).any(axis=1)
     ends = np.cumsum(network.layer_sizes[1:])[:-1].tolist()

@@ -15,19 +15,17 @@ from eqprop.topology import small_world
 
 MEASURES = ("path_length", "clustering", "sigma", "omega")
 COLUMNS = ("condition", "seed", *MEASURES, "training_error", "validation_error")
+RANK_COLUMNS = ("measure", "ranks", "correlation", "low", "high", "wirings", "values")
 _RESAMPLED = 2000
 
 
 def measured(sweep: Sweep, file: Path) -> list[dict[str, Any]]:
     """A row per finished cell with hidden layers full inside: measures and errors.
 
-    A wiring takes seconds to measure; rows that stand in `file` are taken from there.
+    A wiring takes seconds to measure; rows that stand in `file` are taken from there, unless it
+    was cut.
     """
-    known = {}
-    if file.is_file():
-        with open(file, newline="", encoding="utf-8") as table:
-            known = {(row["condition"], int(row["seed"])): row for row in csv.DictReader(table)}
-    rows = []
+    known, rows = _known(file), []
     for cell in sweep.finished:
         config = sweep.config(cell)
         if not config.topology.intralayer:
@@ -39,6 +37,16 @@ def measured(sweep: Sweep, file: Path) -> list[dict[str, Any]]:
             found = {name: float(before[name]) for name in MEASURES}
         rows.append(_row(sweep, cell, found))
     return rows
+
+
+def _known(file: Path) -> dict[tuple[str, int], dict[str, str]]:
+    try:
+        text = file.read_text("utf-8")
+    except (OSError, UnicodeDecodeError):
+        return {}
+    rows = list(csv.DictReader(text.splitlines()))
+    whole = text.endswith("\n") and all(None not in row.values() for row in rows)
+    return {(row["condition"], int(row["seed"])): row for row in rows} if whole else {}
 
 
 def _row(sweep: Sweep, cell: Cell, found: Mapping[str, float]) -> dict[str, Any]:

@@ -43,5 +43,7 @@ FIGURE5 = Experiment(
         "paper": merged(PAPER, {"training": {"epochs": 1, "record_every": 50}}),
     },
     conditions=probabilities,
+    seeds=3,
+    quick_seeds=1,
     more=another,
 )

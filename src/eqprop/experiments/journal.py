@@ -2,6 +2,10 @@
 
 Gammell, Buckley, Nam and McCaughan, Front. Comput. Neurosci. 15:627357 (2021); settings that the
 text leaves open are those of its logs (github.com/jgammell/equilibrium_propagation).
+
+Differs from: its free phases of 1,000 and 5,000 Euler steps, whose place sweeps of block descent
+take, until they have settled. `validation` stands for the test examples, as there
+(`Dataset.as_in_the_journal`).
 """
 
 from __future__ import annotations

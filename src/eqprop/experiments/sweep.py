@@ -23,6 +23,8 @@ RECORD = "sweep.json"
 """In the folder of a sweep: what it is, and which cells it is made of."""
 
 _OLD_RECORD = "figure.json"  # as version 0.1 called it
+RECORDED = "recorded"
+"""The preset of a sweep of that version, which did not write it down."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,7 +118,7 @@ def _from_schema_1(found: Any) -> dict[str, Any]:
     for name in found["runs"]:
         condition, _, seed = str(name).rpartition("-seed")
         cells.append({"name": name, "condition": condition, "seed": int(seed)})
-    return {"schema": 2, "figure": found["figure"], "preset": "recorded", "cells": cells}
+    return {"schema": 2, "figure": found["figure"], "preset": RECORDED, "cells": cells}
 
 
 def create_sweep(
@@ -132,32 +134,56 @@ def create_sweep(
 def extended(sweep: Sweep, configs: Mapping[Cell, RunConfig]) -> Sweep:
     """The sweep with cells that it did not have; those that it has must have the same settings.
 
-    **Raises:** `ConfigError` for a cell that it has with other settings.
+    **Raises:** `ConfigError` for a cell that it has with other settings, for another seed of a
+    condition with others than how long it takes and what is looked at on the way, and for cells
+    on other data: what a table puts together must belong together.
     """
+    begun = {cell: sweep.config(cell) for cell in sweep.cells}
+    conditions = {cell.condition: config for cell, config in begun.items()}
     for cell, config in configs.items():
         file = sweep.folder(cell) / "config.toml"
-        if not file.is_file():
+        if file.is_file():
+            _refuse(sweep, cell, _differences(config, load_recorded(file)))
+        elif cell.condition in conditions:
+            found = _differences(config, conditions[cell.condition])
+            _refuse(sweep, cell, {name: v for name, v in found.items() if not _may_differ(name)})
+        elif begun:
+            found = _differences(config, next(iter(begun.values())))
+            _refuse(sweep, cell, {name: v for name, v in found.items() if name[:5] == "data."})
+    for cell, config in configs.items():
+        if not (sweep.folder(cell) / "config.toml").is_file():
             _make(sweep.folder(cell))
             sweep.run(cell).write_text("config.toml", config.to_toml())
-        elif (begun := load_recorded(file)) != config:
-            raise ConfigError(
-                f"the cells of a sweep must keep their settings, got {_other(config, begun)} for "
-                f"{cell.name} in {sweep.path}. Use the settings that the sweep was begun with "
-                "(`eqprop resume` does), or another --out."
-            )
     cells = dict.fromkeys([*sweep.cells, *configs])
     sweep = dataclasses.replace(sweep, cells=tuple(cells))
     sweep.write()
     return sweep
 
 
-def _other(config: RunConfig, begun: RunConfig) -> str:
+def _may_differ(name: str) -> bool:
+    """Whether seeds of one condition may have a setting of their own."""
+    section = name.partition(".")[0]
+    alone = ("name", "seed", "deterministic", "training.epochs", "training.chunk_batches")
+    return section in ("evaluation", "checkpoint") or name in alone
+
+
+def _differences(config: RunConfig, begun: RunConfig) -> dict[str, str]:
     new, old = config.flat(), begun.flat()
-    return ", ".join(
-        f"{name} = {new.get(name)} instead of {old.get(name)}"
+    return {
+        name: f"{new.get(name)} instead of {old.get(name)}"
         for name in dict.fromkeys([*old, *new])
         if new.get(name) != old.get(name)
-    )
+    }
+
+
+def _refuse(sweep: Sweep, cell: Cell, differences: Mapping[str, str]) -> None:
+    if differences:
+        got = ", ".join(f"{name} = {told}" for name, told in differences.items())
+        raise ConfigError(
+            f"the cells of a sweep must keep its settings, got {got} for {cell.name} in "
+            f"{sweep.path}. Set them as the sweep was begun (`eqprop resume` does), or leave out "
+            "--into and begin another."
+        )
 
 
 def _make(path: Path) -> None:

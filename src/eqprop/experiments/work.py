@@ -41,9 +41,10 @@ _PROBED = 200  # examples whose free phase is watched step by step once an epoch
 class Progress:
     """Where a run is: what is reported after each chunk and each epoch.
 
-    **Attributes:** `epoch` counted from 1; `batches_done` of this epoch; `training_error` of
-    the epoch so far; `validation_error` of the last look; `settled`, share of the examples
-    whose free phase settled in this chunk; `epoch_done`; `notice`, something to be said once.
+    **Attributes:** `epoch` counted from 1; `batches_done` of this epoch; `training_error` and
+    `training_cost` of the epoch so far; `validation_error` of the last look; `settled`, share of
+    the examples whose free phase settled in this chunk; `epoch_done`; `notice`, something to be
+    said once.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Progress:
     batches_done: int
     batches: int
     training_error: float | None = None
+    training_cost: float | None = None
     validation_error: float | None = None
     settled: float = 0.0
     epoch_done: bool = False
@@ -195,9 +197,10 @@ class RunInProgress:
             cursor.bound = min(
                 cursor.bound, monotone_bound(now.state.network, free_block_size(self.config))
             )
-            wrong = sum(int(log.errors.sum()) for log in now.logs)
+            seen = sum(int(log.examples.sum()) for log in now.logs)
             self._tell(
-                training_error=wrong / sum(int(log.examples.sum()) for log in now.logs),
+                training_error=sum(int(log.errors.sum()) for log in now.logs) / seen,
+                training_cost=sum(float(log.cost.sum()) for log in now.logs) / seen,
                 settled=1 - float(log.free.unsettled.sum() / log.examples.sum()),
             )
             if self._has_spent():
@@ -251,6 +254,7 @@ class RunInProgress:
         self._tell(
             batches_done=self.trainer.batches_per_epoch,
             training_error=entry["training_error"],
+            training_cost=entry["training_cost"],
             settled=1 - entry["free_unsettled"],
             epoch_done=True,
         )

@@ -7,8 +7,9 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import (
     FIRST_COMPLETED,
@@ -43,14 +44,18 @@ def finish_here(
 ) -> dict[str, str]:
     """Brings every cell to its end in this process, one after the other.
 
+    A cell that another process is working on waits until the others are done.
+
     **Returns:** what went wrong, by cell; a cell that fails does not stop the others.
 
     **Raises:** `Stopped` if `stop` asked for it.
     """
     from eqprop.experiments.run import complete
 
-    failures = {}
-    for cell in sweep.cells:
+    failures: dict[str, str] = {}
+    waiting, busy = deque(sweep.cells), 0  # cells in a row that others are working on
+    while waiting:
+        cell = waiting.popleft()
         try:
             complete(
                 sweep.config(cell), sweep.folder(cell), data_dir=data_dir, report=report, stop=stop
@@ -59,10 +64,26 @@ def finish_here(
             raise Stopped(
                 f"{stopped} or all of it with: eqprop resume {sweep.path}", stopped.signal_number
             ) from None
+        except BusyError as problem:
+            waiting.append(cell)
+            busy += 1
+            if busy == len(waiting):
+                tell(f"{problem} Waiting for it.")
+            if (number := stop()) is not None:
+                raise _stopped(sweep, number) from None
+            time.sleep(_LOOK_SECONDS if busy >= len(waiting) else 0)
+            continue
         except Exception as problem:  # such as too little memory
             failures[cell.name] = _told(problem)
             tell(f"{cell.name} failed: {failures[cell.name]}")
+        busy = 0
     return failures
+
+
+def _stopped(sweep: Sweep, number: int) -> Stopped:
+    return Stopped(
+        f"the sweep was stopped by signal {number}. Go on with: eqprop resume {sweep.path}", number
+    )
 
 
 def _told(problem: Exception) -> str:
@@ -103,10 +124,7 @@ def finish_on(
         number = stop()
         if number is not None:
             launch.flag.unlink(missing_ok=True)
-            raise Stopped(
-                f"the sweep was stopped by signal {number}. Go on with: eqprop resume {sweep.path}",
-                number,
-            )
+            raise _stopped(sweep, number)
         for cell in cells:
             if deaths[cell] == _DEATHS:
                 launch.ended(cell, "its worker died, three times")
@@ -243,8 +261,8 @@ def _leave_ctrl_c_to_the_launcher() -> None:
 
 
 @contextlib.contextmanager
-def dask_workers(address: str) -> Iterator[Executor]:
-    """The workers of a Dask cluster.
+def dask_workers(address: str, tell: Callable[[str], None] = lambda _: None) -> Iterator[Executor]:
+    """The workers of a Dask cluster; tells where there are none yet.
 
     **Raises:** `ConfigError` if Dask is not installed or no scheduler answers.
     """
@@ -255,12 +273,25 @@ def dask_workers(address: str) -> Iterator[Executor]:
             "`--scheduler` needs Dask, got an installation without it. Install it with: "
             "pip install 'eqprop[cluster]'"
         ) from None
+    answer: Future[Any] = Future()
+
+    def connect() -> None:
+        try:
+            answer.set_result(Client(address, timeout=_PATIENCE_SECONDS))
+        except Exception as problem:
+            answer.set_exception(problem)
+
+    # In a thread that can be left behind: a port that takes the connection and then says nothing
+    # holds Dask for longer than its timeout.
+    threading.Thread(target=connect, daemon=True).start()
     try:
-        client = Client(address, timeout=_PATIENCE_SECONDS)
+        client = answer.result(2 * _PATIENCE_SECONDS)
     except (OSError, ValueError, TypeError) as problem:
         raise ConfigError(
             f"`--scheduler` must be the address of a Dask scheduler that answers, got {address} "
-            f"({problem}). Start one with `dask scheduler`."
+            f"({problem or 'it says nothing'}). Start one with `dask scheduler`."
         ) from None
     with client:
+        if not client.scheduler_info()["workers"]:
+            tell(f"The scheduler at {address} has no worker yet: waiting for one.")
         yield client.get_executor(pure=False)

@@ -9,19 +9,22 @@ from typing import Any
 import numpy as np
 
 from eqprop.experiments.collect import by_seed, conditions_of, measure_of
-from eqprop.plots.style import color, figure, legend_beside, mean_and_band, plain_log
+from eqprop.plots.style import COLORS, color, figure, legend_beside, mean_and_band, plain_log
 
 LABELS = {
     "layered": "layered, one learning rate",
     "per-layer": "layered, one rate per layer",
     "rewired": "layer-skipping, one learning rate",
+    "layered-5x100": "5 x 100, layered",
+    "rewired-5x100": "5 x 100, layer-skipping",
 }
 
 
 def error_curves(rows: Sequence[Mapping[str, Any]], caption: str, stem: Path) -> None:
     """Training (solid) and validation error (dashed) against epochs; `.png` and `.svg`.
 
-    Where no example was ever wrong, as in a regression, the mean cost is drawn instead.
+    Where no example was ever wrong, as in a regression, the mean cost is drawn instead. Runs of one
+    epoch, and more conditions than there are colours, are drawn as `error_rows`.
 
     Several seeds are drawn as their mean with a band from the smallest to the largest, as far as
     each goes. A cross marks an epoch in which some seed had a numerical warning.
@@ -30,6 +33,9 @@ def error_curves(rows: Sequence[Mapping[str, Any]], caption: str, stem: Path) ->
 
     conditions = conditions_of(rows)
     what, scale = measure_of(rows)
+    if len(conditions) > len(COLORS) or max(row["epoch"] for row in rows) == 1:
+        error_rows(rows, caption, stem)
+        return
     with figure(stem, caption, size=(9.6, 4.8)) as grid:
         axes, warned = grid[0, 0], False
         for position, condition in enumerate(conditions):
@@ -64,5 +70,36 @@ def error_curves(rows: Sequence[Mapping[str, Any]], caption: str, stem: Path) ->
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_xlabel("epoch")
         axes.set_ylabel("error (%)" if what == "error" else "mean cost per example")
+        axes.grid(which="both", alpha=0.25, linewidth=0.5)
+        legend_beside(axes)
+
+
+def error_rows(rows: Sequence[Mapping[str, Any]], caption: str, stem: Path) -> None:
+    """A row per condition: both errors at the end of its runs; `.png` and `.svg`.
+
+    Several seeds are drawn as their mean on a line from the smallest to the largest.
+    """
+    conditions = conditions_of(rows)
+    what, scale = measure_of(rows)
+    last = max(row["epoch"] for row in rows)
+    with figure(stem, caption, size=(9.0, 1.6 + 0.32 * len(conditions))) as grid:
+        axes = grid[0, 0]
+        for position, (name, marker) in enumerate((("training", "o"), ("validation", "D"))):
+            key, shift = f"{name}_{what}", 0.24 * position - 0.12
+            for height, condition in enumerate(conditions):
+                ends = [run[-1] for run in by_seed(rows, condition)]
+                values = [scale * end[key] for end in ends if end.get(key) is not None]
+                if values:
+                    line = {"color": color(position), "marker": marker, "markersize": 5}
+                    extent = [min(values), max(values)]
+                    axes.plot(extent, [height + shift] * 2, color=color(position), linewidth=1.5)
+                    axes.plot([np.mean(values)], [height + shift], linestyle="", **line)
+            axes.plot([], [], linestyle="", marker=marker, color=color(position), label=name)
+        axes.set_yticks(range(len(conditions)), [LABELS.get(c, c) for c in conditions])
+        axes.invert_yaxis()
+        axes.set_xscale("log")
+        plain_log(axes.xaxis)
+        unit = "error" if what == "error" else "mean cost per example"
+        axes.set_xlabel(f"{unit} after epoch {last}" + (" (%)" if what == "error" else ""))
         axes.grid(which="both", alpha=0.25, linewidth=0.5)
         legend_beside(axes)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from eqprop.errors import RunFolderError
 
 # Okabe and Ito's colours stay apart for colour-blind readers.
 COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#999999", "#000000")
@@ -28,7 +31,10 @@ def figure(
     size: Sequence[float],
     **shared: Any,
 ) -> Iterator[Any]:
-    """Axes to draw on `[rows, columns]`; writes `stem` with .png and .svg at the end."""
+    """Axes to draw on `[rows, columns]`; writes `stem` with .png and .svg at the end.
+
+    **Raises:** `RunFolderError` if they cannot be written.
+    """
     import matplotlib
 
     matplotlib.use("Agg")
@@ -39,9 +45,15 @@ def figure(
     )
     try:
         yield axes
-        drawn.supxlabel(caption, fontsize="x-small", color="0.35")
+        # As many letters as fit on a line this wide.
+        lines = textwrap.fill(caption, int(14 * size[0]))
+        drawn.supxlabel(lines, fontsize="x-small", color="0.35")
         for suffix in (".png", ".svg"):
             drawn.savefig(stem.with_suffix(suffix), dpi=150)
+    except OSError as problem:
+        raise RunFolderError(
+            f"the folder of a picture must be writable, got {stem.parent} ({problem.strerror})."
+        ) from None
     finally:
         plt.close(drawn)
 
@@ -52,7 +64,7 @@ def plain_log(axis: Any) -> None:
     def between(value: float, _: int) -> str:
         low, high = sorted(axis.get_view_interval())
         text = f"{value:g}"
-        return text if high < 4 * low or text[0] in "235" else ""
+        return text if high < 4 * low or text.lstrip("0.")[:1] in tuple("235") else ""
 
     axis.set_major_formatter(lambda value, _: f"{value:g}")
     axis.set_minor_formatter(between)

@@ -32,7 +32,8 @@ def update_curves(
 ) -> None:
     """Figure 4: a panel per condition, a line per pair of adjacent layers, over epochs.
 
-    Above each panel how unevenly the layers learn in the last quarter (`collect.layer_speeds`).
+    A centred moving average over `WINDOW` records, where there are twice as many or more. Above
+    each panel how unevenly the layers learn in the last quarter (`collect.layer_speeds`).
 
     **Arguments:**
 
@@ -52,6 +53,7 @@ def update_curves(
         for axes, condition in zip(grid.flat, conditions, strict=False):
             seeds = by_seed(rows, condition)
             pairs = [pair for pair in dict.fromkeys(r["pair"] for r in seeds[0]) if _adjacent(pair)]
+            window = 1
             for position, pair in enumerate(sorted(pairs, key=layers_of)):
                 tables = [
                     {r["batch"]: float(r[size]) for r in run if r["pair"] == pair} for run in seeds
@@ -79,7 +81,7 @@ def update_curves(
                 fontsize="small",
             )
             axes.set_yscale("log")
-            axes.set_xlabel("epoch")
+            axes.set_xlabel("epoch" if window == 1 else f"epoch (moving average of {window})")
             axes.grid(which="both", alpha=0.25, linewidth=0.5)
             if len(axes.lines) > len(longest.lines):
                 longest = axes
@@ -144,7 +146,8 @@ def against_p(epochs: Rows, updates: Rows, caption: str, stem: Path) -> None:
         below.set_ylabel("root-mean-square update,\nmean over the epoch")
         below.set_yscale("log")
         below.set_xlabel("p")
-        below.set_xscale("log")
+        if values:
+            below.set_xscale("log")
         legend_beside(below, fontsize="x-small")
         for axes in (above, below):
             axes.grid(which="both", alpha=0.25, linewidth=0.5)

@@ -84,7 +84,7 @@ class RunFolder:
         target = self.path / name
         temporary = target.with_name(f".{name}.tmp")
         try:
-            with open(temporary, "w", encoding="utf-8") as file:
+            with open(temporary, "w", encoding="utf-8", newline="") as file:
                 file.write(text)
                 file.flush()
                 os.fsync(file.fileno())
@@ -161,14 +161,6 @@ class RunFolder:
                 if number != len(lines) - 1:
                     raise _unreadable(self.path / name, problem) from None
         return entries
-
-    def is_cut(self, name: str) -> bool:
-        """Whether a `.jsonl` file ends in mid-line, as after a power cut."""
-        try:
-            text = (self.path / name).read_bytes()
-        except OSError as problem:
-            raise _unreadable(self.path / name, problem) from None
-        return bool(text) and not text.endswith(b"\n")
 
     def epochs(self) -> list[dict[str, Any]]:
         """The entries of `metrics.jsonl` that sum up an epoch each."""
