@@ -219,6 +219,30 @@ def test_a_recorded_run_without_a_second_phase_outlives_other_defaults_of_it(rul
     assert recorded(written).nudged.block_size == written["nudged"]["block_size"]
 
 
+@pytest.mark.parametrize("rate", [-1, [-1, 0.1], "fast"])
+def test_a_wrong_rate_is_one_fault(rate):
+    with pytest.raises(ConfigError) as raised:
+        build({"learning": {"learning_rate": rate}})
+    assert str(raised.value).count("`learning.learning_rate") == 1
+    assert "constrained" not in str(raised.value)
+
+
+def test_what_the_rule_refuses_is_said_before_a_folder_is_made(tmp_path):
+    from eqprop.experiments.run import train
+
+    config = build(
+        {
+            "network": {"activation": "tanh"},
+            "free": {"method": "euler"},
+            "data": {"dataset": "teacher"},
+            "topology": {"layer_sizes": [20, 16, 4]},
+        }
+    )
+    with pytest.raises(ConfigError, match="`beta` must let the outputs come to rest"):
+        train(config, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("section", ["free", "nudged", "training", "learning"])
 def test_a_recorded_section_that_is_none_is_named(section):
     with pytest.raises(ConfigError, match=f"`{section}`"):

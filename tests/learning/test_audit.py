@@ -237,3 +237,120 @@ def test_an_audit_is_plain_values(problem, x64):
     assert again["overall"]["cosine"] == found.overall.cosine
     assert set(again) == {field.name for field in dataclasses.fields(found)}
     assert np.isfinite(found.lowest_eigenvalue)
+
+
+def test_outputs_wired_to_each_other_are_no_reason_to_call_a_rule_broken(problem, x64):
+    # Either sign drives one of two outputs to 0, so that both corrections cancel.
+    wiring = np.ones((6, 6)) - np.eye(6)
+    wiring[:2, :2] = 0
+    network = eqprop.Network.initialize(
+        eqprop.from_adjacency(wiring, [2, 2, 2]),
+        seed=0,
+        dtype=jnp.float64,
+    )
+    network = eqx.tree_at(
+        lambda n: n.hopfield.biases,
+        network,
+        jax.tree.map(lambda b: b + 0.3, network.hopfield.biases),
+    )
+    rng = np.random.default_rng(0)
+    x, y = rng.random((8, 2)), np.eye(2)[rng.integers(0, 2, 8)]
+    rule = eqprop.EquilibriumPropagation(eqprop.RandomSign(1.0), TIGHT, SPLIT)
+    found = audit(network, rule, x, y, settle(network, x))
+    assert found.untouched == ("2-2",) and found.never_touched == ()
+    assert found.small_nudge_cosine > 0.9
+    said = " ".join(found.verdict)
+    assert "BROKEN" not in said and "does not correct 2-2" in said
+
+
+def test_a_rule_that_does_not_reach_all_layers_is_no_broken_one(problem, x64):
+    network, x, y, states = problem
+    found = audit(network, eqprop.BackpropagationThroughTime(TIGHT, 1), x, y, states)
+    said = " ".join(found.verdict)
+    assert found.untouched and "BROKEN" not in said
+    assert f"does not reach {found.untouched[0]}" in said and "more steps" in said
+    whole = audit(network, eqprop.BackpropagationThroughTime(TIGHT, 200), x, y, states)
+    assert whole.untouched == ()
+
+
+class Spring(eqprop.AbstractTerm):
+    """Holds every unit, hard."""
+
+    strength: jax.Array
+
+    def __call__(self, x, state):
+        return 0.5 * self.strength * jnp.sum((state - 0.3) ** 2)
+
+
+@pytest.mark.parametrize("strength", [0.0, 14.0])
+def test_the_limit_of_euler_steps_is_that_of_the_energy_as_a_whole(problem, x64, strength):
+    network, x, y, _ = problem
+    smooth = eqx.tree_at(lambda n: n.hopfield.activation, network, eqprop.Sigmoid())
+    energy = eqprop.ComposedEnergy(smooth.energy, (Spring(jnp.asarray(strength)),))
+    network = eqx.tree_at(lambda n: n.energy, smooth, energy)
+    quick = eqprop.Phase(eqprop.Euler(0.5), eqprop.Residual(1e-9, max_steps=400))
+    found = audit(network, centred(phase=quick), x, y, np.full((len(x), network.num_free), 0.5))
+    settled = Oracle.of(network, x, y, np.full((len(x), network.num_free), 0.5)).settled
+    stiffness = jax.vmap(jax.hessian(network.energy.energy, argnums=1))(x, settled)
+    wanted = 2 / np.linalg.eigvalsh(np.asarray(stiffness)).max()
+    assert found.step_limit == pytest.approx(wanted, rel=0.01)
+    assert found.lost == 0
+    told = any("beyond its limit" in line for line in found.verdict)
+    assert told == (found.free.unsettled == 1) == (strength > 0)
+    assert ("grow without limit" in found.verdict[-1]) == (strength > 0)
+
+
+def test_examples_that_are_lost_are_not_said_to_have_no_gradient(problem, x64):
+    network, x, y, _ = problem
+    cold = network.cold_state(len(x))
+    hasty = Oracle.of(network, x, y, cold, max_steps=3)
+    found = audit(network, centred(), x, y, cold, oracle=hasty)
+    assert not any("have a gradient" in line or "has a gradient" in line for line in found.verdict)
+
+
+def test_relatives_answer_to_their_nudge_too(problem, x64):
+    network, x, y, states = problem
+    short = eqprop.Phase(eqprop.Euler(0.4), eqprop.FixedSteps(8))
+    coupled = eqprop.CoupledLearning(1.0, TIGHT, short)
+    rows = response(network, coupled, x, y, states, betas=(0.5, 0.01), steps=(2, 200))
+    assert [r["beta"] for r in rows if r["name"] == "all"] == [0.5, 0.5, 0.01, 0.01]
+    smooth = eqx.tree_at(lambda n: n.hopfield.activation, network, eqprop.Tanh())
+    circle = eqprop.HolomorphicEquilibriumPropagation(0.5, TIGHT, short)
+    rows = response(smooth, circle, x, y, settle(smooth, x), betas=(0.1,), steps=(2, 400))
+    few, many = [row["cosine"] for row in rows if row["name"] == "all"]
+    assert few < many and many > 0.9999
+    below = eqprop.EquilibriumPropagation(eqprop.OneSided(-0.5), TIGHT, short)
+    rows = response(network, below, x, y, states, betas=(0.1,), steps=(8,))
+    assert {row["beta"] for row in rows} == {-0.1}
+    with pytest.raises(eqprop.ConfigError, match="got ContrastiveHebbian"):
+        response(network, eqprop.ContrastiveHebbian(TIGHT, short), x, y, states)
+
+
+@pytest.mark.parametrize("kind", [eqprop.ContrastiveHebbian, eqprop.CoupledLearning])
+def test_swapped_phases_of_relatives_are_named(problem, x64, kind):
+    network, x, y, states = problem
+    rule = kind(TIGHT, TIGHT) if kind is eqprop.ContrastiveHebbian else kind(0.5, TIGHT, TIGHT)
+    assert not any("BROKEN" in line for line in audit(network, rule, x, y, states).verdict)
+    found = audit(network, Broken(rule, "swapped phases"), x, y, states)
+    assert found.small_nudge_cosine < -0.1 and "climbs the gradient" in found.verdict[0]
+
+
+@pytest.mark.parametrize(
+    ("cut", "message"),
+    [
+        (lambda x, y, s: (x, y.argmax(1), s), "`target` must have shape"),
+        (lambda x, y, s: (x, y, s[:, 1:]), "`states` must have shape"),
+        (lambda x, y, s: (x[:, 1:], y, s), "`x` must have shape"),
+        (lambda x, y, s: (x[:0], y[:0], s[:0]), "one example or more"),
+    ],
+)
+def test_examples_that_do_not_fit_are_named(problem, x64, cut, message):
+    network, x, y, states = problem
+    given = cut(np.asarray(x), np.asarray(y), np.asarray(states))
+    for ask in (
+        lambda: audit(network, centred(), *given),
+        lambda: Oracle.of(network, *given),
+        lambda: response(network, centred(), *given),
+    ):
+        with pytest.raises(eqprop.ConfigError, match=message):
+            ask()

@@ -407,7 +407,10 @@ def test_forward_pass_refuses_what_it_cannot_read(x64):
             ),
             "grow without limit",
         ),
-        (lambda p: eqprop.HolomorphicEquilibriumPropagation(0.5, p, p), "`radius` must be below"),
+        (
+            lambda p: eqprop.HolomorphicEquilibriumPropagation(0.5, p, p),
+            "`radius`, `learning.beta` of a run, must be below",
+        ),
     ],
 )
 def test_nudges_under_which_states_would_run_away_are_refused(rule, message, x64):
@@ -449,3 +452,34 @@ def test_truncated_backpropagation_through_time_is_a_plain_loop(steps, problem):
     found = estimate(rule, network, x, y, start, KEY).gradient
     assert distance(found, wanted) < 1e-10
     assert distance(found, exact) > 0.1 and np.abs(flat(wanted)).max() > 1e-3
+
+
+class Size(eqprop.AbstractTerm):
+    """A term that no complex derivative exists of."""
+
+    how: str = eqx.field(static=True)
+
+    def __call__(self, x, state):
+        if self.how == "abs":
+            return 0.1 * jnp.sum(jnp.abs(state) ** 2)
+        if self.how == "vdot":
+            return 0.1 * jnp.vdot(state, state)
+        return 0.1 * jnp.dot(state, state)
+
+
+@pytest.mark.parametrize("how", ["abs", "vdot", "dot"])
+def test_terms_without_a_complex_derivative_are_refused(smooth, how, x64):
+    network = smooth[0]
+    energy = eqprop.ComposedEnergy(network.energy, (Size(how),))
+    network = eqx.tree_at(lambda n: n.energy, network, energy)
+    rule = eqprop.HolomorphicEquilibriumPropagation(0.1, TIGHT, TIGHT)
+    if how == "dot":
+        rule.check(network)
+        return
+    with pytest.raises(eqprop.ConfigError, match="complex derivative"):
+        rule.check(network)
+
+
+def test_a_radius_below_zero_is_refused():
+    with pytest.raises(eqprop.ConfigError, match="`radius` must be above 0"):
+        eqprop.HolomorphicEquilibriumPropagation(-0.1, TIGHT, TIGHT)

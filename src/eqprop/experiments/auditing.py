@@ -13,7 +13,7 @@ from eqprop.experiments.build import build_rule, load_data
 from eqprop.experiments.config import RunConfig
 from eqprop.experiments.config import load_recorded as load_config
 from eqprop.experiments.finished import load_model
-from eqprop.learning import Audit, EquilibriumPropagation, Oracle, audit, response
+from eqprop.learning import Audit, Oracle, audit, nudge_of, response
 from eqprop.records import RunFolder
 from eqprop.training import Examples
 
@@ -52,11 +52,7 @@ def audit_run(
     batch, rule = (*_batch(chosen, network), states), build_rule(config, 1)
     if not respond:
         return audit(network, rule, *batch), []
-    if not isinstance(rule, EquilibriumPropagation):
-        raise ConfigError(
-            f"`--response` needs the rule 'equilibrium-propagation', got "
-            f"'{config.learning.rule}', which has no beta and steps to vary. Leave it out."
-        )
+    nudge_of(rule)  # refuses rules that have none before anything is settled
     oracle = Oracle.of(network, *batch)
     rows = response(network, rule, *batch, oracle=oracle)
     return audit(network, rule, *batch, oracle=oracle), rows
@@ -106,12 +102,12 @@ def facts(found: Audit) -> list[str]:
             if np.isnan(found.small_nudge_cosine)
             else [f"with a small nudge in settled phases: cosine {found.small_nudge_cosine:.4f}"]
         ),
-        f"lowest eigenvalue {found.lowest_eigenvalue:.2f}: Euler steps up to "
+        f"lowest eigenvalue of the coupling {found.lowest_eigenvalue:.2f}; Euler steps up to "
         f"{found.step_limit:.3g}; the rule takes {found.step_size:g}",
         f"steps of block descent up to {found.block_limit:.3g}; the rule takes "
         f"{found.block_step:g}",
         f"{found.astray:.0%} of the free phases end elsewhere than where the oracle settled",
-        f"{found.elsewhere:.0%} settle elsewhere from a cold start",
+        f"{found.elsewhere:.0%} settle elsewhere from a cold start than from the states given",
         *([f"units at a bound per layer: {saturation} %"] if bounds else []),
     ]
 

@@ -43,7 +43,7 @@ from eqprop.learning import (
     learning_rates,
 )
 from eqprop.relaxation import BlockCoordinateDescent, Euler, FixedSteps, ForwardPass, Residual
-from eqprop.topology import Topology
+from eqprop.topology import Topology, layered
 from eqprop.training import Examples, Trainer, evaluation_phase
 
 _NUDGING = {"random-sign": RandomSign, "one-sided": OneSided, "centered": Centered}
@@ -103,6 +103,12 @@ def build_rule(config: RunConfig, epoch: int) -> AbstractLearningRule:
         case "backpropagation":
             return Backpropagation()
     return EquilibriumPropagation(_NUDGING[wanted.nudging](wanted.beta), free, nudged)
+
+
+def check_rule(config: RunConfig) -> None:
+    """Refuses, by `ConfigError`, what the rule would refuse: a network of any size shows it."""
+    ends = config.topology.layer_sizes[-1]
+    build_rule(config, 0).check(build_network(config, layered([1, 1, ends])))
 
 
 def look_phase(config: RunConfig, network: Network) -> Phase:

@@ -301,9 +301,8 @@ def _explain(problem: ValidationError, source: str) -> str:
     lines = []
     for error in problem.errors(include_url=False):
         # pydantic adds the name of the union member; it is no part of the user's key.
-        place = [
-            str(part) for part in error["loc"] if not str(part).startswith(("tuple[", "float"))
-        ]
+        members = ("tuple[", "float", "constrained-")
+        place = [str(part) for part in error["loc"] if not str(part).startswith(members)]
         key = ".".join(place) or "the settings"
         if error["type"] == "extra_forbidden":
             lines.append(f"`{key}` is no setting.{_near(place)}")
@@ -314,9 +313,15 @@ def _explain(problem: ValidationError, source: str) -> str:
             lines.append(f"`{key}`: {error['msg']}, got {error['input']!r}.{_near_value(error)}")
         else:
             lines.append(f"`{key}`: {error['msg']}, got {error['input']!r}.")
-    # A union reports one fault per member; the first says enough.
-    unique = list(dict.fromkeys(lines))
-    return f"{source} does not fit: " + " ".join(unique)
+    return f"{source} does not fit: " + " ".join(_once(lines))
+
+
+def _once(lines: Sequence[str]) -> list[str]:
+    """A fault per key: a union reports one per member, and the first of the deepest says enough."""
+    first: dict[str, str] = {}
+    for line in lines:
+        first.setdefault(line.partition("`: ")[0] if line.startswith("`") else line, line)
+    return [line for key, line in first.items() if not any(k.startswith(f"{key}.") for k in first)]
 
 
 def _near_value(error: Any) -> str:

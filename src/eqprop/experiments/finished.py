@@ -41,7 +41,7 @@ def load_model(path: str | Path, *, best: bool = False) -> Model:
         if not folder.is_finished:
             raise RunFolderError(
                 f"the run must be finished, got {folder.path}. Finish it with `eqprop resume "
-                f"{folder.path}`, or load its best network so far with best=True."
+                f"{folder.path}`; `eqprop.load` has its best network so far with best=True."
             )
         arrays = folder.load_arrays("network.safetensors")
         if folder.digest("network.safetensors") != folder.read_json("summary.json").get(

@@ -106,6 +106,8 @@ def paired_differences(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]
             for (n, r, seed), error in last.items()
             if (n, r) == (network, rule) and (network, BASELINE, seed) in last
         ]
+        if not apart:  # the paper's rule was not run
+            continue
         mean, half = mean_and_interval(apart)
         entry = {"network": network, "rule": rule, "seeds": len(apart)}
         entry |= {"mean": mean, "low": "", "high": ""}

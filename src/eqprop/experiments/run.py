@@ -11,7 +11,7 @@ from pathlib import Path
 
 from eqprop import data
 from eqprop.errors import ConfigError, DataError
-from eqprop.experiments.build import load_data
+from eqprop.experiments.build import check_rule, load_data
 from eqprop.experiments.config import RunConfig
 from eqprop.experiments.config import load_recorded as load_config
 from eqprop.experiments.machine import is_one_thread
@@ -46,9 +46,11 @@ def train(
 
     **Raises:** `DivergedError` when a state or weight becomes NaN or infinite; `Stopped`.
     """
-    # Missing data, and a wiring that cannot be, are said before any folder is made.
+    # Missing data, a wiring that cannot be, and what the rule refuses are said before any
+    # folder is made.
     dataset = load_data(config, data_dir)
     build_topology(config)
+    check_rule(config)
     folder = RunFolder.create(Path(parent), config.name)
     return complete(
         config, folder.path, data_dir=data_dir, dataset=dataset, report=report, stop=stop

@@ -1,7 +1,7 @@
 """How equilibria become a gradient."""
 
 from eqprop.learning.agreement import Agreement
-from eqprop.learning.audit import Audit, Settling, audit, plain, response
+from eqprop.learning.audit import Audit, Settling, audit, nudge_of, plain, response
 from eqprop.learning.backpropagation import Backpropagation
 from eqprop.learning.base import (
     AbstractLearningRule,
@@ -55,6 +55,7 @@ __all__ = [
     "implicit_gradient",
     "interior_units",
     "learning_rates",
+    "nudge_of",
     "plain",
     "response",
     "summed",

@@ -18,9 +18,11 @@ from eqprop.energy import Network
 from eqprop.errors import ConfigError
 from eqprop.learning.agreement import Agreement, agreements, off_wiring
 from eqprop.learning.base import AbstractLearningRule, Estimate, Phase
+from eqprop.learning.contrastive import ContrastiveHebbian, CoupledLearning
 from eqprop.learning.equilibrium_propagation import EquilibriumPropagation
+from eqprop.learning.holomorphic import HolomorphicEquilibriumPropagation
 from eqprop.learning.nudging import Centered, OneSided, RandomSign
-from eqprop.learning.oracle import Oracle
+from eqprop.learning.oracle import Oracle, as_batch, gentle_step
 from eqprop.learning.verdict import GOOD, verdict_of
 from eqprop.relaxation import (
     SETTLED,
@@ -32,6 +34,11 @@ from eqprop.relaxation import (
 )
 
 Part = TypeVar("Part")
+
+_NUDGES = (
+    EquilibriumPropagation, HolomorphicEquilibriumPropagation, CoupledLearning, ContrastiveHebbian,
+)  # fmt: skip
+"""Rules whose second phase is a nudge, which can be small."""
 
 _FAR = 10 * SETTLED
 """Two states further apart than this in some unit are two states."""
@@ -61,17 +68,20 @@ class Audit:
     - `betas`: at which the rule nudges, both signs of a random one, none where it does not;
       `effective_betas`, those that its nudging step amounts to (`Euler`), infinite for a hard
       clamp, NaN for a cost without one curvature.
-    - `small_nudge_cosine`: the overall cosine of the same rule with a small centred nudge in
-      settled phases, which tells a strong nudge from swapped phases; NaN where the rule itself
-      follows the gradient or has no such nudge.
+    - `small_nudge_cosine`: the overall cosine of the same rule with a small nudge in settled
+      phases, which tells a strong nudge from swapped phases; NaN where the rule itself follows
+      the gradient or has no nudge.
+    - `untouched`: parts of the network that the rule does not correct at all though they have a
+      gradient; `never_touched`, those of them that it leaves alone with a small nudge too.
     - `overall`, `pairs`, `kinds`: see `Agreement`; biases and others stand among the kinds.
     - `astray`: share of the examples whose free phase, as the rule runs it, ends more than .01
       from where the oracle found them settled.
     - `elsewhere`: share of the examples that settle in another state from a cold start than
       from the states given.
-    - `lowest_eigenvalue` of the coupling between free units, and `step_limit` = 2/(1 - it): an
-      Euler step beyond it can fall into a two-cycle. `step_size` is the largest Euler step of
-      the rule, 0 where it takes none.
+    - `lowest_eigenvalue` of the coupling between free units, and `step_limit`: an Euler step
+      beyond it can fall into a two-cycle. It is 2/(1 - lowest eigenvalue) for the hard sigmoid
+      alone, and for other energies what `euler_limit` finds at the settled states. `step_size`
+      is the largest Euler step of the rule, 0 where it takes none.
     - `block_step`: the largest step of block coordinate descent, 0 where there is none, and
       `block_limit` (`monotone_bound`): beyond it the energy can rise.
     - `saturation`: share of the units of each free layer that are held exactly at 0 or 1; NaN
@@ -89,6 +99,8 @@ class Audit:
     betas: tuple[float, ...]
     effective_betas: tuple[float, ...]
     small_nudge_cosine: float
+    untouched: tuple[str, ...]
+    never_touched: tuple[str, ...]
     overall: Agreement
     pairs: tuple[Agreement, ...]
     kinds: tuple[Agreement, ...]
@@ -140,9 +152,11 @@ def audit(
     - `oracle`: the exact gradient of these examples (default: `Oracle.of` them).
 
     **Returns:** an `Audit`.
+
+    **Raises:** `ConfigError` for arrays of another shape, and for what the rule refuses.
     """
     rule.check(network)
-    x, target, states = (jnp.asarray(a, network.dtype) for a in (x, target, states))
+    x, target, states = as_batch(network, x, target, states, network.dtype)
     oracle = oracle or Oracle.of(network, x, target, states)
     correction = _correction(rule, network, x, target, states, oracle)
     pairs, kinds, overall = agreements(network, correction.gradient, oracle.gradient)
@@ -151,10 +165,14 @@ def audit(
     bounded = network.hopfield.activation.is_identity_on_its_box
     lowest = _lowest_eigenvalue(network)
     block_step, block_limit = _block_steps(rule, network)
-    gentle = math.nan
-    if overall.cosine < GOOD and (other := _gently(rule)) is not None:
+    gentle, untouched = math.nan, tuple(part.name for part in (*pairs, *kinds) if part.ratio == 0)
+    never = untouched
+    if (overall.cosine < GOOD or untouched) and (other := _gently(rule, oracle)) is not None:
         found = _correction(other, network, x, target, states, oracle)
-        gentle = agreements(network, found.gradient, oracle.gradient)[2].cosine
+        *parts, whole = agreements(network, found.gradient, oracle.gradient)
+        gentle = whole.cosine
+        still = {part.name for part in itertools.chain(*parts) if part.ratio == 0}
+        never = tuple(name for name in untouched if name in still)
     result = Audit(
         examples=len(x),
         with_gradient=float((oracle.shares > 0).mean()),
@@ -164,13 +182,15 @@ def audit(
         betas=correction.betas,
         effective_betas=tuple(_effective_beta(rule, network, b) for b in correction.betas),
         small_nudge_cosine=gentle,
+        untouched=untouched,
+        never_touched=never,
         overall=overall,
         pairs=pairs,
         kinds=kinds,
         astray=_astray(correction.free, oracle),
         elsewhere=float((oracle.apart > _FAR).mean()) if len(oracle.apart) else 0.0,
         lowest_eigenvalue=lowest,
-        step_limit=2 / (1 - lowest),
+        step_limit=2 / (1 - lowest) if network.allows_blocks else oracle.step_limit,
         step_size=max((float(m.step_size) for m in _parts(rule, Euler)), default=0.0),
         block_step=block_step,
         block_limit=block_limit,
@@ -182,7 +202,7 @@ def audit(
 
 def response(
     network: Network,
-    rule: EquilibriumPropagation,
+    rule: AbstractLearningRule,
     x: Any,
     target: Any,
     states: Any,
@@ -194,21 +214,23 @@ def response(
     """How the agreement with the exact gradient changes with beta and with the nudged steps.
 
     **Arguments:** as of `audit`; `betas` and nudged `steps`, of which every pair is tried. A beta
-    that the rule refuses on this network is left out.
+    that the rule refuses on this network is left out. The sign of the rule's own is kept; for
+    holomorphic propagation beta is the radius, for coupled learning eta.
 
     **Returns:** a row per beta, number of steps, and pair of layers or kind of connection (the
     `name` of an `Agreement`): `beta`, `effective_beta` (the first of a random sign), `steps`, the
     share `unsettled` of the nudged phases and their largest `residual`, `name`, `cosine`,
     `sign_agreement`, `ratio`.
+
+    **Raises:** `ConfigError` for a rule without a nudge, and for arrays of another shape.
     """
-    x, target, states = (jnp.asarray(a, network.dtype) for a in (x, target, states))
+    nudge = nudge_of(rule)
+    x, target, states = as_batch(network, x, target, states, network.dtype)
     oracle, rows = oracle or Oracle.of(network, x, target, states), []
-    for beta, count in itertools.product(betas, steps):
-        changed = eqx.tree_at(
-            lambda r: (r.nudging.beta, r.nudged.termination.max_steps),
-            rule,
-            (jnp.asarray(beta, rule.nudging.beta.dtype), jnp.asarray(count)),
-        )
+    for size, count in itertools.product(betas, steps):
+        own = nudge(rule)[0]
+        beta = size if isinstance(rule, CoupledLearning) else float(jnp.copysign(size, own))
+        changed = eqx.tree_at(nudge, rule, (jnp.asarray(beta, own.dtype), jnp.asarray(count)))
         try:
             changed.check(network)
         except ConfigError:
@@ -218,7 +240,7 @@ def response(
         settling = _settling(found.nudged)
         setting = {
             "beta": beta,
-            "effective_beta": _effective_beta(changed, network, found.betas[0]),
+            "effective_beta": _effective_beta(changed, network, (found.betas or (beta,))[0]),
             "steps": count,
             "unsettled": settling.unsettled,
             "residual": settling.largest,
@@ -228,6 +250,24 @@ def response(
             del values["exact"]
             rows.append(setting | values)
     return rows
+
+
+def nudge_of(rule: AbstractLearningRule) -> Callable[[Any], tuple[Array, Array]]:
+    """Where a rule keeps the strength of its nudge and the number of steps of its second phase.
+
+    **Raises:** `ConfigError` for a rule without them.
+    """
+    if isinstance(rule, EquilibriumPropagation):
+        return lambda r: (r.nudging.beta, r.nudged.termination.max_steps)
+    if isinstance(rule, HolomorphicEquilibriumPropagation):
+        return lambda r: (r.radius, r.nudged.termination.max_steps)
+    if isinstance(rule, CoupledLearning):
+        return lambda r: (r.eta, r.clamped.termination.max_steps)
+    raise ConfigError(
+        f"`rule` must have a nudge whose strength and steps can be varied, got "
+        f"{type(rule).__name__}. Equilibrium propagation, holomorphic or not, and coupled learning "
+        "have one."
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -282,18 +322,22 @@ def _each_sign(rule: AbstractLearningRule) -> Iterator[AbstractLearningRule]:
         yield _changed(rule, RandomSign, lambda node, sign=sign: OneSided(sign * node.beta))
 
 
-def _gently(rule: AbstractLearningRule) -> AbstractLearningRule | None:
+def _gently(rule: AbstractLearningRule, oracle: Oracle) -> AbstractLearningRule | None:
     """The rule with its nudges small and its phases settled; None if it nudges nowhere."""
+    settle, beta = Residual(1e-6, max_steps=2_000), jnp.asarray(0.05)
+    second = Phase(Euler(gentle_step(oracle.step_limit)), settle)
 
-    def gentle(node: EquilibriumPropagation) -> EquilibriumPropagation:
-        settle = Residual(1e-6, max_steps=2_000)
-        nudged = Phase(Euler(0.25), settle)
-        changes = (Centered(0.05), Phase(node.free.method, settle), nudged)
-        return eqx.tree_at(lambda r: (r.nudging, r.free, r.nudged), node, changes)
+    def gentle(node: Any) -> Any:
+        first = Phase(node.free.method, settle)
+        if isinstance(node, EquilibriumPropagation):
+            changes = (Centered(beta), first, second)
+            return eqx.tree_at(lambda r: (r.nudging, r.free, r.nudged), node, changes)
+        if isinstance(node, HolomorphicEquilibriumPropagation):
+            changes = (beta, first, second)
+            return eqx.tree_at(lambda r: (r.radius, r.free, r.nudged), node, changes)
+        return CoupledLearning(beta, first, second)  # contrastive Hebbian learning at eta = 1
 
-    if not _parts(rule, EquilibriumPropagation):
-        return None
-    return _changed(rule, EquilibriumPropagation, gentle)
+    return _changed(rule, _NUDGES, gentle) if _parts(rule, _NUDGES) else None
 
 
 def _astray(free: Equilibrium, oracle: Oracle) -> float:
@@ -304,7 +348,10 @@ def _astray(free: Equilibrium, oracle: Oracle) -> float:
 def _settling(phases: Sequence[Equilibrium]) -> Settling:
     residual = np.max([np.asarray(phase.residual) for phase in phases], axis=0)
     return Settling(
-        float(residual.max()), float(residual.mean()), float((residual > SETTLED).mean())
+        # Written so that states which ran away, whose residual is NaN, did not settle.
+        float(residual.max()),
+        float(residual.mean()),
+        float((~(residual <= SETTLED)).mean()),
     )
 
 
@@ -321,14 +368,16 @@ def _effective_beta(rule: AbstractLearningRule, network: Network, beta: float) -
     return math.inf if abs(rest) < 1e-6 else beta / rest
 
 
-def _parts(rule: AbstractLearningRule, kind: type[Part]) -> list[Part]:
+def _parts(rule: AbstractLearningRule, kind: type[Part] | tuple[type[Part], ...]) -> list[Part]:
     """The parts of a kind that a rule is made of, wherever in it."""
     leaves = jax.tree.leaves(rule, is_leaf=lambda node: isinstance(node, kind))
     return [leaf for leaf in leaves if isinstance(leaf, kind)]
 
 
 def _changed(
-    rule: AbstractLearningRule, kind: type[Part], change: Callable[[Part], Any]
+    rule: AbstractLearningRule,
+    kind: type[Part] | tuple[type[Part], ...],
+    change: Callable[[Part], Any],
 ) -> AbstractLearningRule:
     """The rule with every part of a kind changed, wherever in it."""
     return jax.tree.map(

@@ -19,6 +19,9 @@ class Backpropagation(AbstractLearningRule):
     The network is read forwards (`ForwardPass`): same connections, initial weights, activation
     and cost, no relaxation. Evaluate it with `Phase(ForwardPass(), FixedSteps(1))`.
 
+    **References:** section 4.1.2 of the paper; Rumelhart, Hinton and Williams, "Learning
+    representations by back-propagating errors", Nature 323 (1986).
+
     **Raises:** `ConfigError` for intralayer connections, which a forward pass cannot read.
 
     >>> import eqprop

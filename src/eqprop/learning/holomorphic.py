@@ -55,6 +55,8 @@ class HolomorphicEquilibriumPropagation(AbstractContrastiveRule):
 
     def __check_init__(self) -> None:
         check_beta(self.radius, "radius")
+        if not is_traced(self.radius) and float(self.radius) < 0:
+            raise ConfigError(f"`radius` must be above 0, got {float(self.radius):g}. Try 0.1.")
         if self.points < 2:
             raise ConfigError(f"`points` must be 2 or more, got {self.points}. Try 4.")
 
@@ -76,9 +78,16 @@ class HolomorphicEquilibriumPropagation(AbstractContrastiveRule):
         curvature = network.cost.curvature()
         if curvature and not is_traced(self.radius) and float(self.radius) * curvature >= 1:
             raise ConfigError(
-                f"`radius` must be below {1 / curvature:g} with this cost, got "
+                f"`radius`, `learning.beta` of a run, must be below {1 / curvature:g}, got "
                 f"{float(self.radius):g}: on the circle the output layer would have no minimum. "
                 "Try 0.1."
+            )
+        known = not any(map(is_traced, jax.tree.leaves(network)))
+        if known and not _has_complex_derivative(network):
+            raise ConfigError(
+                "the terms of the energy must have a complex derivative for holomorphic "
+                "equilibrium propagation, got one that has none at some state. Write it without "
+                "`abs`, `vdot` and conjugates, or use `Centered` equilibrium propagation."
             )
 
     def work(self, wires: Wires, free_steps: float, other_steps: float) -> Work:
@@ -110,3 +119,22 @@ class HolomorphicEquilibriumPropagation(AbstractContrastiveRule):
             (shares[k], self.radius * turns[k], phase.state) for k, phase in enumerate(nudged)
         )
         return Phases(slopes, free.state, Report(free, nudged, self.radius))
+
+
+def _has_complex_derivative(network: Network) -> bool:
+    """Whether the slope of the energy is the same along the real and the imaginary axis."""
+    rng = np.random.default_rng(0)
+    units, number = network.num_free, jnp.result_type(network.dtype, jnp.complex64)
+    x = jnp.asarray(rng.random(network.num_inputs), network.dtype)
+    parts = rng.uniform(0.1, 0.9, (2, 2, units))
+    state, along = (jnp.asarray(a + 1j * b, number) for a, b in parts)
+
+    def slope(direction: Array) -> Array:
+        value = jax.jvp(lambda s: network.energy.energy(x, s), (state,), (direction,))[1]
+        return jnp.asarray(value, number)
+
+    try:
+        there, across = slope(along), slope(1j * along)
+    except TypeError:  # such as a real value where the derivative wants a complex one
+        return False
+    return bool(jnp.abs(across - 1j * there) <= 1e-3 * (1 + jnp.abs(there)))

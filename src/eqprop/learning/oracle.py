@@ -12,8 +12,16 @@ import numpy as np
 from jax import Array
 
 from eqprop.energy import Network
+from eqprop.errors import ConfigError
 from eqprop.learning.exact import adjoint_gradient, adjoints_of
-from eqprop.relaxation import BlockCoordinateDescent, Equilibrium, Euler, Residual, relax
+from eqprop.relaxation import (
+    BlockCoordinateDescent,
+    Equilibrium,
+    Euler,
+    Residual,
+    euler_limit,
+    relax,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,6 +36,7 @@ class Oracle:
     - `shares`: what each example counts in the gradient, `[examples]`: the same for all that
       settled and have one, 0 for the others.
     - `gradient`: of the settled cost, in the network's structure, float64 on the host.
+    - `step_limit`: the least `euler_limit` of the states where they ended.
     """
 
     settled: np.ndarray
@@ -35,6 +44,7 @@ class Oracle:
     apart: np.ndarray
     shares: np.ndarray
     gradient: Network
+    step_limit: float
 
     @staticmethod
     def of(
@@ -56,6 +66,8 @@ class Oracle:
           units]`: as of `audit`.
         - `tolerance`, `max_steps`: of the relaxation.
 
+        **Raises:** `ConfigError` for arrays of another shape.
+
         >>> import eqprop
         >>> network = eqprop.Network.initialize(eqprop.layered([4, 3, 2]), seed=0)
         >>> x, target = np.full((5, 4), 0.5), np.eye(2)[[0, 1, 0, 1, 0]]
@@ -63,7 +75,7 @@ class Oracle:
         True
         """
         with jax.enable_x64(True):
-            x, target, states = (jnp.asarray(a, jnp.float64) for a in (x, target, states))
+            x, target, states = as_batch(network, x, target, states, jnp.float64)
             wide = jax.tree.map(
                 lambda leaf: leaf.astype(jnp.float64) if eqx.is_inexact_array(leaf) else leaf,
                 network,
@@ -80,14 +92,45 @@ class Oracle:
             exact = adjoint_gradient(wide, x, target, warm.state, adjoints, jnp.asarray(shares))
             apart = np.abs(np.asarray(warm.state - cold.state)).max(axis=1)
             both = found & np.asarray(cold.settled)
-        return Oracle(np.asarray(warm.state), found, apart[both], shares, jax.device_get(exact))
+            limit = float(jnp.min(euler_limit(wide.energy.clamp(x), warm.state)))
+        return Oracle(
+            np.asarray(warm.state), found, apart[both], shares, jax.device_get(exact), limit
+        )
+
+
+def as_batch(
+    network: Network, x: Any, target: Any, states: Any, dtype: Any
+) -> tuple[Array, Array, Array]:
+    """Examples as arrays of one kind.
+
+    **Raises:** `ConfigError` if they do not fit the network or each other.
+    """
+    x, target, states = (jnp.asarray(a, dtype) for a in (x, target, states))
+    for name, array, width, what in (
+        ("x", x, network.num_inputs, "inputs"),
+        ("target", target, network.num_targets, "one-hot classes or outputs"),
+        ("states", states, network.num_free, "free units"),
+    ):
+        wanted = (len(x), width)
+        if array.shape != wanted or not len(x):
+            raise ConfigError(
+                f"`{name}` must have shape [examples, {what}], {wanted} with one example or more, "
+                f"got {array.shape}."
+            )
+    return x, target, states
 
 
 @eqx.filter_jit
 def _settled(
     network: Network, x: Array, states: Array, tolerance: float, max_steps: int
 ) -> Equilibrium:
-    method = Euler(0.25)
+    clamped = network.energy.clamp(x)
+    method = Euler(gentle_step(jnp.min(euler_limit(clamped, states))))
     if network.allows_blocks:
         method = BlockCoordinateDescent(1.0, block_size=20)
-    return relax(network.energy.clamp(x), states, method, Residual(tolerance, max_steps))
+    return relax(clamped, states, method, Residual(tolerance, max_steps))
+
+
+def gentle_step(limit: Any) -> Any:
+    """An Euler step well within its limit."""
+    return jnp.minimum(0.25, limit / 2)

@@ -33,6 +33,9 @@ class BackpropagationThroughTime(AbstractLearningRule):
     - `free`: the phase before, which is not differentiated; its method takes the steps too.
     - `num_steps`: how many steps are differentiated. Memory grows with them.
 
+    A unit that a step leaves exactly at 0 or 1 passes half of its slope on, as JAX differentiates
+    a clip there; it matters while states start at a bound, and not at an equilibrium.
+
     **References:** Ernoult, Grollier, Querlioz, Bengio and Scellier, "Updates of equilibrium prop
     match gradients of backprop through time in an RNN with static input", NeurIPS (2019).
 

@@ -38,11 +38,11 @@ def _broken(found: Audit) -> list[str]:
             f"{np.nanmin([found.overall.cosine, found.small_nudge_cosine]):.2f}). Its phases are "
             "swapped, or beta has the wrong sign in the update."
         )
-    said += [
-        f"BROKEN: the rule never corrects {part.name}, where the gradient is not zero."
-        for part in (*found.pairs, *found.kinds)
-        if part.ratio == 0
-    ]
+    if not math.isnan(found.small_nudge_cosine):
+        said += [
+            f"BROKEN: the rule never corrects {name}, where the gradient is not zero."
+            for name in found.never_touched
+        ]
     return said
 
 
@@ -54,6 +54,18 @@ def _climbs(found: Audit) -> bool:
 
 def _advice(found: Audit) -> list[str]:
     said = []
+    nudges = not math.isnan(found.small_nudge_cosine)
+    for name in found.untouched:
+        if not nudges:
+            said.append(
+                f"The rule does not reach {name}, where the gradient is not zero: take more steps. "
+                "If there are enough, a part of its gradient is missing."
+            )
+        elif name not in found.never_touched:
+            said.append(
+                f"The rule does not correct {name}, where the gradient is not zero; with a small "
+                "nudge it would."
+            )
     if found.overall.cosine < -OPPOSED < found.small_nudge_cosine:
         said.append(
             f"The correction points away from the gradient (cosine {found.overall.cosine:.2f}), "
@@ -63,14 +75,14 @@ def _advice(found: Audit) -> list[str]:
     if found.lost > 0:
         said.append(
             f"The free states of {found.lost:.0%} of the examples could not be found exactly: they "
-            "are left out of the comparison. Allow more `max_steps`, or look for a cycle."
+            "are left out of the comparison. Does the energy have a minimum there?"
         )
-    if found.with_gradient == 0:
+    if found.with_gradient == 0 and found.lost < 1:
         said.append(
             "No example has a gradient: all outputs are held at a bound. Only a nudge that is not "
             "small can lift them; use nudging_step='split', or other biases."
         )
-    elif found.with_gradient < FAIR:
+    elif 0 < found.with_gradient < FAIR:
         said.append(
             f"Only {found.with_gradient:.0%} of the examples have a gradient; the outputs of the "
             "others are all held at a bound."
@@ -92,7 +104,7 @@ def _advice(found: Audit) -> list[str]:
         )
     pairs = list(zip(found.betas, found.effective_betas, strict=True))
     hard = [beta for beta, effective in pairs if math.isinf(effective)]
-    strong = [effective for _, effective in pairs if abs(effective) > 0.1]
+    strong = [effective for _, effective in pairs if abs(effective) > 0.1 + 1e-6]
     if hard:
         said.append(
             f"beta = {hard[0]:g} with this `split` step clamps the outputs hard: the rule is "
@@ -100,7 +112,7 @@ def _advice(found: Audit) -> list[str]:
         )
     elif found.overall.cosine < GOOD and strong:
         listed = " and ".join(f"{beta:g}" for beta in strong)
-        said.append(f"beta is {listed} in effect: try a smaller one, or `Centered`.")
+        said.append(f"beta is {listed} in effect: try a smaller one.")
     if found.overall.cosine >= GOOD and not 1 / 3 < found.overall.ratio < 3:
         said.append(
             f"The correction is {found.overall.ratio:.3g} times as large as the gradient: a factor "
@@ -108,9 +120,8 @@ def _advice(found: Audit) -> list[str]:
         )
     if found.step_size > found.step_limit:
         said.append(
-            f"the Euler step {found.step_size:g} is beyond its limit {found.step_limit:.3g} "
-            f"(lowest eigenvalue {found.lowest_eigenvalue:.2f}): states may jump to and fro. "
-            "Lower it."
+            f"the Euler step {found.step_size:g} is beyond its limit {found.step_limit:.3g}: "
+            "states may jump to and fro. Lower it."
         )
     if found.block_step > found.block_limit:
         said.append(
@@ -120,7 +131,8 @@ def _advice(found: Audit) -> list[str]:
     if found.elsewhere > _MANY:
         said.append(
             f"{found.elsewhere:.0%} of the examples settle elsewhere from a cold start than from "
-            "the states given: errors measured cold and from kept states will differ."
+            "the states given: where a free phase starts decides what it finds. Measure errors "
+            "from both (evaluation.start='both')."
         )
     said += [
         f"every unit of layer {layer} is held at 0 or 1 and passes no gradient on."
@@ -133,7 +145,11 @@ def _advice(found: Audit) -> list[str]:
 def _summary(found: Audit) -> str:
     cosine = found.overall.cosine
     if math.isnan(cosine):
-        return "There is no exact gradient to compare with."
+        if found.with_gradient == 0:
+            return "There is no exact gradient to compare with."
+        if math.isnan(found.overall.ratio):
+            return "The correction is not a number: states grow without limit."
+        return "The rule corrects nothing, where the gradient is not zero."
     parts = [p for p in (*found.pairs, *found.kinds) if not math.isnan(p.cosine)]
     worst = min(parts, key=lambda p: p.cosine)
     where = f"cosine {cosine:.3f} over all, {worst.cosine:.3f} in the worst part, {worst.name}"

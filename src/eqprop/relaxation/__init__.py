@@ -8,7 +8,7 @@ from eqprop.relaxation.base import (
     projected_residual,
 )
 from eqprop.relaxation.block import BlockCoordinateDescent, monotone_bound
-from eqprop.relaxation.euler import Euler
+from eqprop.relaxation.euler import Euler, euler_limit
 from eqprop.relaxation.forward import ForwardPass
 from eqprop.relaxation.relax import observe, relax, watch
 from eqprop.relaxation.termination import AbstractTermination, FixedSteps, Residual
@@ -23,6 +23,7 @@ __all__ = [
     "FixedSteps",
     "ForwardPass",
     "Residual",
+    "euler_limit",
     "is_traced",
     "monotone_bound",
     "observe",
