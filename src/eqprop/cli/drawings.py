@@ -8,11 +8,14 @@ from pathlib import Path
 
 from eqprop.errors import ConfigError, unknown_name
 from eqprop.experiments import collect, complexity
+from eqprop.experiments.config import build
+from eqprop.experiments.experiment import replaced
 from eqprop.experiments.figure3 import CONNECTIONS, SIZES
+from eqprop.experiments.wiring import build_topology
 from eqprop.plots.hardware import neuron
 from eqprop.plots.wiring import draw as draw_wiring
 from eqprop.records import RunFolder
-from eqprop.topology import Topology, layered, rewire, with_intralayer
+from eqprop.topology import Topology, layered
 
 _PRESETS = ("smoke", "quick", "paper")  # nothing is trained: quick is full size already
 
@@ -37,9 +40,9 @@ def _figure1(folder: Path, preset: str) -> list[str]:
 
 
 def _figure2(folder: Path, preset: str) -> list[str]:
-    base = with_intralayer(layered(_sizes(preset)))
-    n = round(0.08 * base.num_connections) if preset == "smoke" else CONNECTIONS
-    return _topology(rewire(base, n=n, seed=0), folder / "figure2")
+    # The wiring of seed 0 of figure 3, and at smoke size one that can be drawn as a graph.
+    topology = replaced(preset, CONNECTIONS, layer_sizes=_sizes(preset))
+    return _topology(build_topology(build({"topology": topology})), folder / "figure2")
 
 
 def _topology(made: Topology, stem: Path) -> list[str]:

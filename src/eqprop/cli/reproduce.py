@@ -16,6 +16,7 @@ from eqprop.cli.progress import reporting
 from eqprop.errors import RunFolderError
 from eqprop.experiments import collect
 from eqprop.experiments.config import RunConfig
+from eqprop.experiments.journal import WITH_TEST_EXAMPLES
 from eqprop.experiments.sweep import RECORDED, Cell, Sweep, create_sweep, extended, open_sweep
 from eqprop.records import RunFolder
 
@@ -244,10 +245,10 @@ def caption(sweep: Sweep) -> str:
     [(relaxing, count)] = schedules.most_common(1)
     if others := len(configs) - count:
         relaxing += f" ({others} of {len(configs)} runs relax otherwise: see their settings)"
-    return (
-        f"{first.data.dataset}, {summary['training_examples']} training examples, {length}; "
-        f"{relaxing}{part}"
-    )
+    data = f"{first.data.dataset}, {summary['training_examples']} training examples"
+    if first.data.split == "journal" and first.data.dataset in WITH_TEST_EXAMPLES:
+        data += ", validation on the test examples (as in the journal version)"
+    return f"{data}, {length}; {relaxing}{part}"
 
 
 def _lengths(sweep: Sweep) -> dict[Cell, str]:

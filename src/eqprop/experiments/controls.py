@@ -21,6 +21,8 @@ def _controls(preset: str) -> dict[str, Settings]:
         "3x500": (three_by_500(preset), CONNECTIONS),
         "5x100": (five_by_100(preset)["layer_sizes"], SMALL_CONNECTIONS),
     }
+    # All but the first two have as many draws; where skips may not start at the input, all of them
+    # go to hidden pairs, which then have about four times as many as in `rewired`.
     found: dict[str, Settings] = {}
     for shape, (sizes, connections) in shapes.items():
         last = len(sizes) - 1

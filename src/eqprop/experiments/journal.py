@@ -17,6 +17,9 @@ from eqprop.experiments.figure3 import PER_LAYER
 
 _WIRING: Settings = {"wiring": "rewire_each", "p": 0.1}
 _BASE: Settings = {"network": {"skip_scale": "glorot"}, "data": {"split": "journal"}}
+WITH_TEST_EXAMPLES = ("mnist", "fashion-mnist")
+"""Data sets whose test examples this version looks at during training."""
+
 _SMALL: Settings = {"batch_size": 5}
 
 

@@ -31,10 +31,7 @@ def figure(
     size: Sequence[float],
     **shared: Any,
 ) -> Iterator[Any]:
-    """Axes to draw on `[rows, columns]`; writes `stem` with .png and .svg at the end.
-
-    **Raises:** `RunFolderError` if they cannot be written.
-    """
+    """Axes to draw on `[rows, columns]`; `save`s `stem` with .png and .svg at the end."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -49,13 +46,22 @@ def figure(
         lines = textwrap.fill(caption, int(14 * size[0]))
         drawn.supxlabel(lines, fontsize="x-small", color="0.35")
         for suffix in (".png", ".svg"):
-            drawn.savefig(stem.with_suffix(suffix), dpi=150)
-    except OSError as problem:
-        raise RunFolderError(
-            f"the folder of a picture must be writable, got {stem.parent} ({problem.strerror})."
-        ) from None
+            save(drawn, stem.with_suffix(suffix))
     finally:
         plt.close(drawn)
+
+
+def save(drawn: Any, path: Path) -> None:
+    """Writes a picture.
+
+    **Raises:** `RunFolderError` if it cannot.
+    """
+    try:
+        drawn.savefig(path, dpi=150)
+    except OSError as problem:
+        raise RunFolderError(
+            f"the folder of a picture must be writable, got {path.parent} ({problem.strerror})."
+        ) from None
 
 
 def plain_log(axis: Any) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from eqprop.plots.style import save
 from eqprop.topology import Topology
 
 GRAPH_LIMIT = 80
@@ -77,7 +78,7 @@ def graph(topology: Topology, path: Path) -> None:
         ncols=3,
         frameon=False,
     )
-    figure.savefig(path, dpi=150)
+    save(figure, path)
     plt.close(figure)
 
 
@@ -111,5 +112,5 @@ def block_densities(topology: Topology, path: Path) -> None:
         fontsize="medium",
     )
     figure.colorbar(image, label="share of possible connections that exist")
-    figure.savefig(path, dpi=150)
+    save(figure, path)
     plt.close(figure)
