@@ -140,7 +140,10 @@ def test_smooth_networks_have_the_order_of_their_nudging(smooth, nudging, slope)
     betas, errors = 0.1 * 0.5 ** np.arange(6), []
     for beta in betas:
         rule = eqprop.EquilibriumPropagation(nudging(float(beta)), CLOSE, CLOSE)
-        errors.append(distance(estimate(rule, network, x, y, states, KEY).gradient, exact))
+        found = estimate(rule, network, x, y, states, KEY)
+        phases = (found.report.free, *found.report.nudged)
+        assert all(float(phase.residual.max()) <= 1e-12 for phase in phases)
+        errors.append(distance(found.gradient, exact))
     assert np.polyfit(np.log(betas), np.log(errors), 1)[0] == pytest.approx(slope, abs=0.1)
 
 

@@ -112,7 +112,7 @@ class RunConfig(Settings):
     def _check_rule(self) -> None:
         smooth, rule = self.network.activation != "hard-sigmoid", self.learning.rule
         for name in ("free", "nudged"):
-            if smooth and getattr(self, name).method == "block":
+            if smooth and rule != "backpropagation" and getattr(self, name).method == "block":
                 raise ValueError(
                     f"`{name}.method` must be 'euler' with activation '{self.network.activation}', "
                     f"got 'block', which needs the hard sigmoid. Set {name}.method = \"euler\""

@@ -90,6 +90,6 @@ def warnings_of(entry: dict[str, Any], seen: Probe, largest_class: float) -> lis
 def _diverged(what: str, when: str, batch: int) -> DivergedError:
     return DivergedError(
         f"{what} became NaN or infinite {when} update {batch + 1}. Nothing was written after it. "
-        "The learning rate or the initial weights are too large, or the data hold such values. "
-        "Lower `learning.learning_rate`."
+        "The learning rate, a step of a relaxation or the initial weights are too large, or the "
+        "data hold such values. Lower `learning.learning_rate` or `step_size`."
     )

@@ -16,6 +16,8 @@ def audit_picture(found: Audit, rows: Sequence[dict[str, Any]], caption: str, st
     places, names = range(len(parts)), [part.name for part in parts]
     shades = [color(0)] * len(found.pairs) + [color(1)] * len(found.kinds)
     caption += "; pairs of layers are named later-earlier"
+    if found.with_gradient == 0:
+        caption += "; no example has an exact gradient to compare with"
     with figure(stem, caption, columns=3 if rows else 2, size=(13 if rows else 9, 4.4)) as grid:
         cosines, ratios = grid[0, 0], grid[0, 1]
         cosines.barh(places, [part.cosine for part in parts], color=shades)
@@ -43,12 +45,12 @@ def _answer(axes: Any, rows: Sequence[dict[str, Any]]) -> None:
     for position, steps in enumerate(dict.fromkeys(row["steps"] for row in rows)):
         chosen = [row for row in rows if row["steps"] == steps]
         axes.plot(
-            [row["beta"] for row in chosen], [row["cosine"] for row in chosen],
+            [abs(row["beta"]) for row in chosen], [row["cosine"] for row in chosen],
             marker="o", markersize=4, color=color(position), label=f"{steps:g} nudged steps",
         )  # fmt: skip
     axes.set_xscale("log")
     plain_log(axes.xaxis)
-    axes.set_xlabel("beta")
+    axes.set_xlabel("|beta|")
     axes.set_ylabel("cosine over all parameters")
     axes.grid(alpha=0.25, linewidth=0.5)
     axes.legend(fontsize="small", frameon=False)
