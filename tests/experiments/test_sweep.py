@@ -266,7 +266,7 @@ def test_a_port_that_says_nothing_is_no_scheduler(monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
         began = time.monotonic()
-        with pytest.raises(ConfigError, match=address), dask_workers(address):
+        with pytest.raises(ConfigError, match=f"{address} .it says nothing"), dask_workers(address):
             pass
         assert time.monotonic() - began < 30
 

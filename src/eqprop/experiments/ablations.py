@@ -98,5 +98,10 @@ INITIALISATION = Experiment(
     quick_seeds=1,
 )
 ERRATA = Experiment(
-    "errata", "where the paper's text and its released code differ", lasting(2, 2, 2), _errata
+    "errata",
+    "where the paper's text and its released code differ",
+    lasting(2, 2, 2),
+    _errata,
+    seeds=3,
+    quick_seeds=1,
 )

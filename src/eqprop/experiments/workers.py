@@ -289,7 +289,7 @@ def dask_workers(address: str, tell: Callable[[str], None] = lambda _: None) -> 
     except (OSError, ValueError, TypeError) as problem:
         raise ConfigError(
             f"`--scheduler` must be the address of a Dask scheduler that answers, got {address} "
-            f"({problem or 'it says nothing'}). Start one with `dask scheduler`."
+            f"({str(problem) or 'it says nothing'}). Start one with `dask scheduler`."
         ) from None
     with client:
         if not client.scheduler_info()["workers"]:
