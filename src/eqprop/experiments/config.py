@@ -178,7 +178,6 @@ class RunConfig(Settings):
     def flat(self) -> dict[str, Any]:
         """Every setting that is not none by its dotted name, as `--set` spells it.
 
-        >>> from eqprop import RunConfig
         >>> RunConfig().flat()["free.method"]
         'block'
         """
