@@ -276,7 +276,7 @@ def test_a_cell_that_another_process_holds_is_waited_for(tmp_path, monkeypatch):
     sweep = create_sweep(tmp_path, "s", "figure3", "smoke", cells(seeds=1))
     first, second = sweep.cells
     code = (
-        "import sys, time\n"
+        "import sys\n"
         "from pathlib import Path\n"
         "from eqprop.records.lock import locked\n"
         "with locked(Path(sys.argv[1])):\n"

@@ -289,9 +289,10 @@ def test_the_limit_of_euler_steps_is_that_of_the_energy_as_a_whole(problem, x64,
     energy = eqprop.ComposedEnergy(smooth.energy, (Spring(jnp.asarray(strength)),))
     network = eqx.tree_at(lambda n: n.energy, smooth, energy)
     quick = eqprop.Phase(eqprop.Euler(0.5), eqprop.Residual(1e-9, max_steps=400))
-    found = audit(network, centred(phase=quick), x, y, np.full((len(x), network.num_free), 0.5))
-    settled = Oracle.of(network, x, y, np.full((len(x), network.num_free), 0.5)).settled
-    stiffness = jax.vmap(jax.hessian(network.energy.energy, argnums=1))(x, settled)
+    states = np.full((len(x), network.num_free), 0.5)
+    oracle = Oracle.of(network, x, y, states)
+    found = audit(network, centred(phase=quick), x, y, states, oracle=oracle)
+    stiffness = jax.vmap(jax.hessian(network.energy.energy, argnums=1))(x, oracle.settled)
     wanted = 2 / np.linalg.eigvalsh(np.asarray(stiffness)).max()
     assert found.step_limit == pytest.approx(wanted, rel=0.01)
     assert found.lost == 0

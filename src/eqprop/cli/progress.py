@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from eqprop.experiments.collect import measure_of
 from eqprop.experiments.run import Progress as RunProgress
 from eqprop.experiments.run import Reporter
 
@@ -60,7 +61,7 @@ def _notice(progress: RunProgress) -> str:
 def _text(progress: RunProgress) -> str:
     training, seen = progress.training_error, progress.validation_error
     settled = f"settled {100 * progress.settled:.0f} %"
-    if not training and not seen:  # a regression, where no example is ever wrong
+    if measure_of([vars(progress)])[0] == "cost":
         return f"training cost {progress.training_cost or 0:.4g} {settled}"
     validation = "-" if seen is None else f"{100 * seen:.2f}"
     return f"training {100 * (training or 0):.2f} % validation {validation} % {settled}"

@@ -112,7 +112,7 @@ def _sections(
         results.append(html.paragraph(f"The paper. {text}" if full else text))
     results += [
         html.warning(f"The records of {cell.name} are cut and shown up to there.")
-        for cell in collect.cut(sweep)
+        for cell in collect.cut(sweep, epochs)
     ]
     missing = [cell.name for cell in sweep.cells if cell not in configs]
     if missing:
@@ -140,13 +140,11 @@ def _is_the_papers(sweep: Sweep, cell: Cell, config: RunConfig) -> bool:
         [own] = figure.cells(sweep.preset, [cell.seed], only=[cell.condition]).values()
     except ConfigError:  # a preset or condition of another version
         return False
-    ours, theirs = config.flat(), own.flat()
-    wanted = [
-        name
-        for name in (ours | theirs)
-        if name.partition(".")[0] in _WHAT_IS_LEARNED or name in _WHAT_IS_LEARNED
-    ]
-    return all(ours.get(n) == theirs.get(n) for n in wanted if n not in _THE_WAY_THERE)
+    return not any(
+        name in _WHAT_IS_LEARNED or name.partition(".")[0] in _WHAT_IS_LEARNED
+        for name in config.differences(own)
+        if name not in _THE_WAY_THERE
+    )
 
 
 _WHAT_IS_LEARNED = (
@@ -164,14 +162,18 @@ def _picture(sweep: Sweep, epochs: Any, updates: Any, caption: str) -> str:
 
 
 def _small_world(sweep: Sweep) -> list[str]:
-    found = [list(row.values()) for row in reproduce.correlations(sweep)]
-    columns = [name.replace("_", " ") for name in correlation.RANK_COLUMNS]
+    rows = correlation.measured(sweep)
+    if not rows:
+        return []
+    cells = [
+        [
+            f"{v:.2f}" if isinstance(v := row[name], float) else v
+            for name in correlation.RANK_COLUMNS
+        ]
+        for row in correlation.rank_correlations(rows)
+    ]
     note = "Rank correlation of small-world measures of the wirings with the training error."
-    return [html.table(columns, _rounded(found), note)] if found else []
-
-
-def _rounded(rows: Sequence[Sequence[Any]]) -> list[list[str]]:
-    return [[f"{v:.2f}" if isinstance(v, float) else str(v) for v in row] for row in rows]
+    return [html.table(correlation.RANK_COLUMNS, cells, note)]
 
 
 def _settling(epochs: Sequence[dict[str, Any]]) -> list[str]:

@@ -126,13 +126,13 @@ def draw(sweep: Sweep) -> None:
 
     **Raises:** `RunFolderError`, before anything is written, where records have been cut.
     """
-    if cut := collect.cut(sweep):
+    epochs, updates = collect.epoch_rows(sweep), collect.update_rows(sweep)
+    if cut := collect.cut(sweep, epochs):
         raise RunFolderError(
             f"the records of finished runs must reach the epoch of their summary.json, got "
             f"metrics.jsonl of {', '.join(cell.name for cell in cut)} in {sweep.path} that end "
             "before. Put back a copy of that file, or delete the run's summary.json and resume."
         )
-    epochs, updates = collect.epoch_rows(sweep), collect.update_rows(sweep)
     layers = collect.layer_rows(updates)
     stem = sweep.path / sweep.figure
     collect.write_rows(epochs, collect.EPOCH_COLUMNS, stem.with_suffix(".csv"))
@@ -176,30 +176,21 @@ def _differences(sweep: Sweep, epochs: Rows) -> None:
 
 def _correlations(sweep: Sweep) -> None:
     """Small-world measures of figure 5's wirings against their errors: CSV and lines."""
-    for row in correlations(sweep):
+    from eqprop.experiments import correlation
+
+    rows = correlation.measured(sweep)
+    if not rows:
+        return
+    collect.write_rows(rows, correlation.COLUMNS, sweep.path / correlation.MEASURED)
+    found = correlation.rank_correlations(rows)
+    file = sweep.path / "figure5-correlations.csv"
+    collect.write_rows(found, correlation.RANK_COLUMNS, file)
+    for row in found:
         print(
             f"rank correlation of {row['measure']} with the training error, {row['ranks']}: "
             f"{row['correlation']:.2f} [{row['low']:.2f}, {row['high']:.2f}], "
             f"{row['wirings']} wirings of {row['values']} p"
         )
-
-
-def correlations(sweep: Sweep) -> Rows:
-    """Rank correlations of the wirings' small-world measures with the error, none without wirings.
-
-    Writes them and the measures, which take seconds, beside the figure.
-    """
-    from eqprop.experiments import correlation
-
-    file = sweep.path / "figure5-small-world.csv"
-    rows = correlation.measured(sweep, file)
-    if not rows:
-        return []
-    collect.write_rows(rows, correlation.COLUMNS, file)
-    found = correlation.rank_correlations(rows)
-    file = sweep.path / "figure5-correlations.csv"
-    collect.write_rows(found, correlation.RANK_COLUMNS, file)
-    return found
 
 
 def draw_into(stem: Path, sweep: Sweep, epochs: Rows, updates: Rows, text: str) -> None:
@@ -210,9 +201,9 @@ def draw_into(stem: Path, sweep: Sweep, epochs: Rows, updates: Rows, text: str) 
 
     if sweep.figure == "figure4":
         examples = next(iter(collect.summaries(sweep).values()))["training_examples"]
-        batches = -(-examples // sweep.config(sweep.cells[0]).data.batch_size)
-        every = sweep.config(sweep.cells[0]).training.record_every
-        text = f"one batch in {every}; {text}"
+        config = sweep.config(sweep.cells[0])
+        batches = -(-examples // config.data.batch_size)
+        text = f"one batch in {config.training.record_every}; {text}"
         update_curves(updates, batches, text, stem)
         before = stem.with_name(f"{stem.name}-correction")
         update_curves(updates, batches, f"before the learning rate; {text}", before, "correction")

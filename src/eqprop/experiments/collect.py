@@ -67,13 +67,14 @@ def summaries(sweep: Sweep) -> dict[Cell, dict[str, Any]]:
     return {cell: sweep.run(cell).read_json("summary.json") for cell in sweep.finished}
 
 
-def cut(sweep: Sweep) -> list[Cell]:
-    """The finished cells whose records do not reach the epoch that their summary tells."""
-
-    def end(cell: Cell) -> int:
-        return max((entry["epoch"] for entry in sweep.run(cell).epochs()), default=0)
-
-    return [cell for cell, told in summaries(sweep).items() if end(cell) != told["epoch"]]
+def cut(sweep: Sweep, epochs: Sequence[Row]) -> list[Cell]:
+    """The finished cells whose `epoch_rows` do not reach the epoch that their summary tells."""
+    ends = {(row["condition"], row["seed"]): row["epoch"] for row in epochs}
+    return [
+        cell
+        for cell, told in summaries(sweep).items()
+        if ends.get((cell.condition, cell.seed)) != told["epoch"]
+    ]
 
 
 def _finished(sweep: Sweep) -> Iterator[tuple[dict[str, Any], RunFolder]]:

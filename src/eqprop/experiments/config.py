@@ -189,6 +189,15 @@ class RunConfig(Settings):
                 found[section] = values
         return found
 
+    def differences(self, other: RunConfig) -> dict[str, tuple[Any, Any]]:
+        """The settings that the two do not share, by dotted name: this one's and the other's."""
+        ours, theirs = self.flat(), other.flat()
+        return {
+            name: (ours.get(name), theirs.get(name))
+            for name in dict.fromkeys([*theirs, *ours])
+            if ours.get(name) != theirs.get(name)
+        }
+
 
 def build(values: Mapping[str, Any], source: str = "the configuration") -> RunConfig:
     """Checks a mapping of settings, or raises one `ConfigError` that names each fault."""
@@ -297,10 +306,9 @@ def _toml_value(value: Any) -> str:
 
 
 def _explain(problem: ValidationError, source: str) -> str:
-    lines = []
+    lines, members = [], ("tuple[", "float", "constrained-")
     for error in problem.errors(include_url=False):
         # pydantic adds the name of the union member; it is no part of the user's key.
-        members = ("tuple[", "float", "constrained-")
         place = [str(part) for part in error["loc"] if not str(part).startswith(members)]
         key = ".".join(place) or "the settings"
         if error["type"] == "extra_forbidden":

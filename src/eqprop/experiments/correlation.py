@@ -16,16 +16,19 @@ from eqprop.topology import small_world
 MEASURES = ("path_length", "clustering", "sigma", "omega")
 COLUMNS = ("condition", "seed", *MEASURES, "training_error", "validation_error")
 RANK_COLUMNS = ("measure", "ranks", "correlation", "low", "high", "wirings", "values")
+MEASURED = "figure5-small-world.csv"
+"""In the folder of a sweep: the measures of its wirings."""
+
 _RESAMPLED = 2000
 
 
-def measured(sweep: Sweep, file: Path) -> list[dict[str, Any]]:
+def measured(sweep: Sweep) -> list[dict[str, Any]]:
     """A row per finished cell with hidden layers full inside: measures and errors.
 
-    A wiring takes seconds to measure; rows that stand in `file` are taken from there, unless it
-    was cut.
+    A wiring takes seconds to measure; rows that stand in `MEASURED` are taken from there, unless
+    it was cut.
     """
-    known, rows = _known(file), []
+    known, rows = _known(sweep.path / MEASURED), []
     for cell in sweep.finished:
         config = sweep.config(cell)
         if not config.topology.intralayer:

@@ -140,20 +140,22 @@ def extended(sweep: Sweep, configs: Mapping[Cell, RunConfig]) -> Sweep:
     """
     begun = {cell: sweep.config(cell) for cell in sweep.cells}
     conditions = {cell.condition: config for cell, config in begun.items()}
+    new = []
     for cell, config in configs.items():
         file = sweep.folder(cell) / "config.toml"
         if file.is_file():
-            _refuse(sweep, cell, _differences(config, load_recorded(file)))
-        elif cell.condition in conditions:
-            found = _differences(config, conditions[cell.condition])
+            _refuse(sweep, cell, config.differences(load_recorded(file)))
+            continue
+        new.append(cell)
+        if cell.condition in conditions:
+            found = config.differences(conditions[cell.condition])
             _refuse(sweep, cell, {name: v for name, v in found.items() if not _may_differ(name)})
         elif begun:
-            found = _differences(config, next(iter(begun.values())))
-            _refuse(sweep, cell, {name: v for name, v in found.items() if name[:5] == "data."})
-    for cell, config in configs.items():
-        if not (sweep.folder(cell) / "config.toml").is_file():
-            _make(sweep.folder(cell))
-            sweep.run(cell).write_text("config.toml", config.to_toml())
+            found = config.differences(next(iter(begun.values())))
+            _refuse(sweep, cell, {n: v for n, v in found.items() if n.startswith("data.")})
+    for cell in new:
+        _make(sweep.folder(cell))
+        sweep.run(cell).write_text("config.toml", configs[cell].to_toml())
     cells = dict.fromkeys([*sweep.cells, *configs])
     sweep = dataclasses.replace(sweep, cells=tuple(cells))
     sweep.write()
@@ -167,18 +169,9 @@ def _may_differ(name: str) -> bool:
     return section in ("evaluation", "checkpoint") or name in alone
 
 
-def _differences(config: RunConfig, begun: RunConfig) -> dict[str, str]:
-    new, old = config.flat(), begun.flat()
-    return {
-        name: f"{new.get(name)} instead of {old.get(name)}"
-        for name in dict.fromkeys([*old, *new])
-        if new.get(name) != old.get(name)
-    }
-
-
-def _refuse(sweep: Sweep, cell: Cell, differences: Mapping[str, str]) -> None:
+def _refuse(sweep: Sweep, cell: Cell, differences: Mapping[str, tuple[Any, Any]]) -> None:
     if differences:
-        got = ", ".join(f"{name} = {told}" for name, told in differences.items())
+        got = ", ".join(f"{n} = {ours} instead of {old}" for n, (ours, old) in differences.items())
         raise ConfigError(
             f"the cells of a sweep must keep its settings, got {got} for {cell.name} in "
             f"{sweep.path}. Set them as the sweep was begun (`eqprop resume` does), or leave out "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import equinox as eqx
@@ -71,8 +71,8 @@ class Audit:
     - `small_nudge_cosine`: the overall cosine of the same rule with a small nudge in settled
       phases, which tells a strong nudge from swapped phases; NaN where the rule itself follows
       the gradient or has no nudge.
-    - `untouched`: parts of the network that the rule does not correct at all though they have a
-      gradient; `never_touched`, those of them that it leaves alone with a small nudge too.
+    - `never_touched`: those of the `untouched` parts that the rule leaves alone with a small nudge
+      too.
     - `overall`, `pairs`, `kinds`: see `Agreement`; biases and others stand among the kinds.
     - `astray`: share of the examples whose free phase, as the rule runs it, ends more than .01
       from where the oracle found them settled.
@@ -99,7 +99,6 @@ class Audit:
     betas: tuple[float, ...]
     effective_betas: tuple[float, ...]
     small_nudge_cosine: float
-    untouched: tuple[str, ...]
     never_touched: tuple[str, ...]
     overall: Agreement
     pairs: tuple[Agreement, ...]
@@ -114,6 +113,11 @@ class Audit:
     saturation: tuple[float, ...]
     off_wiring: float
     verdict: tuple[str, ...] = ()
+
+    @property
+    def untouched(self) -> tuple[str, ...]:
+        """Parts that the rule does not correct at all though they have a gradient."""
+        return _untouched((*self.pairs, *self.kinds))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for a record; numbers that are not finite become None."""
@@ -163,15 +167,14 @@ def audit(
     ends = np.cumsum(network.layer_sizes[1:])[:-1].tolist()
     at_bound = [np.isin(part, (0, 1)) for part in np.split(oracle.settled, ends, axis=1)]
     bounded = network.hopfield.activation.is_identity_on_its_box
-    lowest = _lowest_eigenvalue(network)
     block_step, block_limit = _block_steps(rule, network)
-    gentle, untouched = math.nan, tuple(part.name for part in (*pairs, *kinds) if part.ratio == 0)
+    gentle, untouched = math.nan, _untouched((*pairs, *kinds))
     never = untouched
     if (overall.cosine < GOOD or untouched) and (other := _gently(rule, oracle)) is not None:
         found = _correction(other, network, x, target, states, oracle)
         *parts, whole = agreements(network, found.gradient, oracle.gradient)
         gentle = whole.cosine
-        still = {part.name for part in itertools.chain(*parts) if part.ratio == 0}
+        still = _untouched(itertools.chain(*parts))
         never = tuple(name for name in untouched if name in still)
     result = Audit(
         examples=len(x),
@@ -182,15 +185,14 @@ def audit(
         betas=correction.betas,
         effective_betas=tuple(_effective_beta(rule, network, b) for b in correction.betas),
         small_nudge_cosine=gentle,
-        untouched=untouched,
         never_touched=never,
         overall=overall,
         pairs=pairs,
         kinds=kinds,
         astray=_astray(correction.free, oracle),
         elsewhere=float((oracle.apart > _FAR).mean()) if len(oracle.apart) else 0.0,
-        lowest_eigenvalue=lowest,
-        step_limit=2 / (1 - lowest) if network.allows_blocks else oracle.step_limit,
+        lowest_eigenvalue=oracle.lowest_eigenvalue,
+        step_limit=oracle.step_limit,
         step_size=max((float(m.step_size) for m in _parts(rule, Euler)), default=0.0),
         block_step=block_step,
         block_limit=block_limit,
@@ -299,6 +301,10 @@ def _correction(
     return _Correction(mean, found.report.free, nudged, tuple(betas))
 
 
+def _untouched(parts: Iterable[Agreement]) -> tuple[str, ...]:
+    return tuple(part.name for part in parts if part.ratio == 0)
+
+
 def _betas(rule: AbstractLearningRule, reported: float) -> list[float]:
     nudging = [ep.nudging for ep in _parts(rule, EquilibriumPropagation)]
     if nudging:
@@ -348,9 +354,9 @@ def _astray(free: Equilibrium, oracle: Oracle) -> float:
 def _settling(phases: Sequence[Equilibrium]) -> Settling:
     residual = np.max([np.asarray(phase.residual) for phase in phases], axis=0)
     return Settling(
-        # Written so that states which ran away, whose residual is NaN, did not settle.
         float(residual.max()),
         float(residual.mean()),
+        # Written so that states which ran away, whose residual is NaN, did not settle.
         float((~(residual <= SETTLED)).mean()),
     )
 
@@ -393,9 +399,3 @@ def _block_steps(rule: AbstractLearningRule, network: Network) -> tuple[float, f
     steps = [float(method.step_size) for method in methods]
     bounds = [float(monotone_bound(network, method.block_size)) for method in methods]
     return max(steps, default=0.0), min(bounds, default=2.0)
-
-
-def _lowest_eigenvalue(network: Network) -> float:
-    inputs = network.num_inputs
-    coupling = network.hopfield.dense_weights()[inputs:, inputs:].astype(np.float64)
-    return float(np.linalg.eigvalsh(coupling)[0])

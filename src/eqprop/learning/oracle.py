@@ -36,7 +36,9 @@ class Oracle:
     - `shares`: what each example counts in the gradient, `[examples]`: the same for all that
       settled and have one, 0 for the others.
     - `gradient`: of the settled cost, in the network's structure, float64 on the host.
-    - `step_limit`: the least `euler_limit` of the states where they ended.
+    - `lowest_eigenvalue`: of the coupling between free units.
+    - `step_limit`: of Euler steps; 2/(1 - lowest eigenvalue) for the hard sigmoid alone, and the
+      least `euler_limit` of the states where they ended for other energies.
     """
 
     settled: np.ndarray
@@ -44,6 +46,7 @@ class Oracle:
     apart: np.ndarray
     shares: np.ndarray
     gradient: Network
+    lowest_eigenvalue: float
     step_limit: float
 
     @staticmethod
@@ -92,9 +95,18 @@ class Oracle:
             exact = adjoint_gradient(wide, x, target, warm.state, adjoints, jnp.asarray(shares))
             apart = np.abs(np.asarray(warm.state - cold.state)).max(axis=1)
             both = found & np.asarray(cold.settled)
-            limit = float(jnp.min(euler_limit(wide.energy.clamp(x), warm.state)))
+            lowest = _lowest_eigenvalue(network)
+            limit = 2 / (1 - lowest)
+            if not network.allows_blocks:
+                limit = float(jnp.min(euler_limit(wide.energy.clamp(x), warm.state)))
         return Oracle(
-            np.asarray(warm.state), found, apart[both], shares, jax.device_get(exact), limit
+            settled=np.asarray(warm.state),
+            found=found,
+            apart=apart[both],
+            shares=shares,
+            gradient=jax.device_get(exact),
+            lowest_eigenvalue=lowest,
+            step_limit=limit,
         )
 
 
@@ -125,12 +137,19 @@ def _settled(
     network: Network, x: Array, states: Array, tolerance: float, max_steps: int
 ) -> Equilibrium:
     clamped = network.energy.clamp(x)
-    method = Euler(gentle_step(jnp.min(euler_limit(clamped, states))))
     if network.allows_blocks:
         method = BlockCoordinateDescent(1.0, block_size=20)
+    else:
+        method = Euler(gentle_step(jnp.min(euler_limit(clamped, states))))
     return relax(clamped, states, method, Residual(tolerance, max_steps))
 
 
 def gentle_step(limit: Any) -> Any:
     """An Euler step well within its limit."""
     return jnp.minimum(0.25, limit / 2)
+
+
+def _lowest_eigenvalue(network: Network) -> float:
+    inputs = network.num_inputs
+    coupling = network.hopfield.dense_weights()[inputs:, inputs:].astype(np.float64)
+    return float(np.linalg.eigvalsh(coupling)[0])

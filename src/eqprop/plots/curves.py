@@ -90,10 +90,9 @@ def error_rows(rows: Sequence[Mapping[str, Any]], caption: str, stem: Path) -> N
                 ends = [run[-1] for run in by_seed(rows, condition)]
                 values = [scale * end[key] for end in ends if end.get(key) is not None]
                 if values:
-                    line = {"color": color(position), "marker": marker, "markersize": 5}
-                    extent = [min(values), max(values)]
-                    axes.plot(extent, [height + shift] * 2, color=color(position), linewidth=1.5)
-                    axes.plot([np.mean(values)], [height + shift], linestyle="", **line)
+                    shade, extent = color(position), [min(values), max(values)]
+                    axes.plot(extent, [height + shift] * 2, color=shade, linewidth=1.5)
+                    axes.plot(np.mean(values), height + shift, marker, color=shade, markersize=5)
             axes.plot([], [], linestyle="", marker=marker, color=color(position), label=name)
         axes.set_yticks(range(len(conditions)), [LABELS.get(c, c) for c in conditions])
         axes.invert_yaxis()

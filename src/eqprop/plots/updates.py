@@ -53,13 +53,13 @@ def update_curves(
         for axes, condition in zip(grid.flat, conditions, strict=False):
             seeds = by_seed(rows, condition)
             pairs = [pair for pair in dict.fromkeys(r["pair"] for r in seeds[0]) if _adjacent(pair)]
-            window = 1
+            # Few records are drawn as they are.
+            records = min(len({r["batch"] for r in run}) for run in seeds)
+            window = WINDOW if records >= 2 * WINDOW else 1
             for position, pair in enumerate(sorted(pairs, key=layers_of)):
                 tables = [
                     {r["batch"]: float(r[size]) for r in run if r["pair"] == pair} for run in seeds
                 ]
-                # Few records are drawn as they are.
-                window = WINDOW if min(map(len, tables)) >= 2 * WINDOW else 1
                 curves = []
                 for table in tables:
                     batches = sorted(table)
