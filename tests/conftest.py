@@ -9,9 +9,13 @@ from pathlib import Path
 import jax
 import pytest
 
+from eqprop.experiments.machine import release_programs
+
 # What tests compile in processes of their own is kept for the length of one test run.
 _COMPILED = tempfile.TemporaryDirectory(prefix="eqprop-compiled-")
 os.environ["JAX_COMPILATION_CACHE_DIR"] = _COMPILED.name
+
+_MOST_MAPS = 20_000
 
 
 @pytest.fixture
@@ -19,6 +23,11 @@ def x64():
     """Double precision within a test: what a comparison with an oracle needs."""
     with jax.enable_x64(True):
         yield
+
+
+def pytest_runtest_teardown():
+    """Hundreds of tests in one process would compile more than Linux lets it hold."""
+    release_programs(_MOST_MAPS)
 
 
 def pytest_addoption(parser):

@@ -111,5 +111,30 @@ def release_memory() -> None:
         ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
+def release_programs(most: int | None = None) -> bool:
+    """Lets go of all compiled programs where they come near to what a process may hold.
+
+    Each takes some hundred memory maps; at `vm.max_map_count` of them, 65,530 as Linux ships,
+    the next program compiled ends the process without a message. Those still needed are compiled
+    again, or read from the folder of compiled programs.
+
+    **Arguments:** `most`: how many memory maps to keep; by default half of what Linux allows.
+
+    **Returns:** whether they were let go; never so on systems that do not tell.
+    """
+    try:
+        maps = Path("/proc/self/maps").read_bytes().count(b"\n")
+        if most is None:
+            most = int(Path("/proc/sys/vm/max_map_count").read_text("ascii")) // 2
+    except (OSError, ValueError):
+        return False
+    if maps <= most:
+        return False
+    import jax
+
+    jax.clear_caches()
+    return True
+
+
 def _add_flags(flags: str) -> None:
     os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {flags}".strip()

@@ -25,7 +25,7 @@ from eqprop.experiments.build import (
 from eqprop.experiments.config import RunConfig
 from eqprop.experiments.entries import epoch_entry, evaluation_entry, join_logs, update_entries
 from eqprop.experiments.finished import look
-from eqprop.experiments.machine import release_memory
+from eqprop.experiments.machine import release_memory, release_programs
 from eqprop.experiments.snapshot import NETWORK, Cursor, Snapshot
 from eqprop.experiments.wiring import build_topology
 from eqprop.learning import AbstractLearningRule
@@ -173,6 +173,7 @@ class RunInProgress:
 
     def _compile(self) -> None:
         began, rule = time.monotonic(), build_rule(self.config, self.now.cursor.epoch)
+        release_programs()  # of the runs before it in this process
         self.now.state = self.trainer.compile(self.now.state, rule)
         release_memory()
         entry = {"compile_seconds": time.monotonic() - began}
