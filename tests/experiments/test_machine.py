@@ -21,7 +21,7 @@ def test_programs_are_let_go_where_they_are_too_many():
     found = compiled(np.eye(7))
     held = maps()
     assert not release_programs(held + 1000) and not release_programs()
-    assert compiled._cache_size() == 1
+    assert maps() >= held
     assert release_programs(1)
-    assert compiled._cache_size() == 0 and maps() < held
+    assert maps() < held
     np.testing.assert_array_equal(compiled(np.eye(7)), found)

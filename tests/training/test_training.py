@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -61,6 +62,23 @@ def test_compiled_training_is_the_plain_loop(shuffle_seed):
     assert np.concatenate([log.examples for log in logs]).tolist() == [5, 5, 5, 5, 3] * 2
     recorded = np.isfinite(np.concatenate([log.updates[1, 0] for log in logs]))
     assert recorded.tolist() == [True, False] * 5
+
+
+def test_double_precision_trains_alike():
+    network, examples = rewired_problem()
+    single, _ = run(trainer_for(network, examples), network)
+    x, labels = np.asarray(examples.x), np.argmax(examples.target, 1)
+    with jax.enable_x64(True):  # JAX warns where 64-bit counts meet 32-bit records
+        wide = jax.tree.map(
+            lambda leaf: leaf.astype(jnp.float64) if eqx.is_inexact_array(leaf) else leaf, network
+        )
+        double, _ = run(trainer_for(wide, eqprop.Examples.of(wide, x, labels)), wide)
+        weights = double.network.hopfield.dense_weights()
+    assert weights.dtype == np.float64
+    # The signs of beta are drawn from other bits: the same amount of learning, not the same.
+    start = network.hopfield.dense_weights()
+    changes = [np.abs(w - start).mean() for w in (weights, single.network.hopfield.dense_weights())]
+    assert changes[0] == pytest.approx(changes[1], rel=0.3)
 
 
 def test_recorded_sizes_are_root_mean_squares_over_existing_connections():

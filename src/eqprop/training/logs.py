@@ -61,8 +61,8 @@ class PhaseLog(eqx.Module):
         return PhaseLog(
             steps=jnp.max(steps),
             residual=jnp.max(residual),
-            unsettled=jnp.sum(unsettled),
-            energy_rises=jnp.sum(rises),
+            unsettled=jnp.sum(unsettled, dtype=jnp.int32),
+            energy_rises=jnp.sum(rises, dtype=jnp.int32),
             broken_unit=jnp.max(broken),
         )
 
