@@ -7,7 +7,8 @@ PYTHON is an interpreter with PyTorch. CHECKOUT are folders with the paper's rel
 github.com/rain-neuromorphics/energy-based-learning; nothing of theirs is copied. `python -O`
 runs the released code, since an assertion of exact symmetry fails in it on a CPU. RUN are finished
 runs at default settings, NETWORK-SCHEDULE-seedN: what a batch cost in them, mean over their
-epochs, is set against the released code's.
+epochs, is set against the released code's. Rows of other work that stand in the file in `--out`
+stay there.
 """
 
 from __future__ import annotations
@@ -164,7 +165,7 @@ def main() -> None:
         )
     if not rows:
         options.error("name a checkout with --released or --ebl")
-    common.write("peers", rows, given.out)
+    common.renew("peers", rows, ("work",), given.out)
 
 
 if __name__ == "__main__":
