@@ -213,8 +213,9 @@ def main() -> None:
     options.add_argument("--tables", nargs="+", choices=tables, default=list(tables))
     given = options.parse_args()
     # In this order: the peak of a run's process counts what this one held when it began it.
-    for name in (name for name in tables if name in given.tables):
-        common.write(name, tables[name](), given.out)
+    for name, make in tables.items():
+        if name in given.tables:
+            common.write(name, make(), given.out)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from eqprop.experiments.machine import release_programs
 _COMPILED = tempfile.TemporaryDirectory(prefix="eqprop-compiled-")
 os.environ["JAX_COMPILATION_CACHE_DIR"] = _COMPILED.name
 
+# Far below the limit, since doctests, which run last, do not see this file.
 _MOST_MAPS = 20_000
 
 

@@ -62,10 +62,7 @@ def test_gradient_of_the_papers_network_is_exact_on_every_pair_of_layers(capsys,
     rows = []
     for name, network, digits in networks():
         with jax.enable_x64(True):
-            wide = jax.tree.map(
-                lambda leaf: leaf.astype(jnp.float64) if leaf.dtype == jnp.float32 else leaf,
-                network,
-            )
+            wide = network.astype(jnp.float64)
             x = inputs(jnp.asarray(digits.x[:400]), jnp.float64)
             y = jnp.asarray(np.eye(10)[digits.target[:400]])
             # First a look at which of many examples have a gradient, then a thorough relaxation.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -69,9 +68,7 @@ def test_double_precision_trains_alike():
     single, _ = run(trainer_for(network, examples), network)
     x, labels = np.asarray(examples.x), np.argmax(examples.target, 1)
     with jax.enable_x64(True):  # JAX warns where 64-bit counts meet 32-bit records
-        wide = jax.tree.map(
-            lambda leaf: leaf.astype(jnp.float64) if eqx.is_inexact_array(leaf) else leaf, network
-        )
+        wide = network.astype(jnp.float64)
         double, _ = run(trainer_for(wide, eqprop.Examples.of(wide, x, labels)), wide)
         weights = double.network.hopfield.dense_weights()
     assert weights.dtype == np.float64

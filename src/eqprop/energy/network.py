@@ -122,6 +122,18 @@ class Network(eqx.Module):
         """Of the parameters, and so of the states."""
         return jnp.result_type(*jax.tree.leaves(eqx.filter(self, eqx.is_inexact_array)))
 
+    def astype(self, dtype: Any) -> Network:
+        """The same network with parameters of another precision.
+
+        >>> import eqprop, jax.numpy as jnp
+        >>> network = eqprop.Network.initialize(eqprop.layered([4, 3, 2]), seed=0)
+        >>> print(network.astype(jnp.float16).dtype)
+        float16
+        """
+        return jax.tree.map(
+            lambda leaf: leaf.astype(dtype) if eqx.is_inexact_array(leaf) else leaf, self
+        )
+
     def output(self, state: Array) -> Array:
         """The output units of a state: `[..., free units]` to `[..., outputs]`."""
         return state[..., self.num_free - self.num_outputs :]

@@ -79,10 +79,7 @@ class Oracle:
         """
         with jax.enable_x64(True):
             x, target, states = as_batch(network, x, target, states, jnp.float64)
-            wide = jax.tree.map(
-                lambda leaf: leaf.astype(jnp.float64) if eqx.is_inexact_array(leaf) else leaf,
-                network,
-            )
+            wide = network.astype(jnp.float64)
             warm = _settled(wide, x, states, tolerance, max_steps)
             cold = _settled(wide, x, wide.cold_state(len(x)), tolerance, max_steps)
             adjoints = adjoints_of(wide, x, target, warm.state)
