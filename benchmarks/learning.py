@@ -1,12 +1,15 @@
 """Error against epochs and seconds of runs that differ in their schedule alone.
 
-python benchmarks/learning.py RUN... [--out docs/results]
+python benchmarks/learning.py RUN... [--first-epoch] [--out docs/results]
 
 RUN are folders of runs (`eqprop train`) on the same wiring, initial weights and order: the fast
 schedule, and slower ones to compare it with. The label of a run is the name of its folder,
 NETWORK-SCHEDULE-seedN. Nothing is trained here: errors come from `metrics.jsonl`, seconds from
 `timing.jsonl`. Rows of other runs that stand in the file in `--out` stay there: a slow run need
 not be repeated to compare a new one with it.
+
+With `--first-epoch` the runs make another table, a row each: their settings and their errors after
+one epoch. A number after the schedule tells repetitions apart: NETWORK-SCHEDULE2-seedN.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import common
+from eqprop.experiments.config import load_recorded
 from eqprop.records import RunFolder
 
 ERRORS = ("training_error", "validation_error", "validation_kept_error")
@@ -38,10 +42,32 @@ def rows_of(run: Path) -> list[dict]:
     ]
 
 
+def first_epoch_of(run: Path) -> dict:
+    """How one run relaxed in its first epoch, and its errors after it."""
+    network, schedule, seed = run.name.rsplit("-", 2)
+    phase = load_recorded(run / "config.toml").free
+    entry = RunFolder.open(run).epochs()[0]
+    return {
+        "network": network,
+        "seed": seed.removeprefix("seed"),
+        "schedule": schedule.rstrip("0123456789"),
+        "step size": phase.step_size,
+        "share": phase.share,
+        "free sweeps": round(entry["free_steps"], 1),
+        "settled %": round(100 * (1 - entry["free_unsettled"]), 1),
+        "training error %": round(100 * entry["training_error"], 2),
+    }
+
+
 def main() -> None:
     options = common.parser(__doc__ or "")
     options.add_argument("runs", nargs="+", type=Path, help="folders of finished runs")
+    options.add_argument("--first-epoch", action="store_true", help="a row per run, after epoch 1")
     given = options.parse_args()
+    if given.first_epoch:
+        keys = ("network", "seed", "schedule", "step size", "share")
+        common.renew("first-epoch", [first_epoch_of(run) for run in given.runs], keys, given.out)
+        return
     rows = [row for run in given.runs for row in rows_of(run)]
     common.renew("learning", rows, ("network", "schedule", "seed"), given.out)
 
