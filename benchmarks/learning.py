@@ -8,8 +8,9 @@ NETWORK-SCHEDULE-seedN. Nothing is trained here: errors come from `metrics.jsonl
 `timing.jsonl`. Rows of other runs that stand in the file in `--out` stay there: a slow run need
 not be repeated to compare a new one with it.
 
-With `--first-epoch` the runs make another table, a row each: their settings and their errors after
-one epoch. A number after the schedule tells repetitions apart: NETWORK-SCHEDULE2-seedN.
+With `--first-epoch` the runs make another table, a row each: how they relaxed in the first epoch,
+and their errors after it. Runs with the same settings are told apart by tiny changes of the step
+size, which change nothing but the rounding.
 """
 
 from __future__ import annotations
@@ -43,18 +44,18 @@ def rows_of(run: Path) -> list[dict]:
 
 
 def first_epoch_of(run: Path) -> dict:
-    """How one run relaxed in its first epoch, and its errors after it."""
-    network, schedule, seed = run.name.rsplit("-", 2)
+    """How one run relaxed in its first epoch, and its error after it."""
     phase = load_recorded(run / "config.toml").free
     entry = RunFolder.open(run).epochs()[0]
+    network, _, seed = run.name.rsplit("-", 2)
     return {
         "network": network,
         "seed": seed.removeprefix("seed"),
-        "schedule": schedule.rstrip("0123456789"),
         "step size": phase.step_size,
+        "tolerance": phase.cold_tolerance,
         "share": phase.share,
+        "most sweeps": phase.cold_steps or phase.steps,
         "free sweeps": round(entry["free_steps"], 1),
-        "settled %": round(100 * (1 - entry["free_unsettled"]), 1),
         "training error %": round(100 * entry["training_error"], 2),
     }
 
@@ -65,8 +66,7 @@ def main() -> None:
     options.add_argument("--first-epoch", action="store_true", help="a row per run, after epoch 1")
     given = options.parse_args()
     if given.first_epoch:
-        keys = ("network", "seed", "schedule", "step size", "share")
-        common.renew("first-epoch", [first_epoch_of(run) for run in given.runs], keys, given.out)
+        common.write("first-epoch", [first_epoch_of(run) for run in given.runs], given.out)
         return
     rows = [row for run in given.runs for row in rows_of(run)]
     common.renew("learning", rows, ("network", "schedule", "seed"), given.out)

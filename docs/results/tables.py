@@ -351,6 +351,25 @@ def learning(rows: Sequence[Mapping[str, str]]) -> str:
     )
 
 
+def repeated(rows: Sequence[Mapping[str, str]]) -> str:
+    """A row per way to relax in the first epoch; step sizes that agree to .01 are one."""
+    same = ("network", "seed", "step size", "tolerance", "share", "most sweeps")
+    found: dict[tuple[str, ...], list[Mapping[str, str]]] = defaultdict(list)
+    for row in rows:
+        step = f"{float(row['step size']):.2f}"
+        found[tuple({**row, "step size": step}[key] for key in same)].append(row)
+    table = []
+    for how, runs in found.items():
+        sweeps, errors = (
+            [float(run[key]) for run in runs] for key in ("free sweeps", "training error %")
+        )
+        single = ", ".join(f"{error:.1f}" for error in errors)
+        spread = f"{np.std(errors, ddof=1):.1f}" if len(errors) > 1 else "-"
+        mean = f"{np.mean(errors):.1f} ({single})"
+        table.append([*how, f"{np.mean(sweeps):.0f}", mean, spread])
+    return lay_out([*same, "free sweeps", "training error %", "their spread"], table)
+
+
 def times(runs: Mapping[tuple[str, str, str], Sequence[Mapping[str, str]]]) -> str:
     """When each run first had a validation error so small."""
     table = []
@@ -380,6 +399,7 @@ KINDS = {
     "learning": learning,
     "plain": plain,
     "reach": reach,
+    "repeated": repeated,
     "response": response,
     "wirings": wirings,
 }

@@ -195,9 +195,9 @@ def test_the_first_tolerance_follows_the_others():
     from eqprop.experiments.build import free_phase
 
     loose = build({"free": {"tolerance": 1e-2}})
-    assert loose.free.cold_tolerance == pytest.approx(1e-3)
+    assert loose.free.cold_tolerance == pytest.approx(1e-4)
     first, later = (free_phase(loose, epoch).termination for epoch in (0, 1))
-    assert float(first.tolerance) == pytest.approx(1e-3)
+    assert float(first.tolerance) == pytest.approx(1e-4)
     assert float(later.tolerance) == pytest.approx(1e-2)
     fixed = build({"free": {"tolerance": 0.0}})
     assert type(free_phase(fixed, 0).termination).__name__ == "FixedSteps"

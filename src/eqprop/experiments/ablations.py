@@ -27,8 +27,8 @@ def _particles(preset: str) -> dict[str, Settings]:
         cold = {"persistent": False}
         # A cold start settles in every epoch as far as in the first: a residual of 1e-3 can hide
         # outputs that have yet to come to life.
-        as_first = {"tolerance": 1e-4, "cold_tolerance": 1e-4}
-        thorough = {"steps": 500, "tolerance": 1e-5, "cold_tolerance": 1e-5, "share": 1.0}
+        as_first = {"tolerance": 1e-5, "cold_tolerance": 1e-5}
+        thorough = {"steps": 500, "tolerance": 1e-6, "cold_tolerance": 1e-6, "share": 1.0}
         found |= {
             f"{network}-particles": {"topology": topology},
             f"{network}-cold": {"topology": topology, "training": cold, "free": as_first},

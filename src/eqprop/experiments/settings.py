@@ -127,8 +127,8 @@ class PhaseConfig(Settings):
         description="stop earlier once the residuals are within it; 0 takes every step"
     )
     cold_tolerance: Rate = Field(
-        description="instead, in the first epoch; a tenth unless said: outputs that are still at "
-        "0 come to life slowly, with small residuals"
+        description="instead, in the first epoch; a hundredth unless said: outputs that are still "
+        "at 0 come to life slowly, with small residuals"
     )
     share: Annotated[float, Field(gt=0, le=1)] = Field(
         description="of the examples (of a shard) that must be within the tolerance"
@@ -150,7 +150,7 @@ class PhaseConfig(Settings):
         if "cold_tolerance" not in values:
             tolerance = values.get("tolerance", cls.model_fields["tolerance"].default)
             if isinstance(tolerance, int | float):
-                values["cold_tolerance"] = tolerance / 10
+                values["cold_tolerance"] = tolerance / 100
         return values
 
     @model_validator(mode="after")
@@ -176,7 +176,7 @@ class FreePhaseConfig(PhaseConfig):
     block_size: Count = 64
     steps: Count = 100
     tolerance: Rate = 1e-3
-    cold_tolerance: Rate = 1e-4
+    cold_tolerance: Rate = 1e-5
     share: Annotated[float, Field(gt=0, le=1)] = 0.9
     nudging_step: Literal["split", "joint"] = "joint"
 
