@@ -37,7 +37,7 @@ CASES = {
     # no further than to the first of them.
     "implicit": merged(
         ONE_PHASE,
-        {"learning": {"rule": "implicit", "learning_rate": 0.02}, "training": {"epochs": 6}},
+        {"learning": {"rule": "implicit", "learning_rate": 0.01}, "training": {"epochs": 8}},
     ),
     "through-time": merged(
         ONE_PHASE, {"learning": {"rule": "through-time", "differentiated_steps": 20}}

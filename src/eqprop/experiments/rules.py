@@ -15,9 +15,9 @@ BASELINE = "random-sign"
 DIFFERENCE_COLUMNS = ("network", "rule", "seeds", "mean", "low", "high")
 
 _SWEEPS, _STEPS = 33, 8
-"""The budget is that of two epochs with so many free sweeps and nudged steps: what the paper's
-rule takes at default settings on full MNIST, mean of its first two epochs. On the smaller data
-sets it settles sooner, and the budget lasts it for more."""
+"""The budget is that of two epochs with so many free sweeps and nudged steps: about what the
+paper's rule takes on full MNIST, mean of its first two epochs. On the smaller data sets it settles
+sooner, and the budget lasts it for more."""
 
 _JOINT: Settings = {"nudging_step": "joint", "steps": 20}
 _RULES: Mapping[str, Settings] = {
