@@ -29,14 +29,20 @@ SETTLING = tuple(
 )
 
 
+def label_of(run: Path) -> tuple[str, str, str]:
+    """Network, schedule and seed, as the name of its folder says."""
+    network, schedule, seed = run.name.rsplit("-", 2)
+    return network, schedule, seed.removeprefix("seed")
+
+
 def rows_of(run: Path) -> list[dict]:
     """A row per epoch."""
-    network, schedule, seed = run.name.rsplit("-", 2)
+    network, schedule, seed = label_of(run)
     folder = RunFolder.open(run)
     timing = folder.read_lines("timing.jsonl")
     seconds = {e["epoch"]: e["training_seconds"] for e in timing if "training_seconds" in e}
     return [
-        {"network": network, "schedule": schedule, "seed": seed.removeprefix("seed")}
+        {"network": network, "schedule": schedule, "seed": seed}
         | {"epoch": entry["epoch"], "training_seconds": seconds[entry["epoch"]]}
         | {key: entry[key] for key in (*ERRORS, *SETTLING)}
         for entry in folder.epochs()
@@ -47,10 +53,10 @@ def first_epoch_of(run: Path) -> dict:
     """How one run relaxed in its first epoch, and its error after it."""
     phase = load_recorded(run / "config.toml").free
     entry = RunFolder.open(run).epochs()[0]
-    network, _, seed = run.name.rsplit("-", 2)
+    network, _, seed = label_of(run)
     return {
         "network": network,
-        "seed": seed.removeprefix("seed"),
+        "seed": seed,
         "step size": phase.step_size,
         "tolerance": phase.cold_tolerance,
         "share": phase.share,

@@ -356,8 +356,8 @@ def repeated(rows: Sequence[Mapping[str, str]]) -> str:
     same = ("network", "seed", "step size", "tolerance", "share", "most sweeps")
     found: dict[tuple[str, ...], list[Mapping[str, str]]] = defaultdict(list)
     for row in rows:
-        step = f"{float(row['step size']):.2f}"
-        found[tuple({**row, "step size": step}[key] for key in same)].append(row)
+        rounded = {**row, "step size": f"{float(row['step size']):.2f}"}
+        found[tuple(rounded[key] for key in same)].append(row)
     table = []
     for how, runs in found.items():
         sweeps, errors = (

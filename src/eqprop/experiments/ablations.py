@@ -10,6 +10,7 @@ from eqprop.experiments.experiment import (
     replaced,
 )
 from eqprop.experiments.figure3 import CONNECTIONS, PER_LAYER
+from eqprop.experiments.settings import FreePhaseConfig
 
 
 def _added(preset: str) -> dict[str, Settings]:
@@ -27,7 +28,8 @@ def _particles(preset: str) -> dict[str, Settings]:
         cold = {"persistent": False}
         # A cold start settles in every epoch as far as in the first: a residual of 1e-3 can hide
         # outputs that have yet to come to life.
-        as_first = {"tolerance": 1e-5, "cold_tolerance": 1e-5}
+        first = FreePhaseConfig().cold_tolerance
+        as_first = {"tolerance": first, "cold_tolerance": first}
         thorough = {"steps": 500, "tolerance": 1e-6, "cold_tolerance": 1e-6, "share": 1.0}
         found |= {
             f"{network}-particles": {"topology": topology},
