@@ -412,11 +412,28 @@ def pages() -> dict[str, str]:
     made, given = {}, tomllib.loads((HERE / "tables.toml").read_text("utf-8"))
     for page in given["page"]:
         parts = [f"# {page['title']}\n\n{page['text'].strip()}\n"]
+        parts += glance(page["table"])
         for entry in page["table"]:
             source = given["source"][entry["source"]] if "source" in entry else {}
             parts.append(section(source | entry))
         made[page["file"]] = "\n".join(parts).rstrip() + "\n"
     return made
+
+
+def glance(entries: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What the sections of a page find about each claim; nothing where no section judges one."""
+    rows = [
+        [claim, verdict, f"[{entry['title']}](#{anchor(entry['title'])})"]
+        for entry in entries
+        for claim, verdict in entry.get("claims", {}).items()
+    ]
+    return [lay_out(["the paper", "here", "section"], rows)] if rows else []
+
+
+def anchor(title: str) -> str:
+    """The fragment under which a heading of a Markdown page is found."""
+    kept = "".join(letter for letter in title.lower() if letter.isalnum() or letter in " -_")
+    return kept.replace(" ", "-")
 
 
 def section(entry: Mapping[str, Any]) -> str:
