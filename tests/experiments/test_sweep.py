@@ -21,7 +21,7 @@ from eqprop.errors import ConfigError
 from eqprop.experiments import collect
 from eqprop.experiments.catalogue import EXPERIMENTS
 from eqprop.experiments.sweep import create_sweep, extended, open_sweep
-from eqprop.experiments.workers import dask_workers, finish_here, finish_on, local_workers
+from eqprop.experiments.workers import dask_cluster, finish_here, finish_on, local_workers
 from faults import die_under
 
 SMALL = ["training.epochs=2", "data.num_train=100", "evaluation.examples=50", "deterministic=true"]
@@ -237,6 +237,24 @@ def test_a_launcher_that_is_asked_to_stop_has_a_clusters_workers_save(tmp_path, 
     assert not (sweep.path / ".stop").exists()
 
 
+def test_a_launcher_on_a_cluster_without_workers_can_be_stopped(tmp_path, cluster):
+    address, (_, *workers) = cluster
+    for worker in workers:
+        worker.terminate()
+        worker.wait(30)
+    sweep = create_sweep(tmp_path, "s", "figure3", "smoke", cells())
+    launcher = started(
+        ["resume", str(sweep.path), "--scheduler", address], stderr=subprocess.PIPE, text=True
+    )
+    assert launcher.stderr and "no worker yet" in launcher.stderr.readline()
+    time.sleep(1)  # the cells are submitted
+    launcher.send_signal(signal.SIGTERM)
+    _, error = launcher.communicate(timeout=60)
+    assert launcher.returncode == 143 and "Go on with: eqprop resume" in error
+    assert not (sweep.path / ".stop").exists()
+    assert not any((sweep.folder(cell) / "run.json").exists() for cell in sweep.cells)
+
+
 def records(sweep, cell) -> str:
     path = sweep.folder(cell) / "metrics.jsonl"
     return path.read_text() if path.exists() else ""
@@ -266,7 +284,7 @@ def test_a_port_that_says_nothing_is_no_scheduler(monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
         began = time.monotonic()
-        with pytest.raises(ConfigError, match=f"{address} .it says nothing"), dask_workers(address):
+        with pytest.raises(ConfigError, match=f"{address} .it says nothing"), dask_cluster(address):
             pass
         assert time.monotonic() - began < 30
 
@@ -302,5 +320,5 @@ def test_a_cell_that_another_process_holds_is_waited_for(tmp_path, monkeypatch):
 
 def test_dask_that_is_not_installed_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(ConfigError, match=r"eqprop\[cluster\]"), dask_workers("x"):
+    with pytest.raises(ConfigError, match=r"eqprop\[cluster\]"), dask_cluster("x"):
         pass

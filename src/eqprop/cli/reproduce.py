@@ -51,9 +51,9 @@ def start(
     # Loaded here so that missing data is said before any folder is made.
     load_data(next(iter(configs.values())), data_dir)
     if workers.scheduler is not None:
-        from eqprop.experiments.workers import dask_workers
+        from eqprop.experiments.workers import dask_cluster
 
-        with dask_workers(workers.scheduler):  # so is a scheduler that does not answer
+        with dask_cluster(workers.scheduler):  # so is a scheduler that does not answer
             pass
     if into is None:
         sweep = create_sweep(out, f"{figure}-{preset}", figure, preset, configs)
@@ -84,7 +84,12 @@ def finish(
 
     **Raises:** `RunFolderError` at the end if cells have failed.
     """
-    from eqprop.experiments.workers import dask_workers, finish_here, finish_on, local_workers
+    from eqprop.experiments.workers import (
+        finish_here,
+        finish_on,
+        finish_on_cluster,
+        local_workers,
+    )
 
     console = Console(stderr=True)
 
@@ -92,9 +97,8 @@ def finish(
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     if workers.scheduler is not None:
-        address = workers.scheduler
-        failures = finish_on(
-            lambda: dask_workers(address, tell), sweep, data_dir=data_dir, stop=stop, tell=tell
+        failures = finish_on_cluster(
+            workers.scheduler, sweep, data_dir=data_dir, stop=stop, tell=tell
         )
     elif workers.count is not None:
         from eqprop.experiments.machine import cores

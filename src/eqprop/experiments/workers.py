@@ -20,12 +20,15 @@ from concurrent.futures import (
     wait,
 )
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from eqprop.errors import BusyError, ConfigError, EqpropError, Stopped
 from eqprop.experiments.config import load_recorded
 from eqprop.experiments.machine import set_up
 from eqprop.experiments.sweep import Cell, Sweep
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 _STOP = ".stop"  # a file that asks the workers to save and stop
 _LOOK_SECONDS = 0.5
@@ -100,6 +103,7 @@ def finish_on(
     data_dir: Path | None = None,
     stop: Callable[[], int | None] = lambda: None,
     tell: Callable[[str], None] = lambda _: None,
+    deserted: Callable[[], bool] = lambda: False,
 ) -> dict[str, str]:
     """Brings every cell to its end on an executor's workers, which must see the sweep's folder.
 
@@ -108,12 +112,14 @@ def finish_on(
     - `make_executor`: makes one; called again when a pool has lost a worker.
     - `worker_cores`: cores for each worker (default: those that it sees).
     - `tell`: gets a line for each cell that ends.
+    - `deserted`: whether no worker is left that could still save what it does; asked when
+      stopping, which does not wait then.
 
     **Returns and raises:** as `finish_here`.
     """
     data = data_dir or os.environ.get("EQPROP_DATA") or None
     folder = None if data is None else os.path.abspath(data)
-    launch = _Launch(make_executor, sweep, (folder, worker_cores), stop, tell)
+    launch = _Launch(make_executor, sweep, (folder, worker_cores), stop, tell, deserted)
     launch.flag.unlink(missing_ok=True)
     deaths: Counter[Cell] = Counter()
     while waiting := launch.waiting():
@@ -141,9 +147,10 @@ class _Launch:
         worker: tuple[str | None, int | None],
         stop: Callable[[], int | None],
         tell: Callable[[str], None],
+        deserted: Callable[[], bool],
     ) -> None:
         self.make_executor, self.sweep, self.worker = make_executor, sweep, worker
-        self.stop, self.tell = stop, tell
+        self.stop, self.tell, self.deserted = stop, tell, deserted
         self.flag = sweep.path / _STOP
         self.failures: dict[str, str] = {}
 
@@ -177,14 +184,19 @@ class _Launch:
     def _as_they_end(self, futures: Mapping[Future, Cell], running: set[Cell]) -> Iterator[Future]:
         """Futures as they end; asks the workers to stop when the launcher is to.
 
-        Nothing is cancelled: a cluster would forget cells whose workers are still to save them,
-        and those that have not begun end at once. `running` is kept at the cells that run.
+        Nothing is cancelled while there are workers: a cluster would forget cells that they are
+        still to save, and those that have not begun end at once. `running` is kept at the cells
+        that run.
         """
         left = set(futures)
         while left:
             number = self.stop()
             if number is not None and not self.flag.exists():
                 self.flag.write_text(str(number), "utf-8")
+            if number is not None and self.deserted():
+                for future in left:
+                    future.cancel()
+                return
             now = {futures[future] for future in left if future.running()}
             if now:  # none is left of a pool that has just lost a worker
                 running.clear()
@@ -261,8 +273,8 @@ def _leave_ctrl_c_to_the_launcher() -> None:
 
 
 @contextlib.contextmanager
-def dask_workers(address: str, tell: Callable[[str], None] = lambda _: None) -> Iterator[Executor]:
-    """The workers of a Dask cluster; tells where there are none yet.
+def dask_cluster(address: str) -> Iterator[Client]:
+    """A connection to the scheduler of a Dask cluster.
 
     **Raises:** `ConfigError` if Dask is not installed or no scheduler answers.
     """
@@ -292,6 +304,26 @@ def dask_workers(address: str, tell: Callable[[str], None] = lambda _: None) -> 
             f"({str(problem) or 'it says nothing'}). Start one with `dask scheduler`."
         ) from None
     with client:
-        if not client.scheduler_info()["workers"]:
+        yield client
+
+
+def finish_on_cluster(
+    address: str,
+    sweep: Sweep,
+    *,
+    data_dir: Path | None = None,
+    stop: Callable[[], int | None] = lambda: None,
+    tell: Callable[[str], None] = lambda _: None,
+) -> dict[str, str]:
+    """`finish_on` the workers of a Dask cluster; tells where there are none yet."""
+    with dask_cluster(address) as client:
+
+        def deserted() -> bool:
+            return not client.nthreads()
+
+        if deserted():
             tell(f"The scheduler at {address} has no worker yet: waiting for one.")
-        yield client.get_executor(pure=False)
+        return finish_on(
+            lambda: client.get_executor(pure=False),
+            sweep, data_dir=data_dir, stop=stop, tell=tell, deserted=deserted,
+        )  # fmt: skip
