@@ -93,6 +93,28 @@ def conditions(
     return f"After {epoch} epoch{plural}.\n\n" + lay_out(columns, table)
 
 
+def sensitivity(rows: Sequence[Mapping[str, str]]) -> str:
+    """A row per p, a column per factor on the initial weights (conditions `p...-x...`)."""
+    last = max(row["epoch"] for row in rows)
+    found: dict[str, dict[str, dict[str, list[float]]]] = {}
+    for row in rows:
+        p, _, factor = row["condition"].partition("-x")
+        if row["epoch"] == last:
+            for kind in ("training", "validation"):
+                runs = found.setdefault(kind, {}).setdefault(p, {}).setdefault(factor, [])
+                runs.append(float(row[f"{kind}_error"]))
+    parts = []
+    for kind, table in found.items():
+        lines = []
+        for p, runs in table.items():
+            means = [np.mean(errors) for errors in runs.values()]
+            apart = f"{100 * (max(means) - min(means)):.2f}"
+            lines.append([p[1:], *map(percent, runs.values()), apart])
+        factors = [f"x {factor}" for factor in next(iter(table.values()))]
+        parts.append(lay_out([f"{kind} %, p", *factors, "means apart"], lines))
+    return "\n".join(parts)
+
+
 def reach(rows: Sequence[Mapping[str, str]], limits: Sequence[float] = ()) -> str:
     """After how many epochs each network first had an error as small as each of `limits`.
 
@@ -401,6 +423,7 @@ KINDS = {
     "reach": reach,
     "repeated": repeated,
     "response": response,
+    "sensitivity": sensitivity,
     "wirings": wirings,
 }
 OPTIONS = ("epoch", "limits", "looks", "reference", "show", "size")
