@@ -31,12 +31,15 @@ def lay_out(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
 
 
-def percent(values: Sequence[float]) -> str:
+MEASURES = {"error": (" %", 100, 2), "cost": (" cost", 1, 4)}
+"""What tells how well a network does: its unit, a factor to show it by, digits after the point."""
+
+
+def percent(values: Sequence[float], measure: str = "error") -> str:
     """Mean and single values."""
-    mean = sum(values) / len(values)
-    if len(values) == 1:
-        return f"{100 * mean:.2f}"
-    return f"{100 * mean:.2f} ({', '.join(f'{100 * value:.2f}' for value in values)})"
+    _, factor, digits = MEASURES[measure]
+    told = [f"{factor * value:.{digits}f}" for value in (sum(values) / len(values), *values)]
+    return told[0] if len(values) == 1 else f"{told[0]} ({', '.join(told[1:])})"
 
 
 def conditions(
@@ -45,6 +48,7 @@ def conditions(
     reference: str = "",
     show: Mapping[str, str] | Sequence[str] = (),
     looks: int = 1,
+    measure: str = "error",
 ) -> str:
     """A row per condition: errors after an epoch, and what they differ by from a reference.
 
@@ -54,6 +58,7 @@ def conditions(
     - `reference`: a condition; differences are paired by seed.
     - `show`: conditions in the order of the table, or names to show them by; all if empty.
     - `looks`: the validation error is the mean of so many, up to that epoch.
+    - `measure`: of `MEASURES`.
     """
     names = dict(show) if isinstance(show, Mapping) else {name: name for name in show}
     names = names or {name: name for name in collect.conditions_of(rows)}
@@ -66,26 +71,28 @@ def conditions(
     seen: dict[tuple[str, str], list[float]] = defaultdict(list)
     for row in rows:
         run = row["condition"], row["seed"]
-        if int(row["epoch"]) <= epoch and row["validation_error"]:
-            seen[run].append(float(row["validation_error"]))
+        if int(row["epoch"]) <= epoch and row[f"validation_{measure}"]:
+            seen[run].append(float(row[f"validation_{measure}"]))
         if int(row["epoch"]) == epoch:
             validation = float(np.mean(seen[run][-looks:]))
-            errors = {"training": float(row["training_error"]), "validation": validation}
+            errors = {"training": float(row[f"training_{measure}"]), "validation": validation}
             found[run[0]][run[1]] = errors
     kinds, table = ("training", "validation"), []
+    unit, factor, digits = MEASURES[measure]
     for name, shown in names.items():
         runs = found[name]
-        line = [shown, *(percent([run[kind] for run in runs.values()]) for kind in kinds)]
+        line = [shown]
+        line += [percent([run[kind] for run in runs.values()], measure) for kind in kinds]
         gap = np.mean([run["validation"] - run["training"] for run in runs.values()])
-        line.append(f"{100 * gap:+.2f}")
+        line.append(f"{factor * gap:+.{digits}f}")
         if reference:
             base = found[reference]
             for kind in kinds:
                 pairs = [runs[seed][kind] - base[seed][kind] for seed in runs if seed in base]
-                line.append("-" if name == reference else points(pairs))
+                line.append("-" if name == reference else points(pairs, measure))
         table.append(line)
     mean = f", mean of {looks} looks" if looks > 1 else ""
-    columns = ["", "training %", f"validation %{mean}", "validation - training"]
+    columns = ["", f"training{unit}", f"validation{unit}{mean}", "validation - training"]
     if reference:
         shown = names[reference]
         columns += [f"training, against {shown}", f"validation, against {shown}"]
@@ -146,10 +153,12 @@ def first_below(run: Sequence[Mapping[str, str]], limit: float) -> float | None:
     return None
 
 
-def points(differences: Sequence[float]) -> str:
+def points(differences: Sequence[float], measure: str = "error") -> str:
     """Mean difference in points, with the 95 % interval of Student's t where there are several."""
+    _, factor, digits = MEASURES[measure]
     mean, half = collect.mean_and_interval(differences)
-    return f"{100 * mean:+.2f}" + ("" if half is None else f" +- {100 * half:.2f}")
+    interval = "" if half is None else f" +- {factor * half:.{digits}f}"
+    return f"{factor * mean:+.{digits}f}{interval}"
 
 
 def layers(rows: Sequence[Mapping[str, str]], show: Sequence[str] = (), size: str = "") -> str:
@@ -426,7 +435,7 @@ KINDS = {
     "sensitivity": sensitivity,
     "wirings": wirings,
 }
-OPTIONS = ("epoch", "limits", "looks", "reference", "show", "size")
+OPTIONS = ("epoch", "limits", "looks", "measure", "reference", "show", "size")
 """Entries of tables.toml that a kind may take."""
 
 
@@ -470,8 +479,8 @@ def section(entry: Mapping[str, Any]) -> str:
     parts = [f"## {entry['title']}\n", f"`{entry['command']}`\n", f"{source}.\n"]
     if "text" in entry:
         parts.append(entry["text"].strip() + "\n")
-    if "picture" in entry:
-        parts.append(f"![{entry['title']}]({entry['picture']})\n")
+    for picture in [entry["picture"]] if "picture" in entry else entry.get("pictures", []):
+        parts.append(f"![{entry['title']}]({picture})\n")
     return "\n".join([*parts, KINDS[entry["kind"]](rows, **options)])
 
 

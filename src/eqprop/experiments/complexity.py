@@ -359,8 +359,8 @@ def table(found: tuple[Complexity, ...]) -> tuple[list[str], list[list[str]]]:
         (
             "correction computation",
             lambda one: (
-                f"{one.products} product(s) per connection of "
-                f"{one.correction_states} number(s) at each end"
+                f"products per connection: {one.products}; "
+                f"numbers at each end: {one.correction_states}"
             ),
         ),
         ("order of computations", order),
