@@ -11,6 +11,8 @@ import numpy as np
 from eqprop.experiments.collect import by_seed, conditions_of, measure_of
 from eqprop.plots.style import COLORS, color, figure, legend_beside, mean_and_band, plain_log
 
+_TOGETHER = 3  # conditions, in one panel
+
 LABELS = {
     "layered": "layered, one learning rate",
     "per-layer": "layered, one rate per layer",
@@ -26,8 +28,9 @@ def error_curves(rows: Sequence[Mapping[str, Any]], caption: str, stem: Path) ->
     Where no example was ever wrong, as in a regression, the mean cost is drawn instead. Runs of one
     epoch, and more conditions than there are colours, are drawn as `error_rows`.
 
-    Several seeds are drawn as their mean with a band from the smallest to the largest, as far as
-    each goes. A cross marks an epoch in which some seed had a numerical warning.
+    Both errors share a panel, and have one each where there are many conditions. Several seeds are
+    drawn as their mean with a band from the smallest to the largest, as far as each goes. A cross
+    marks an epoch in which some seed had a numerical warning (`eqprop report` says which).
     """
     from matplotlib.ticker import MaxNLocator
 
@@ -36,15 +39,18 @@ def error_curves(rows: Sequence[Mapping[str, Any]], caption: str, stem: Path) ->
     if len(conditions) > len(COLORS) or max(row["epoch"] for row in rows) == 1:
         error_rows(rows, caption, stem)
         return
-    with figure(stem, caption, size=(9.6, 4.8)) as grid:
-        axes, warned = grid[0, 0], False
+    # So many lines in one panel hide each other.
+    apart = len(conditions) > _TOGETHER
+    with figure(
+        stem, caption, rows=1 + apart, size=(9.6, 7.6 if apart else 4.8), sharex=True
+    ) as grid:
+        panels = {"training": grid[0, 0], "validation": grid[-1, 0]}
+        warned = False
         for position, condition in enumerate(conditions):
             seeds = by_seed(rows, condition)
             shade, label = color(position), LABELS.get(condition, condition)
-            for key, style, name in (
-                (f"training_{what}", "-", "training"),
-                (f"validation_{what}", "--", "validation"),
-            ):
+            for (name, axes), style in zip(panels.items(), ("-", "--"), strict=True):
+                key = f"{name}_{what}"
                 looked = [
                     {row["epoch"]: scale * row[key] for row in run if row.get(key) is not None}
                     for run in seeds
@@ -53,7 +59,7 @@ def error_curves(rows: Sequence[Mapping[str, Any]], caption: str, stem: Path) ->
                 points = [[run[e] for run in looked if e in run] for e in epochs]
                 mean_and_band(
                     axes, epochs, points, linestyle=style, color=shade, marker="o", markersize=3,
-                    label=f"{label}: {name}",
+                    label=label if apart else f"{label}: {name}",
                 )  # fmt: skip
             marked = sorted({row["epoch"] for run in seeds for row in run if row["warnings"]})
             height = [
@@ -61,17 +67,19 @@ def error_curves(rows: Sequence[Mapping[str, Any]], caption: str, stem: Path) ->
                          if row["epoch"] == epoch])
                 for epoch in marked
             ]  # fmt: skip
-            axes.plot(marked, height, "x", color=shade, markersize=8)
+            panels["training"].plot(marked, height, "x", color=shade, markersize=8)
             warned = warned or bool(marked)
         if warned:
-            axes.plot([], [], "x", color="0.35", label="epoch with a warning (see the summary)")
-        axes.set_yscale("log")
-        plain_log(axes.yaxis)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.set_xlabel("epoch")
-        axes.set_ylabel("error (%)" if what == "error" else "mean cost per example")
-        axes.grid(which="both", alpha=0.25, linewidth=0.5)
-        legend_beside(axes)
+            panels["training"].plot([], [], "x", color="0.35", label="epoch with a warning")
+        unit = "error (%)" if what == "error" else "cost per example"
+        for name, axes in panels.items():
+            axes.set_yscale("log")
+            plain_log(axes.yaxis)
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+            axes.set_ylabel(f"{name} {unit}" if apart else unit)
+            axes.grid(which="both", alpha=0.25, linewidth=0.5)
+        legend_beside(panels["training"])
+        panels["validation"].set_xlabel("epoch")
 
 
 def error_rows(rows: Sequence[Mapping[str, Any]], caption: str, stem: Path) -> None:
