@@ -31,15 +31,21 @@ def lay_out(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
 
 
-MEASURES = {"error": (" %", 100, 2), "cost": (" cost", 1, 4)}
-"""What tells how well a network does: its unit, a factor to show it by, digits after the point."""
+def several(value: str | list[str]) -> list[str]:
+    """What an entry of tables.toml names, one thing or a list of them."""
+    return [value] if isinstance(value, str) else value
 
 
-def percent(values: Sequence[float], measure: str = "error") -> str:
-    """Mean and single values."""
-    _, factor, digits = MEASURES[measure]
-    told = [f"{factor * value:.{digits}f}" for value in (sum(values) / len(values), *values)]
-    return told[0] if len(values) == 1 else f"{told[0]} ({', '.join(told[1:])})"
+def number(value: float, factor: int = 100, sign: str = "") -> str:
+    """An error in percent, or a cost, by the factor that `collect.measure_of` has for it."""
+    return f"{factor * value:{sign}.{2 if factor == 100 else 4}f}"
+
+
+def mean_and_singles(values: Sequence[float], factor: int = 100) -> str:
+    """Mean and, of several, single values."""
+    mean = number(sum(values) / len(values), factor)
+    singles = ", ".join(number(value, factor) for value in values)
+    return mean if len(values) == 1 else f"{mean} ({singles})"
 
 
 def conditions(
@@ -48,9 +54,10 @@ def conditions(
     reference: str = "",
     show: Mapping[str, str] | Sequence[str] = (),
     looks: int = 1,
-    measure: str = "error",
 ) -> str:
     """A row per condition: errors after an epoch, and what they differ by from a reference.
+
+    A regression, where no example is ever wrong, has costs instead.
 
     **Arguments:**
 
@@ -58,7 +65,6 @@ def conditions(
     - `reference`: a condition; differences are paired by seed.
     - `show`: conditions in the order of the table, or names to show them by; all if empty.
     - `looks`: the validation error is the mean of so many, up to that epoch.
-    - `measure`: of `MEASURES`.
     """
     names = dict(show) if isinstance(show, Mapping) else {name: name for name in show}
     names = names or {name: name for name in collect.conditions_of(rows)}
@@ -67,59 +73,40 @@ def conditions(
     for row in rows:
         ends[row["condition"], row["seed"]] = int(row["epoch"])
     epoch = epoch or min(ends.values())
+    kinds = ("training", "validation")
+    wrong = [{f"{kind}_error": float(row[f"{kind}_error"] or 0) for kind in kinds} for row in rows]
+    what, factor = collect.measure_of(wrong)
     found: dict[str, dict[str, dict[str, float]]] = defaultdict(dict)
     seen: dict[tuple[str, str], list[float]] = defaultdict(list)
     for row in rows:
         run = row["condition"], row["seed"]
-        if int(row["epoch"]) <= epoch and row[f"validation_{measure}"]:
-            seen[run].append(float(row[f"validation_{measure}"]))
+        if int(row["epoch"]) <= epoch and row[f"validation_{what}"]:
+            seen[run].append(float(row[f"validation_{what}"]))
         if int(row["epoch"]) == epoch:
             validation = float(np.mean(seen[run][-looks:]))
-            errors = {"training": float(row[f"training_{measure}"]), "validation": validation}
+            errors = {"training": float(row[f"training_{what}"]), "validation": validation}
             found[run[0]][run[1]] = errors
-    kinds, table = ("training", "validation"), []
-    unit, factor, digits = MEASURES[measure]
+    table = []
     for name, shown in names.items():
         runs = found[name]
         line = [shown]
-        line += [percent([run[kind] for run in runs.values()], measure) for kind in kinds]
+        line += [mean_and_singles([run[kind] for run in runs.values()], factor) for kind in kinds]
         gap = np.mean([run["validation"] - run["training"] for run in runs.values()])
-        line.append(f"{factor * gap:+.{digits}f}")
+        line.append(number(float(gap), factor, "+"))
         if reference:
             base = found[reference]
             for kind in kinds:
                 pairs = [runs[seed][kind] - base[seed][kind] for seed in runs if seed in base]
-                line.append("-" if name == reference else points(pairs, measure))
+                line.append("-" if name == reference else points(pairs, factor))
         table.append(line)
     mean = f", mean of {looks} looks" if looks > 1 else ""
-    columns = ["", f"training{unit}", f"validation{unit}{mean}", "validation - training"]
+    unit = "%" if what == "error" else what
+    columns = ["", f"training {unit}", f"validation {unit}{mean}", "validation - training"]
     if reference:
         shown = names[reference]
         columns += [f"training, against {shown}", f"validation, against {shown}"]
     plural = "s" if epoch > 1 else ""
     return f"After {epoch} epoch{plural}.\n\n" + lay_out(columns, table)
-
-
-def sensitivity(rows: Sequence[Mapping[str, str]]) -> str:
-    """A row per p, a column per factor on the initial weights (conditions `p...-x...`)."""
-    last = max(row["epoch"] for row in rows)
-    found: dict[str, dict[str, dict[str, list[float]]]] = {}
-    for row in rows:
-        p, _, factor = row["condition"].partition("-x")
-        if row["epoch"] == last:
-            for kind in ("training", "validation"):
-                runs = found.setdefault(kind, {}).setdefault(p, {}).setdefault(factor, [])
-                runs.append(float(row[f"{kind}_error"]))
-    parts = []
-    for kind, table in found.items():
-        lines = []
-        for p, runs in table.items():
-            means = [np.mean(errors) for errors in runs.values()]
-            apart = f"{100 * (max(means) - min(means)):.2f}"
-            lines.append([p[1:], *map(percent, runs.values()), apart])
-        factors = [f"x {factor}" for factor in next(iter(table.values()))]
-        parts.append(lay_out([f"{kind} %, p", *factors, "means apart"], lines))
-    return "\n".join(parts)
 
 
 def reach(rows: Sequence[Mapping[str, str]], limits: Sequence[float] = ()) -> str:
@@ -153,12 +140,11 @@ def first_below(run: Sequence[Mapping[str, str]], limit: float) -> float | None:
     return None
 
 
-def points(differences: Sequence[float], measure: str = "error") -> str:
+def points(differences: Sequence[float], factor: int = 100) -> str:
     """Mean difference in points, with the 95 % interval of Student's t where there are several."""
-    _, factor, digits = MEASURES[measure]
     mean, half = collect.mean_and_interval(differences)
-    interval = "" if half is None else f" +- {factor * half:.{digits}f}"
-    return f"{factor * mean:+.{digits}f}{interval}"
+    interval = "" if half is None else f" +- {number(half, factor)}"
+    return number(mean, factor, "+") + interval
 
 
 def layers(rows: Sequence[Mapping[str, str]], show: Sequence[str] = (), size: str = "") -> str:
@@ -218,7 +204,8 @@ def differences(rows: Sequence[Mapping[str, str]]) -> str:
         seen = np.mean([float(run[-1]["multiply_adds"]) for run in runs])
         epochs = ", ".join(run[-1]["epoch"] for run in runs)
         errors = (
-            percent([float(r[-1][f"{k}_error"]) for r in runs]) for k in ("training", "validation")
+            mean_and_singles([float(r[-1][f"{k}_error"]) for r in runs])
+            for k in ("training", "validation")
         )
         table.append([network, rule, *errors, *cells, epochs, f"{seen:.3g}"])
     names = [
@@ -253,7 +240,7 @@ def errors(rows: Sequence[Mapping[str, str]]) -> str:
     parts = [f"Seeds {', '.join(seeds)}.\n"]
     for kind in ("training", "validation"):
         table = [
-            [epoch, *(percent(found[network, epoch, kind]) for network in networks)]
+            [epoch, *(mean_and_singles(found[network, epoch, kind]) for network in networks)]
             for epoch in epochs
         ]
         parts.append(lay_out([f"{kind} error after epoch", *networks], table))
@@ -339,7 +326,10 @@ def learning(rows: Sequence[Mapping[str, str]]) -> str:
         return [
             label,
             str(len(rows)),
-            *(percent([sum(float(row[kind]) for row in last) / len(last)]) for kind in kinds),
+            *(
+                mean_and_singles([sum(float(row[kind]) for row in last) / len(last)])
+                for kind in kinds
+            ),
             f"{steps[0]:.0f}, {steps[-1]:.0f}",
             f"{100 * (1 - unsettled[-1]):.1f}, {100 * (1 - nudged[-1]):.1f}",
             f"{float(rows[-1]['free_residual_mean']):.1g}, "
@@ -432,10 +422,9 @@ KINDS = {
     "reach": reach,
     "repeated": repeated,
     "response": response,
-    "sensitivity": sensitivity,
     "wirings": wirings,
 }
-OPTIONS = ("epoch", "limits", "looks", "measure", "reference", "show", "size")
+OPTIONS = ("epoch", "limits", "looks", "reference", "show", "size")
 """Entries of tables.toml that a kind may take."""
 
 
@@ -470,7 +459,7 @@ def anchor(title: str) -> str:
 
 def section(entry: Mapping[str, Any]) -> str:
     """A heading, where the numbers come from, what they say, and the table."""
-    files = entry["csv"] if isinstance(entry["csv"], list) else [entry["csv"]]
+    files = several(entry["csv"])
     rows = [row for name in files for row in read(name)]
     machine = entry.get("machine") or rows[0]["machine"]
     options = {key: entry[key] for key in OPTIONS if key in entry}
@@ -479,7 +468,7 @@ def section(entry: Mapping[str, Any]) -> str:
     parts = [f"## {entry['title']}\n", f"`{entry['command']}`\n", f"{source}.\n"]
     if "text" in entry:
         parts.append(entry["text"].strip() + "\n")
-    for picture in [entry["picture"]] if "picture" in entry else entry.get("pictures", []):
+    for picture in several(entry.get("picture", [])):
         parts.append(f"![{entry['title']}]({picture})\n")
     return "\n".join([*parts, KINDS[entry["kind"]](rows, **options)])
 

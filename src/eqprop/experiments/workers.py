@@ -190,13 +190,13 @@ class _Launch:
         """
         left = set(futures)
         while left:
-            number = self.stop()
-            if number is not None and not self.flag.exists():
-                self.flag.write_text(str(number), "utf-8")
-            if number is not None and self.deserted():
-                for future in left:
-                    future.cancel()
-                return
+            if (number := self.stop()) is not None:
+                if not self.flag.exists():
+                    self.flag.write_text(str(number), "utf-8")
+                if self.deserted():
+                    for future in left:
+                        future.cancel()
+                    return
             now = {futures[future] for future in left if future.running()}
             if now:  # none is left of a pool that has just lost a worker
                 running.clear()

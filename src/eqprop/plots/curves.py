@@ -41,9 +41,8 @@ def error_curves(rows: Sequence[Mapping[str, Any]], caption: str, stem: Path) ->
         return
     # So many lines in one panel hide each other.
     apart = len(conditions) > _TOGETHER
-    with figure(
-        stem, caption, rows=1 + apart, size=(9.6, 7.6 if apart else 4.8), sharex=True
-    ) as grid:
+    size = (9.6, 7.6 if apart else 4.8)
+    with figure(stem, caption, rows=2 if apart else 1, size=size, sharex=True) as grid:
         panels = {"training": grid[0, 0], "validation": grid[-1, 0]}
         warned = False
         for position, condition in enumerate(conditions):
