@@ -215,6 +215,26 @@ def differences(rows: Sequence[Mapping[str, str]]) -> str:
     return lay_out(names, table)
 
 
+def sensitivity(rows: Sequence[Mapping[str, str]]) -> str:
+    """A row per p, a column per factor on the initial weights (conditions `p...-x...`)."""
+    last = max(int(row["epoch"]) for row in rows)
+    rows = [row for row in rows if int(row["epoch"]) == last]
+    parts = []
+    for kind in ("training", "validation"):
+        found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+        for row in rows:
+            p, _, factor = row["condition"].partition("-")
+            found[p][factor].append(float(row[f"{kind}_error"]))
+        table = []
+        for p, runs in found.items():
+            means = [float(np.mean(errors)) for errors in runs.values()]
+            apart = number(max(means) - min(means))
+            table.append([p, *(mean_and_singles(errors) for errors in runs.values()), apart])
+        factors = [factor.replace("x", "x ") for factor in next(iter(found.values()))]
+        parts.append(lay_out([f"{kind} %", *factors, "means apart"], table))
+    return "\n".join(parts)
+
+
 def response(rows: Sequence[Mapping[str, str]], show: Sequence[str] = ()) -> str:
     """Cosines with the exact gradient, a row per beta and part of the network."""
     steps = list(dict.fromkeys(row["steps"] for row in rows))
@@ -422,6 +442,7 @@ KINDS = {
     "reach": reach,
     "repeated": repeated,
     "response": response,
+    "sensitivity": sensitivity,
     "wirings": wirings,
 }
 OPTIONS = ("epoch", "limits", "looks", "reference", "show", "size")
