@@ -214,7 +214,8 @@ def _times(sweep: Sweep, configs: dict[Cell, RunConfig]) -> list[str]:
             for what in ("training", "evaluation", "saving")
         ]
         facts = next((line["environment"] for line in lines if "environment" in line), {})
-        machine = f"{facts.get('cores', '?')} cores, {facts.get('device', '?')}"
+        cores = facts.get("cores", "?")
+        machine = f"{cores} core{'' if cores == 1 else 's'}, {facts.get('device', '?')}"
         each = f"{seconds[0] / max(1, len(timed)):.1f}"
         rows.append([cell.name, each, *(f"{value:.1f}" for value in seconds), machine])
     columns = ["run", "training per epoch, s", "training, s", "evaluation, s", "saving, s", "on"]

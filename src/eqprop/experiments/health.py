@@ -23,7 +23,7 @@ WARNINGS = {
     ),
     "dead-outputs": (
         "the output units of most examples are all 0, so that only the nudge can lift them. "
-        'Use nudged.nudging_step = "split", or larger initial weights'
+        'Use larger initial weights, and nudged.nudging_step = "split" if it is "joint"'
     ),
     "saturated-layer": (
         "every unit of a hidden layer is held at 0 or 1 and passes no signal on. Lower "
