@@ -198,7 +198,7 @@ def differences(rows: Sequence[Mapping[str, str]]) -> str:
     for name in collect.conditions_of(rows):
         network, _, rule = name.partition("-")
         runs, row = collect.by_seed(rows, name), apart[network, rule]
-        cells = [f"{100 * row['mean']:+.2f}", rules.interval_of(row) or "-"]
+        cells = [number(row["mean"], sign="+"), rules.interval_of(row) or "-"]
         if rule == rules.BASELINE:
             cells = ["-", "-"]
         seen = np.mean([float(run[-1]["multiply_adds"]) for run in runs])
@@ -217,21 +217,19 @@ def differences(rows: Sequence[Mapping[str, str]]) -> str:
 
 def sensitivity(rows: Sequence[Mapping[str, str]]) -> str:
     """A row per p, a column per factor on the initial weights (conditions `p...-x...`)."""
-    last = max(int(row["epoch"]) for row in rows)
-    rows = [row for row in rows if int(row["epoch"]) == last]
     parts = []
     for kind in ("training", "validation"):
-        found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-        for row in rows:
-            p, _, factor = row["condition"].partition("-")
-            found[p][factor].append(float(row[f"{kind}_error"]))
+        found: dict[str, dict[str, list[float]]] = defaultdict(dict)
+        for name in collect.conditions_of(rows):
+            p, _, factor = name.partition("-x")
+            ends = [run[-1] for run in collect.by_seed(rows, name)]
+            found[p][f"x {factor}"] = [float(row[f"{kind}_error"]) for row in ends]
         table = []
         for p, runs in found.items():
             means = [float(np.mean(errors)) for errors in runs.values()]
             apart = number(max(means) - min(means))
-            table.append([p, *(mean_and_singles(errors) for errors in runs.values()), apart])
-        factors = [factor.replace("x", "x ") for factor in next(iter(found.values()))]
-        parts.append(lay_out([f"{kind} %", *factors, "means apart"], table))
+            table.append([p, *map(mean_and_singles, runs.values()), apart])
+        parts.append(lay_out([f"{kind} %", *next(iter(found.values())), "means apart"], table))
     return "\n".join(parts)
 
 
@@ -373,7 +371,7 @@ def learning(rows: Sequence[Mapping[str, str]]) -> str:
             over = mean(fast[:same], kind) - mean(found[:same], kind)
             ends = slice(max(0, same - 3), same)
             end = mean(fast[ends], kind) - mean(found[ends], kind)
-            cells.append(f"{100 * over:+.2f}, {100 * end:+.2f}")
+            cells.append(f"{number(over, sign='+')}, {number(end, sign='+')}")
         differences.append([f"{network}, seed {seed}, fast against {schedule}", str(same), *cells])
     columns = [
         "run", "epochs", "training %", "validation, cold %", "validation, kept %",
@@ -457,7 +455,7 @@ def pages() -> dict[str, str]:
         parts += glance(page["table"])
         for entry in page["table"]:
             source = given["source"][entry["source"]] if "source" in entry else {}
-            parts.append(section(source | entry))
+            parts.append(section(source | entry, given["machine"]))
         made[page["file"]] = "\n".join(parts).rstrip() + "\n"
     return made
 
@@ -478,11 +476,14 @@ def anchor(title: str) -> str:
     return kept.replace(" ", "-")
 
 
-def section(entry: Mapping[str, Any]) -> str:
-    """A heading, where the numbers come from, what they say, and the table."""
+def section(entry: Mapping[str, Any], machine: str) -> str:
+    """A heading, where the numbers come from, what they say, and the table.
+
+    **Arguments:** `machine`: where neither the entry nor its first CSV file says another.
+    """
     files = several(entry["csv"])
     rows = [row for name in files for row in read(name)]
-    machine = entry.get("machine") or rows[0]["machine"]
+    machine = entry.get("machine") or rows[0].get("machine", machine)
     options = {key: entry[key] for key in OPTIONS if key in entry}
     facts = [entry[key] for key in ("dataset", "schedule") if key in entry]
     source = "; ".join([*facts, machine, *(f"[data]({name})" for name in files)])
