@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from eqprop.energy.base import AbstractCost
+from eqprop.energy.products import matmul
 from eqprop.errors import ConfigError
 
 
@@ -89,13 +90,13 @@ class CrossEntropy(AbstractCost):
         scores = self.scores(output)
         softmax = jnp.exp(scores - _log_sum_exp(scores)[..., None])
         whole = jnp.sum(target, axis=-1, keepdims=True)
-        return (target - whole * softmax) @ self.weights
+        return matmul(target - whole * softmax, self.weights)
 
     def curvature(self) -> None:
         return None
 
     def scores(self, output: Array) -> Array:
-        return output @ self.weights.T + self.bias
+        return matmul(output, self.weights.T) + self.bias
 
     def num_targets(self, num_outputs: int) -> int:
         return len(self.bias)

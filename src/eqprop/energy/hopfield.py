@@ -15,6 +15,7 @@ from jax import Array
 
 from eqprop.energy.activation import AbstractActivation, HardSigmoid
 from eqprop.energy.base import AbstractBlockClampedEnergy, AbstractEnergy
+from eqprop.energy.products import dot, matmul
 from eqprop.errors import ConfigError
 from eqprop.topology import Block, Topology
 
@@ -136,11 +137,11 @@ class HopfieldEnergy(AbstractEnergy):
         layers = [x, *self._split(state)]
         active = [x, *map(self.activation, layers[1:])]
         # `dot`, not `vdot`: for complex states nothing may be conjugated.
-        value = sum(0.5 * jnp.dot(layer, layer) for layer in layers)
+        value = sum(0.5 * dot(layer, layer) for layer in layers)
         for (post, pre), weight in self.weights.items():
-            value -= jnp.dot(active[post], weight @ active[pre])
+            value -= dot(active[post], matmul(weight, active[pre]))
         for layer, bias in self.biases.items():
-            value -= jnp.dot(bias, layers[layer])
+            value -= dot(bias, layers[layer])
         return jnp.asarray(value)
 
     def force(self, x: Array, state: Array) -> Array:
@@ -152,7 +153,7 @@ class HopfieldEnergy(AbstractEnergy):
     def clamp(self, x: Array) -> ClampedHopfieldEnergy:
         free = range(1, len(self.layer_sizes))
         drives = [
-            x @ self.weights[layer, 0].T
+            matmul(x, self.weights[layer, 0].T)
             if (layer, 0) in self.weights
             else jnp.zeros((len(x), self.layer_sizes[layer]), x.dtype)
             for layer in free
@@ -274,7 +275,7 @@ class _UnitBlock(eqx.Module):
         if not self.sources:
             return jnp.zeros((len(active), size), active.dtype)
         seen = jnp.concatenate([active[:, start:stop] for start, stop in self.sources], axis=1)
-        return jnp.concatenate([seen @ strip for strip in self.strips], axis=1)[:, :size]
+        return jnp.concatenate([matmul(seen, strip) for strip in self.strips], axis=1)[:, :size]
 
 
 def _blocks(

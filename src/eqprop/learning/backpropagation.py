@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from eqprop.energy import Network
+from eqprop.energy.products import dot
 from eqprop.learning.base import AbstractLearningRule, Estimate, Report, summed, weights_of
 from eqprop.relaxation import Equilibrium, ForwardPass
 from eqprop.topology.work import Wires, Work
@@ -52,7 +53,7 @@ class Backpropagation(AbstractLearningRule):
         def slope(network: Network) -> tuple[Array, Array]:
             state, _ = method.step(method.prepare(network.energy.clamp(x)), states)
             costs = jax.vmap(network.cost)(network.output(state), target)
-            return jnp.dot(weights, costs), state
+            return dot(weights, costs), state
 
         gradient, state = slope(network)
         nothing = jnp.zeros(len(x), states.dtype)

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from eqprop.energy import Network
+from eqprop.energy.products import dot
 from eqprop.learning.base import (
     AbstractLearningRule,
     Estimate,
@@ -68,7 +69,7 @@ def _contrast(
 
     @eqx.filter_grad
     def slope(network: Network) -> Array:
-        return jnp.real(jnp.dot(coefficients, jax.vmap(network.total_energy)(*batch)))
+        return jnp.real(dot(coefficients, jax.vmap(network.total_energy)(*batch)))
 
     return slope(network)
 

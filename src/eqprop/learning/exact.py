@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from eqprop.energy import Network
+from eqprop.energy.products import dot
 from eqprop.learning.base import (
     AbstractLearningRule,
     Estimate,
@@ -111,7 +112,7 @@ def adjoint_gradient(
             climb = jax.jvp(energy, (state,), (direction,))[1]
             return network.cost(network.output(state), target) - climb
 
-        return jnp.dot(example_weights, jax.vmap(along)(x, target, states, adjoints))
+        return dot(example_weights, jax.vmap(along)(x, target, states, adjoints))
 
     return network.constrain(slope(network))
 

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from eqprop.energy import Network
+from eqprop.energy.products import dot
 from eqprop.errors import ConfigError
 from eqprop.learning.base import (
     AbstractLearningRule,
@@ -86,7 +87,7 @@ class BackpropagationThroughTime(AbstractLearningRule):
 
             end, _ = lax.scan(step, before.state, length=self.num_steps)
             costs = jax.vmap(network.cost)(network.output(end), target)
-            return jnp.dot(weights, costs), end
+            return dot(weights, costs), end
 
         gradient, end = slope(network)
         free = observe(

@@ -9,6 +9,7 @@ import numpy as np
 from jax import Array
 
 from eqprop.energy import AbstractClampedEnergy, ClampedHopfieldEnergy
+from eqprop.energy.products import matmul
 from eqprop.errors import ConfigError
 from eqprop.relaxation.base import AbstractRelaxation
 
@@ -53,7 +54,7 @@ def drive(
     total = clamped.input_drive[:, span] + clamped.biases[span]
     for earlier, activity in layers.items():
         if earlier < layer and (layer, earlier) in clamped.weights:
-            total += activity @ clamped.weights[layer, earlier].T
+            total += matmul(activity, clamped.weights[layer, earlier].T)
     return total
 
 
