@@ -46,6 +46,10 @@ Workers = Annotated[
 Scheduler = Annotated[
     str | None, Parameter(help="Run the cells on the Dask cluster with this scheduler's address.")
 ]
+Together = Annotated[
+    int | None,
+    Parameter(help="Train so many cells of one shape in one program, which pays on a GPU."),
+]
 
 
 @app.command
@@ -71,6 +75,7 @@ def reproduce(
     ] = None,
     workers: Workers = None,
     scheduler: Scheduler = None,
+    together: Together = None,
     list_: Annotated[bool, Parameter(name="--list", help="Name everything there is.")] = False,
 ) -> None:
     """Reproduce a figure of the paper, or answer a question: train, draw, and print a table."""
@@ -91,6 +96,7 @@ def reproduce(
         ignored = {
             "--seeds": seeds, "--epochs": epochs, "--dataset": dataset, "--only": only,
             "--set": set_, "--into": into, "--workers": workers, "--scheduler": scheduler,
+            "--together": together,
         }  # fmt: skip
         for name, value in ignored.items():
             if value is not None:
@@ -115,7 +121,7 @@ def reproduce(
         only=only or (),
         overrides=_overrides(set_, deterministic),
     )
-    here = _trains_here(workers, scheduler)
+    here = _trains_here(workers, scheduler, together)
     with _prepared(next(iter(configs.values())), here=here) as stop:
         from eqprop.cli import reproduce as job
 
@@ -125,7 +131,7 @@ def reproduce(
             configs,
             out=out,
             into=into,
-            workers=job.Workers(workers, scheduler),
+            workers=job.Workers(workers, scheduler, together),
             data_dir=data_dir,
             stop=stop,
         )
@@ -160,6 +166,7 @@ def resume(
     data_dir: DataDir = None,
     workers: Workers = None,
     scheduler: Scheduler = None,
+    together: Together = None,
 ) -> None:
     """Go on with what was stopped, from its last checkpoints; does no harm to finished work.
 
@@ -175,12 +182,12 @@ def resume(
             f"`path` must be the folder of a run or of a figure, got {path}, which has no "
             "config.toml. Name a folder that `eqprop train` or `eqprop reproduce` made."
         )
-    here = _trains_here(workers, scheduler) or sweep is None
+    here = _trains_here(workers, scheduler, together) or sweep is None
     with _prepared(load_recorded(first / "config.toml"), here=here) as stop:
         if sweep is not None:
             from eqprop.cli import reproduce as job
 
-            job.finish(sweep, job.Workers(workers, scheduler), data_dir, stop)
+            job.finish(sweep, job.Workers(workers, scheduler, together), data_dir, stop)
             return
         from eqprop.cli.progress import reporting
         from eqprop.experiments.run import resume as resume_run
@@ -190,14 +197,19 @@ def resume(
         _print_summary(folder)
 
 
-def _trains_here(workers: int | None, scheduler: str | None) -> bool:
+def _trains_here(workers: int | None, scheduler: str | None, together: int | None) -> bool:
     """Whether neither workers nor a cluster were asked for."""
-    if workers is not None and workers < 1:
-        raise ConfigError(f"`--workers` must be 1 or more, got {workers}.")
+    for name, count in {"--workers": workers, "--together": together}.items():
+        if count is not None and count < 1:
+            raise ConfigError(f"`{name}` must be 1 or more, got {count}.")
     if workers is not None and scheduler is not None:
         raise ConfigError(
             "`--workers` and `--scheduler` exclude each other: a cluster has its own workers. "
             "Give one of them."
+        )
+    if together is not None and not (workers is None and scheduler is None):
+        raise ConfigError(
+            "`--together` trains in this process, got workers too. Leave out one of them."
         )
     return workers is None and scheduler is None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -25,13 +26,15 @@ Rows = list[dict[str, Any]]
 
 @dataclasses.dataclass(frozen=True)
 class Workers:
-    """Where cells run: in this process, unless one of the two is given.
+    """Where cells run: in this process, unless one of the first two is given.
 
-    **Attributes:** `count` of local worker processes; `scheduler`, address of a Dask cluster's.
+    **Attributes:** `count` of local worker processes; `scheduler`, address of a Dask cluster's;
+    `together`, how many cells this process trains in one program.
     """
 
     count: int | None = None
     scheduler: str | None = None
+    together: int | None = None
 
 
 def start(
@@ -88,6 +91,7 @@ def finish(
         finish_here,
         finish_on,
         finish_on_cluster,
+        finish_together,
         local_workers,
     )
 
@@ -114,7 +118,10 @@ def finish(
         )
     else:
         with reporting() as report:
-            failures = finish_here(sweep, data_dir=data_dir, report=report, stop=stop, tell=tell)
+            finish_cells = finish_here
+            if workers.together is not None:
+                finish_cells = functools.partial(finish_together, count=workers.together)
+            failures = finish_cells(sweep, data_dir=data_dir, report=report, stop=stop, tell=tell)
     if sweep.finished:
         draw(sweep)
     if failures:

@@ -7,10 +7,13 @@ nothing, a part, or all of the work is done already.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from eqprop import data
-from eqprop.errors import ConfigError, DataError
+from eqprop.errors import BusyError, ConfigError, DataError, EqpropError
+from eqprop.experiments import team
 from eqprop.experiments.build import check_rule, load_data
 from eqprop.experiments.config import RunConfig
 from eqprop.experiments.config import load_recorded as load_config
@@ -19,7 +22,10 @@ from eqprop.experiments.wiring import build_topology
 from eqprop.experiments.work import Progress, Reporter, RunInProgress, StopSignal
 from eqprop.records import RunFolder, locked
 
-__all__ = ["Progress", "Reporter", "StopSignal", "complete", "load_data", "resume", "train"]
+__all__ = [
+    "Progress", "Reporter", "StopSignal", "complete", "complete_together", "load_data", "resume",
+    "train",
+]  # fmt: skip
 
 
 def _silent(progress: Progress) -> None:
@@ -91,6 +97,69 @@ def complete(
     files are damaged; `ConfigError` if the folder holds a run with other settings.
     """
     folder = RunFolder(Path(path))
+    with begun(config, folder, data_dir=data_dir, dataset=dataset, report=report, stop=stop) as run:
+        failures = [] if run is None else team.finish([run])
+    for _, problem in failures:
+        raise problem
+    return folder
+
+
+def complete_together(
+    configs: Mapping[Path, RunConfig],
+    *,
+    data_dir: Path | None = None,
+    report: Reporter = _silent,
+    stop: StopSignal = lambda: None,
+) -> dict[Path, EqpropError]:
+    """`complete` for several runs of one `program_of`, trained by one program.
+
+    Those that another process is working on are left out.
+
+    **Arguments:**
+
+    - `configs`: by the path of the run's folder.
+
+    **Returns:** what went wrong, by path.
+
+    **Raises:** `Stopped`, when all that is not over is saved.
+    """
+    failures: dict[Path, EqpropError] = {}
+    with ExitStack() as folders:
+        runs: list[RunInProgress] = []
+        for path, config in configs.items():
+            loaded = runs[0].dataset if runs else None
+            held = begun(
+                config, RunFolder(path), data_dir=data_dir, dataset=loaded, report=report,
+                stop=stop,
+            )  # fmt: skip
+            try:
+                run = folders.enter_context(held)
+            except BusyError:
+                continue
+            except EqpropError as problem:
+                failures[path] = problem
+                continue
+            if run is not None:
+                runs.append(run)
+        if runs:
+            failures |= {run.folder.path: problem for run, problem in team.finish(runs)}
+    return failures
+
+
+@contextmanager
+def begun(
+    config: RunConfig,
+    folder: RunFolder,
+    *,
+    data_dir: Path | None = None,
+    dataset: data.Dataset | None = None,
+    report: Reporter = _silent,
+    stop: StopSignal = lambda: None,
+) -> Iterator[RunInProgress | None]:
+    """Holds a run's folder, with the run as far as it is; None if it is finished.
+
+    **Arguments and errors:** as in `complete`.
+    """
     if config.deterministic and not is_one_thread():
         raise ConfigError(
             "`deterministic` must be set up before JAX starts, got a process with several "
@@ -105,14 +174,14 @@ def complete(
     else:
         folder.write_text("config.toml", config.to_toml())
     if folder.is_finished:
-        return folder
+        yield None
+        return
     with locked(folder.path):
         seen = data_dir or os.environ.get("EQPROP_DATA") or None
         identity = folder.identity(data_dir=None if seen is None else os.path.abspath(seen))
         if dataset is None:
             dataset = _load_again(config, data_dir, identity.get("data_dir"))
-        RunInProgress(folder, identity["id"], config, dataset, report, stop).finish()
-    return folder
+        yield RunInProgress(folder, identity["id"], config, dataset, report, stop)
 
 
 def _load_again(config: RunConfig, data_dir: Path | None, remembered: str | None) -> data.Dataset:

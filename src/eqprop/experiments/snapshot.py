@@ -111,8 +111,8 @@ class Snapshot:
 
     def limit_bytes(self) -> int:
         """More than any file of this run's checkpoints can need."""
-        sizes = (value.nbytes for arrays in self.files().values() for value in arrays.values())
-        return 2 * sum(sizes) + (16 << 20)
+        held = jax.tree.leaves((self.state, self.kept, self.topology.to_arrays()))
+        return 2 * sum(getattr(leaf, "nbytes", 0) for leaf in held) + (16 << 20)
 
     def restored(self, found: Checkpoint, config: RunConfig, data_digest: str) -> Snapshot:
         """What a resume point holds, with this snapshot to give shapes and types.

@@ -12,6 +12,7 @@ import jax
 import numpy as np
 
 from eqprop.data import Dataset, Split
+from eqprop.energy import Network
 from eqprop.errors import RunFolderError, Stopped
 from eqprop.experiments import health
 from eqprop.experiments.auditing import audit_examples
@@ -25,7 +26,6 @@ from eqprop.experiments.build import (
 from eqprop.experiments.config import RunConfig
 from eqprop.experiments.entries import epoch_entry, evaluation_entry, join_logs, update_entries
 from eqprop.experiments.finished import look
-from eqprop.experiments.machine import release_memory, release_programs
 from eqprop.experiments.snapshot import NETWORK, Cursor, Snapshot
 from eqprop.experiments.wiring import build_topology
 from eqprop.learning import AbstractLearningRule
@@ -68,6 +68,8 @@ StopSignal = Callable[[], int | None]
 class RunInProgress:
     """A run in the making. Making one restores the newest checkpoint that is good.
 
+    Trained by a `Team`. Its `beside` are the runs of the team, itself among them.
+
     **Arguments:**
 
     - `folder`: of the run, held by `locked`; `run_id`, its identity.
@@ -89,7 +91,7 @@ class RunInProgress:
         self.checkpoints.clean()
         self.unwritten: list[dict[str, Any]] = []
         self.saving_seconds = 0.0
-        self.dataset_name = dataset.name
+        self.dataset = dataset
         self.data_digest = _digest(dataset.split("train"))
 
         topology = build_topology(config)
@@ -111,6 +113,7 @@ class RunInProgress:
         self.now = Snapshot(Cursor(), topology, state, kept, [], trainer)
         self._resume()
         self.saved_at = (time.monotonic(), self._position())
+        self.beside: list[RunInProgress] = [self]
 
     @property
     def trainer(self) -> Trainer:
@@ -140,82 +143,54 @@ class RunInProgress:
         where = {"epoch": self.now.cursor.epoch, "batch": self.now.cursor.batch}
         self.folder.append("timing.jsonl", [event | where | {"environment": facts}])
 
-    def finish(self) -> None:
-        """Trains what is left, then writes network and summary."""
-        self._stop_if_asked()
-        if not self._is_over():
-            self._compile()
-        while not self._is_over():
-            began, saving = time.monotonic(), self.saving_seconds
-            self._train_epoch()
-            release_memory()
-            trained, saved = time.monotonic(), self.saving_seconds - saving
-            self._end_epoch()
-            entry = {
-                "epoch": self.now.cursor.epoch,
-                "training_seconds": trained - began - saved,
-                "evaluation_seconds": time.monotonic() - trained,
-                "saving_seconds": saved,
-            }
-            self.folder.append("timing.jsonl", [entry])
-            self._save_if_due()
-            self._stop_if_asked()
-        self._write_results()
-
-    def _is_over(self) -> bool:
+    def is_over(self) -> bool:
+        """Whether nothing is left to be trained."""
         # A spent budget ends its epoch first: that one is still to be evaluated and written.
-        ended = self._has_spent() and self.now.cursor.batch == 0
+        ended = self.has_spent() and self.now.cursor.batch == 0
         return self.now.cursor.epoch >= self.config.training.epochs or ended
 
-    def _has_spent(self) -> bool:
+    def has_spent(self) -> bool:
+        """Whether no batch is left of a budget of multiply-adds."""
         budget = self.config.training.budget
         return budget is not None and self.now.cursor.spent >= budget
 
-    def _compile(self) -> None:
-        began, rule = time.monotonic(), build_rule(self.config, self.now.cursor.epoch)
-        release_programs()  # of the runs before it in this process
-        self.now.state = self.trainer.compile(self.now.state, rule)
-        release_memory()
-        entry = {"compile_seconds": time.monotonic() - began}
-        self.folder.append("timing.jsonl", [entry])
+    def place(self) -> tuple[int, int]:
+        """Epochs and batches of the next one that are done."""
+        return self.now.cursor.epoch, self.now.cursor.batch
 
-    def _train_epoch(self) -> None:
-        now, total = self.now, self.trainer.batches_per_epoch
-        cursor = now.cursor
+    def rule(self) -> AbstractLearningRule:
+        """The learning rule of the epoch."""
+        return build_rule(self.config, self.now.cursor.epoch)
+
+    def take(self, log: BatchLog, network: Network, batches_done: int) -> None:
+        """Records a chunk of the epoch, after which the network is this one.
+
+        **Raises:** `DivergedError`.
+        """
+        now, cursor = self.now, self.now.cursor
         if cursor.batch == 0:
             cursor.bound = 2.0
-        elif self._has_spent():
-            return
-        rule = build_rule(self.config, cursor.epoch)
-        for chunk in self.trainer.epoch(now.state, rule, cursor.epoch, first_batch=cursor.batch):
-            now.state, log = chunk.state, chunk.log
-            first = cursor.epoch * total + cursor.batch
-            health.check_finite(log, now.state.network, first)
-            self._write(update_entries(log, first))
-            now.logs.append(log)
-            cursor.batch = chunk.batches_done
-            cursor.spent += self._work_of(rule, log)
-            cursor.bound = min(
-                cursor.bound, monotone_bound(now.state.network, free_block_size(self.config))
-            )
-            seen = sum(int(log.examples.sum()) for log in now.logs)
-            self._tell(
-                training_error=sum(int(log.errors.sum()) for log in now.logs) / seen,
-                training_cost=sum(float(log.cost.sum()) for log in now.logs) / seen,
-                settled=1 - float(log.free.unsettled.sum() / log.examples.sum()),
-            )
-            if self._has_spent():
-                return
-            if cursor.batch < total:
-                self._save_if_due()
-            self._stop_if_asked()
+        first = cursor.epoch * self.trainer.batches_per_epoch + cursor.batch
+        health.check_finite(log, network, first)
+        self._write(update_entries(log, first))
+        now.logs.append(log)
+        cursor.batch = batches_done
+        cursor.spent += self._work_of(self.rule(), log)
+        cursor.bound = min(cursor.bound, monotone_bound(network, free_block_size(self.config)))
+        seen = sum(int(log.examples.sum()) for log in now.logs)
+        self._tell(
+            training_error=sum(int(log.errors.sum()) for log in now.logs) / seen,
+            training_cost=sum(float(log.cost.sum()) for log in now.logs) / seen,
+            settled=1 - float(log.free.unsettled.sum() / log.examples.sum()),
+        )
 
     def _work_of(self, rule: AbstractLearningRule, log: BatchLog) -> float:
         """Multiply-adds of a chunk's updates."""
         batches = zip(log.free.steps, log.nudged.steps, log.examples, strict=True)
         return float(sum(rule.work(self.wires, *map(float, s)).total * n for *s, n in batches))
 
-    def _end_epoch(self) -> None:
+    def end_epoch(self) -> None:
+        """Looks at the network after the last chunk of an epoch; writes and counts the epoch."""
         now, cursor, wanted = self.now, self.now.cursor, self.config.evaluation
         epoch = cursor.epoch + 1
         seen = self._probe()
@@ -230,7 +205,7 @@ class RunInProgress:
             "probe_saturation": [float(share) for share in seen.saturation],
         }
         entry["warnings"] = health.warnings_of(entry, seen, self.largest_class)
-        last = epoch == self.config.training.epochs or self._has_spent()
+        last = epoch == self.config.training.epochs or self.has_spent()
         whole = last or epoch % wanted.full_every == 0
         name, kept = "all" if whole else "part", dict(now.kept)
         if whole or epoch % wanted.every == 0:
@@ -243,7 +218,7 @@ class RunInProgress:
                     now.state.network,
                     self.looks[name],
                     states=states,
-                    between=self._stop_if_asked,
+                    between=self.stop_if_asked,
                 )
                 if states is not None:
                     kept[name] = found.states
@@ -290,17 +265,18 @@ class RunInProgress:
         phase = free_phase(self.config, self.now.cursor.epoch)
         return jax.device_get(probe(state.network, x, start, phase))
 
-    def _write_results(self) -> None:
+    def write_results(self) -> None:
+        """Writes network and summary, which make the run a finished one."""
         entries = self.folder.epochs()
         summary = {
             "name": self.config.name,
-            "dataset": self.dataset_name,
+            "dataset": self.dataset.name,
             "training_examples": len(self.trainer.examples),
             "seed": self.config.seed,
         }
         summary |= {key: value for key, value in entries[-1].items() if key != "kind"}
         if "test" in self.looks:
-            network, stop = self.now.state.network, self._stop_if_asked
+            network, stop = self.now.state.network, self.stop_if_asked
             found = look(self.config, network, self.looks["test"], between=stop)
             summary |= evaluation_entry("test", found)
         epochs = {
@@ -314,17 +290,17 @@ class RunInProgress:
         if not self.config.checkpoint.keep_finished:
             self.checkpoints.discard_resume_points()
 
-    def _position(self) -> float:
-        return self.now.cursor.epoch + self.now.cursor.batch / self.trainer.batches_per_epoch
-
-    def _save_if_due(self) -> None:
+    def is_save_due(self) -> bool:
+        """Whether the last resume point is as old as the settings want it to get."""
         wanted = self.config.checkpoint
         then, position = self.saved_at
         late = time.monotonic() - then >= 60 * wanted.every_minutes
-        if late and self._position() - position >= wanted.every_epochs:
-            self._save()
+        return late and self._position() - position >= wanted.every_epochs
 
-    def _save(self) -> bool:
+    def _position(self) -> float:
+        return self.now.cursor.epoch + self.now.cursor.batch / self.trainer.batches_per_epoch
+
+    def save(self) -> bool:
         """Writes a resume point; says whether it could."""
 
         def save() -> None:
@@ -370,11 +346,13 @@ class RunInProgress:
             self.folder.append("metrics.jsonl", self.unwritten)
             self.unwritten = []
 
-    def _stop_if_asked(self) -> None:
+    def stop_if_asked(self) -> None:
+        """Saves, with all that train beside it, and raises `Stopped`, if it is asked to stop."""
         number = self.stop()
         if number is None:
             return
-        state = "Saved" if self._save() else "Not saved (see above)"
+        saved = [run.save() for run in self.beside]
+        state = "Saved" if all(saved) else "Not saved (see above)"
         cursor = self.now.cursor
         raise Stopped(
             f"run '{self.config.name}' was stopped by signal {number} in epoch "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import multiprocessing
 import os
 import signal
@@ -64,9 +65,7 @@ def finish_here(
                 sweep.config(cell), sweep.folder(cell), data_dir=data_dir, report=report, stop=stop
             )
         except Stopped as stopped:
-            raise Stopped(
-                f"{stopped} or all of it with: eqprop resume {sweep.path}", stopped.signal_number
-            ) from None
+            raise _all_stopped(sweep, stopped) from None
         except BusyError as problem:
             waiting.append(cell)
             busy += 1
@@ -81,6 +80,62 @@ def finish_here(
             tell(f"{cell.name} failed: {failures[cell.name]}")
         busy = 0
     return failures
+
+
+def finish_together(
+    sweep: Sweep,
+    count: int,
+    *,
+    data_dir: Path | None = None,
+    report: Callable[[Any], None] = lambda _: None,
+    stop: Callable[[], int | None] = lambda: None,
+    tell: Callable[[str], None] = lambda _: None,
+) -> dict[str, str]:
+    """`finish_here`, with up to `count` cells in one program, as far as one can train them.
+
+    Pays on a GPU, which one network leaves half idle (`eqprop.training.Together`).
+    """
+    from eqprop.experiments.run import complete_together
+    from eqprop.experiments.team import program_of
+
+    failures: dict[str, str] = {}
+
+    def failed(cell: Cell, problem: Exception) -> None:
+        failures[cell.name] = _told(problem)
+        tell(f"{cell.name} failed: {failures[cell.name]}")
+
+    programs: dict[Any, list[Cell]] = {}
+    for cell in sweep.cells:
+        if sweep.is_finished(cell):
+            continue
+        try:
+            program = program_of(sweep.config(cell))
+        except EqpropError as problem:
+            failed(cell, problem)
+        else:
+            programs.setdefault(cell if program is None else program, []).append(cell)
+    for cells in programs.values():
+        for team in (cells[k : k + count] for k in range(0, len(cells), count)):
+            configs = {sweep.folder(cell): sweep.config(cell) for cell in team}
+            try:
+                found = complete_together(configs, data_dir=data_dir, report=report, stop=stop)
+            except Stopped as stopped:
+                raise _all_stopped(sweep, stopped) from None
+            except Exception as problem:  # such as too little memory for so many
+                found = dict.fromkeys(configs, problem)
+            for cell in team:
+                if (problem := found.get(sweep.folder(cell))) is not None:
+                    failed(cell, problem)
+    # Those that other processes were working on.
+    left = [c for c in sweep.cells if not sweep.is_finished(c) and c.name not in failures]
+    rest = dataclasses.replace(sweep, cells=tuple(left))
+    return failures | finish_here(rest, data_dir=data_dir, report=report, stop=stop, tell=tell)
+
+
+def _all_stopped(sweep: Sweep, stopped: Stopped) -> Stopped:
+    return Stopped(
+        f"{stopped} or all of it with: eqprop resume {sweep.path}", stopped.signal_number
+    )
 
 
 def _stopped(sweep: Sweep, number: int) -> Stopped:

@@ -15,8 +15,9 @@ from eqprop.energy import Network
 from eqprop.errors import ConfigError
 from eqprop.learning import AbstractLearningRule
 from eqprop.training.devices import replicate
+from eqprop.training.logs import BatchLog
 from eqprop.training.train import TrainState, train_chunks_together
-from eqprop.training.trainer import Chunk, Trainer
+from eqprop.training.trainer import Chunk, Stretch, Trainer
 
 _SHARED = (
     "examples", "optimizer", "batch_size", "persistent", "chunk_batches", "record_every",
@@ -88,9 +89,16 @@ class Together:
                     f"got another for number {number} than for number 0. Train it on its own."
                 )
         pairs = zip(self.trainers, networks, strict=True)
-        return _stacked([trainer.start(network) for trainer, network in pairs])
+        return self.joined([trainer.start(network) for trainer, network in pairs])
 
-    def epoch(self, state: TrainState, rule: AbstractLearningRule, epoch: int) -> Iterator[Chunk]:
+    def compile(self, state: TrainState, rule: AbstractLearningRule) -> TrainState:
+        """As `Trainer.compile`, for all networks."""
+        nothing = [trainer.no_stretch() for trainer in self.trainers]
+        return self._run(state, rule, nothing)[0]
+
+    def epoch(
+        self, state: TrainState, rule: AbstractLearningRule, epoch: int, *, first_batch: int = 0
+    ) -> Iterator[Chunk]:
         """Trains all networks for one epoch, yielding after each chunk.
 
         State and records are those of `Trainer.epoch` with an axis of networks in front.
@@ -99,34 +107,50 @@ class Together:
 
         - `state`: is donated to the compiled program: use the yielded one.
         - `epoch`: counted from 0.
+        - `first_batch`: where to begin in the epoch, a multiple of `chunk_batches`.
         """
-        first = self.trainers[0]
         for network in self.networks(state):
             rule.check(network)
+        every = (trainer.stretches(epoch, first_batch) for trainer in self.trainers)
+        for stretches in zip(*every, strict=True):
+            state, log = self._run(state, rule, stretches)
+            used = stretches[0].used
+            log = jax.tree.map(lambda leaf, used=used: np.asarray(leaf)[:, :used], log)
+            yield Chunk(state, log, stretches[0].done, self.trainers[0].batches_per_epoch)
+
+    def _run(
+        self, state: TrainState, rule: AbstractLearningRule, stretches: Sequence[Stretch]
+    ) -> tuple[TrainState, BatchLog]:
+        """Trains every network on its stretch of an epoch."""
+        first = self.trainers[0]
         fixed = [trainer.fixed(rule, 0) for trainer in self.trainers]
         own = _stacked([(each.rates, each.key, each.max_weight) for each in fixed])
         own = replicate(own, first.mesh)
-        for stretches in zip(*(trainer.stretches(epoch) for trainer in self.trainers), strict=True):
-            used = stretches[0].used
-            shared = replicate(first.fixed(rule, used), first.mesh)
-            tables = jnp.asarray(np.stack([stretch.table for stretch in stretches]))
-            state, log = train_chunks_together(
-                (shared, own, first.dealt_examples, tables),
-                state,
-                first.optimizer,
-                first.persistent,
-                first.mesh,
-            )
-            log = jax.tree.map(lambda leaf, used=used: np.asarray(leaf)[:, :used], log)
-            yield Chunk(state, log, stretches[0].done, first.batches_per_epoch)
+        shared = replicate(first.fixed(rule, stretches[0].used), first.mesh)
+        tables = jnp.asarray(np.stack([stretch.table for stretch in stretches]))
+        return train_chunks_together(
+            (shared, own, first.dealt_examples, tables),
+            state,
+            first.optimizer,
+            first.persistent,
+            first.mesh,
+        )
+
+    def joined(self, states: Sequence[TrainState]) -> TrainState:
+        """The state of all networks from that of each, one per trainer."""
+        return _stacked(states)
+
+    def states(self, state: TrainState) -> list[TrainState]:
+        """The state of each network, as its own trainer would have it."""
+        return _apart(state, len(self.trainers))
+
+    def logs(self, log: BatchLog) -> list[BatchLog]:
+        """The records of each network."""
+        return _apart(log, len(self.trainers))
 
     def networks(self, state: TrainState) -> list[Network]:
         """Each network of a state."""
-        arrays, rest = eqx.partition(state.network, eqx.is_array)
-        return [
-            eqx.combine(jax.tree.map(lambda leaf, k=k: leaf[k], arrays), rest)
-            for k in range(len(self.trainers))
-        ]
+        return _apart(state.network, len(self.trainers))
 
 
 def _stacked(trees: Sequence[Any]) -> Any:
@@ -134,6 +158,14 @@ def _stacked(trees: Sequence[Any]) -> Any:
     parts = [eqx.partition(tree, eqx.is_array) for tree in trees]
     arrays = jax.tree.map(lambda *leaves: jnp.stack(leaves), *(arrays for arrays, _ in parts))
     return eqx.combine(arrays, parts[0][1])
+
+
+def _apart(tree: Any, count: int) -> list[Any]:
+    """What `_stacked` put together."""
+    arrays, rest = eqx.partition(tree, eqx.is_array)
+    return [
+        eqx.combine(jax.tree.map(lambda leaf, k=k: leaf[k], arrays), rest) for k in range(count)
+    ]
 
 
 def _shape(network: Network) -> Any:

@@ -138,7 +138,7 @@ class Trainer:
         **Returns:** the same state; the one given is donated.
         """
         rule.check(state.network)
-        return self._run(state, rule, Stretch(self._padded(self.layout.table()[:0]), 0, 0))[0]
+        return self._run(state, rule, self.no_stretch())[0]
 
     def epoch(
         self, state: TrainState, rule: AbstractLearningRule, epoch: int, *, first_batch: int = 0
@@ -163,6 +163,10 @@ class Trainer:
         for begin in range(first_batch, len(table), self._length):
             rows = table[begin : begin + self._length]
             yield Stretch(self._padded(rows), len(rows), begin + len(rows))
+
+    def no_stretch(self) -> Stretch:
+        """No batch, in the shape of a chunk."""
+        return Stretch(self._padded(self.layout.table()[:0]), 0, 0)
 
     @property
     def _length(self) -> int:

@@ -1,0 +1,188 @@
+"""Runs on their way to the end: one alone, or several of one shape in one program."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+from collections.abc import Callable, Hashable, Iterator, Sequence
+
+from eqprop.energy import Network
+from eqprop.errors import EqpropError, Stopped
+from eqprop.experiments.config import RunConfig
+from eqprop.experiments.machine import release_memory, release_programs
+from eqprop.experiments.wiring import build_topology
+from eqprop.experiments.work import RunInProgress
+from eqprop.training import BatchLog, Together
+
+
+def finish(runs: Sequence[RunInProgress]) -> list[tuple[RunInProgress, EqpropError]]:
+    """Trains what is left of runs, and writes the results of each when it is over.
+
+    Those that are furthest behind go first, so that runs which were stopped at several places
+    meet. A run that fails leaves the others alone.
+
+    **Arguments:**
+
+    - `runs`: of one `program_of`, on the same examples.
+
+    **Returns:** the runs that failed, and why.
+
+    **Raises:** `Stopped`, with all that is not over saved.
+    """
+    team = _Team(runs)
+    team.finish()
+    return team.failures
+
+
+def program_of(config: RunConfig) -> Hashable:
+    """Equal for runs that one program can train; None for one that must be alone.
+
+    Seeds, wirings of the same pairs of layers, learning rates and initial weights may differ.
+    """
+    if config.training.budget is not None:
+        return None
+    values = config.model_dump(mode="json")
+    for section in ("name", "seed", "topology", "evaluation", "checkpoint"):
+        del values[section]
+    for own in ("learning_rate", "bias_rates", "skip_rate", "intralayer_rate", "max_weight"):
+        del values["learning"][own]
+    for own in ("skip_scale", "intralayer_scale"):
+        del values["network"][own]
+    topology = build_topology(config)
+    return json.dumps(values, sort_keys=True), topology.layer_sizes, tuple(topology.masks)
+
+
+class _Team:
+    """Runs that are brought to their end side by side.
+
+    **Attributes:** `left`, those that are neither over nor failed; `failures`.
+    """
+
+    def __init__(self, runs: Sequence[RunInProgress]) -> None:
+        self.left = list(runs)
+        self.failures: list[tuple[RunInProgress, EqpropError]] = []
+        for run in runs:
+            run.beside = self.left
+
+    def finish(self) -> None:
+        program: _Program | None = None
+        self.left[0].stop_if_asked()
+        while True:
+            self._each([run for run in self.left if run.is_over()], RunInProgress.write_results)
+            self.left[:] = [run for run in self.left if not run.is_over()]
+            if not self.left:
+                return
+            place = min(run.place() for run in self.left)
+            runs = [run for run in self.left if run.place() == place]
+            if program is None or program.runs != runs:
+                program = _Program(runs)
+                program.compile()
+            self._train_epoch(program)
+
+    def _train_epoch(self, program: _Program) -> None:
+        began = time.monotonic()
+        saved = {run: -run.saving_seconds for run in program.runs}
+        for done, parts in program.chunks():
+            self._each(
+                program.runs, lambda run, done=done, parts=parts: run.take(*parts[run], done)
+            )
+            runs = [run for run in program.runs if run in self.left]
+            if not runs or runs[0].has_spent():
+                break
+            over = done == runs[0].trainer.batches_per_epoch
+            due = [] if over else [run for run in runs if run.is_save_due()]
+            asked = runs[0].stop() is not None
+            if due or asked:
+                program.hand_back()
+            self._each(due, RunInProgress.save)
+            if asked:
+                runs[0].stop_if_asked()
+        program.hand_back()
+        release_memory()
+        saved = {run: run.saving_seconds + before for run, before in saved.items()}
+        share = (time.monotonic() - began - sum(saved.values())) / len(saved)
+        self._each(program.runs, lambda run: _end_epoch(run, share, saved[run]))
+        self._each([run for run in program.runs if run.is_save_due()], RunInProgress.save)
+        if self.left:
+            self.left[0].stop_if_asked()
+
+    def _each(self, runs: Sequence[RunInProgress], step: Callable[[RunInProgress], object]) -> None:
+        """A step of all runs that are left; one that fails in it is left no more."""
+        for run in [run for run in runs if run in self.left]:
+            try:
+                step(run)
+            except Stopped:
+                raise
+            except EqpropError as problem:
+                self.failures.append((run, problem))
+                self.left.remove(run)
+
+
+def _end_epoch(run: RunInProgress, training: float, saving: float) -> None:
+    """Ends an epoch, with the seconds that it took so far."""
+    began = time.monotonic()
+    run.end_epoch()
+    entry = {
+        "epoch": run.now.cursor.epoch,
+        "training_seconds": training,
+        "evaluation_seconds": time.monotonic() - began,
+        "saving_seconds": saving,
+    }
+    run.folder.append("timing.jsonl", [entry])
+
+
+class _Program:
+    """What trains runs that stand at the same place: the trainer of one, or `Together`."""
+
+    def __init__(self, runs: Sequence[RunInProgress]) -> None:
+        self.runs = list(runs)
+        first = runs[0].trainer
+        # The same examples in the same memory.
+        trainers = [dataclasses.replace(run.trainer, examples=first.examples) for run in runs]
+        self.together = Together(trainers) if len(runs) > 1 else None
+        self.trainer = self.together or first
+        self.state = runs[0].now.state
+
+    def compile(self) -> None:
+        """Compiles what `chunks` will run."""
+        began = time.monotonic()
+        release_programs()  # of the runs before these in this process
+        self._join()
+        self.state = self.trainer.compile(self.state, self.runs[0].rule())
+        self.hand_back()
+        release_memory()
+        entry = {"compile_seconds": (time.monotonic() - began) / len(self.runs)}
+        for run in self.runs:
+            run.folder.append("timing.jsonl", [entry])
+
+    def chunks(self) -> Iterator[tuple[int, dict[RunInProgress, tuple[BatchLog, Network]]]]:
+        """Trains what is left of the epoch.
+
+        **Yields:** batches done, and records and network of each run after a chunk.
+        """
+        first = self.runs[0]
+        epoch, batch = first.place()
+        if batch and first.has_spent():
+            return
+        self._join()
+        for chunk in self.trainer.epoch(self.state, first.rule(), epoch, first_batch=batch):
+            self.state = chunk.state
+            if self.together is None:
+                logs, networks = [chunk.log], [chunk.state.network]
+            else:
+                logs = self.together.logs(chunk.log)
+                networks = self.together.networks(chunk.state)
+            parts = zip(self.runs, logs, networks, strict=True)
+            yield chunk.batches_done, {run: (log, network) for run, log, network in parts}
+
+    def _join(self) -> None:
+        states = [run.now.state for run in self.runs]
+        self.state = states[0] if self.together is None else self.together.joined(states)
+
+    def hand_back(self) -> None:
+        """Gives each run its own part of the state."""
+        together = self.together
+        states = [self.state] if together is None else together.states(self.state)
+        for run, state in zip(self.runs, states, strict=True):
+            run.now.state = state
