@@ -13,7 +13,7 @@ from eqprop.experiments.config import RunConfig
 from eqprop.experiments.machine import release_memory, release_programs
 from eqprop.experiments.wiring import build_topology
 from eqprop.experiments.work import RunInProgress
-from eqprop.training import BatchLog, Together
+from eqprop.training import BatchLog, Together, TrainState
 
 
 def finish(runs: Sequence[RunInProgress]) -> list[tuple[RunInProgress, EqpropError]]:
@@ -94,7 +94,7 @@ class _Team:
             due = [] if over else [run for run in runs if run.is_save_due()]
             asked = runs[0].stop() is not None
             if due or asked:
-                program.hand_back()
+                program.hand_back(over=False)
             self._each(due, RunInProgress.save)
             if asked:
                 runs[0].stop_if_asked()
@@ -142,15 +142,13 @@ class _Program:
         trainers = [dataclasses.replace(run.trainer, examples=first.examples) for run in runs]
         self.together = Together(trainers) if len(runs) > 1 else None
         self.trainer = self.together or first
-        self.state = runs[0].now.state
+        self.state: TrainState | None = None  # None while each run has its own
 
     def compile(self) -> None:
         """Compiles what `chunks` will run."""
         began = time.monotonic()
         release_programs()  # of the runs before these in this process
-        self._join()
-        self.state = self.trainer.compile(self.state, self.runs[0].rule())
-        self.hand_back()
+        self.state = self.trainer.compile(self._joined(), self.runs[0].rule())
         release_memory()
         entry = {"compile_seconds": (time.monotonic() - began) / len(self.runs)}
         for run in self.runs:
@@ -165,8 +163,7 @@ class _Program:
         epoch, batch = first.place()
         if batch and first.has_spent():
             return
-        self._join()
-        for chunk in self.trainer.epoch(self.state, first.rule(), epoch, first_batch=batch):
+        for chunk in self.trainer.epoch(self._joined(), first.rule(), epoch, first_batch=batch):
             self.state = chunk.state
             if self.together is None:
                 logs, networks = [chunk.log], [chunk.state.network]
@@ -176,13 +173,20 @@ class _Program:
             parts = zip(self.runs, logs, networks, strict=True)
             yield chunk.batches_done, {run: (log, network) for run, log, network in parts}
 
-    def _join(self) -> None:
+    def _joined(self) -> TrainState:
+        """The state of all runs, which do not have their own until it is handed back."""
+        if self.state is not None:
+            return self.state
         states = [run.now.state for run in self.runs]
-        self.state = states[0] if self.together is None else self.together.joined(states)
+        return states[0] if self.together is None else self.together.joined(states)
 
-    def hand_back(self) -> None:
-        """Gives each run its own part of the state."""
+    def hand_back(self, *, over: bool = True) -> None:
+        """Gives each run its own part of the state; unless it is over, the whole is kept too."""
+        if self.state is None:
+            return
         together = self.together
         states = [self.state] if together is None else together.states(self.state)
         for run, state in zip(self.runs, states, strict=True):
             run.now.state = state
+        if over:
+            self.state = None

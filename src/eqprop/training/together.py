@@ -137,8 +137,11 @@ class Together:
         )
 
     def joined(self, states: Sequence[TrainState]) -> TrainState:
-        """The state of all networks from that of each, one per trainer."""
-        return _stacked(states)
+        """The state of all networks from that of each, one per trainer; those are used up."""
+        state = jax.block_until_ready(_stacked(states))
+        for each in states:
+            each.particles.delete()  # by far the largest part
+        return state
 
     def states(self, state: TrainState) -> list[TrainState]:
         """The state of each network, as its own trainer would have it."""
