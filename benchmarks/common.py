@@ -46,7 +46,9 @@ def machine() -> str:
         model = next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
     except (OSError, StopIteration):
         pass
-    return f"{cores} cores, {model}, {platform.system()}"
+    jax = sys.modules.get("jax")
+    kinds = {d.device_kind for d in jax.local_devices()} - {"cpu"} if jax else set()
+    return ", ".join([f"{cores} cores", model, platform.system(), *sorted(kinds)])
 
 
 def write(name: str, rows: Sequence[Mapping[str, Any]], out: Path | None) -> None:

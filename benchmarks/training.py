@@ -1,13 +1,14 @@
 """What a batch, an epoch and a run cost, and how that grows.
 
-python benchmarks/training.py [--rounds 5] [--tables runs memory scaling parts]
+python benchmarks/training.py [--rounds 5] [--tables runs memory scaling parts together]
                               [--out docs/results]
 
 Everything that a batch costs in training is counted: inputs, both phases, corrections, update,
 particles, records. The schedule is a fixed 20 sweeps + 8 steps, so that the work is the same in
 every row; growth is measured interleaved with the row before it. Compile time and peak memory
 come from runs of the command line in processes of their own, on an empty and on a filled cache
-of compiled programs.
+of compiled programs. `together` is left out unless asked for: it trains up to 64 networks at once
+(--networks), for which a CPU takes minutes, and keeps the rows of other devices.
 """
 
 from __future__ import annotations
@@ -135,6 +136,42 @@ def parts(rounds: int) -> list[dict]:
     return rows
 
 
+def together(rounds: int, counts: list[int]) -> list[dict]:
+    """Networks trained by one program, on whatever device JAX has here."""
+    import dataclasses
+
+    import jax
+
+    from eqprop.training import Together
+
+    rows, batches = [], 50
+    for name in ("layered", "rewired"):
+        for count in counts:
+            settings = FIXED | {"training": {"chunk_batches": batches}}
+            trainer, network = common.paper_run(name, batches, **settings)
+            rule = common.rule_for(**settings)
+            orders = range(count)
+            trainers = [dataclasses.replace(trainer, shuffle_seed=seed) for seed in orders]
+            program = Together(trainers) if count > 1 else trainer
+            state = program.start([network] * count if count > 1 else network)
+            seconds = []
+            for _ in range(rounds + 1):
+                began = time.perf_counter()
+                state = jax.block_until_ready(common.trained(program, state, rule))
+                seconds.append(time.perf_counter() - began)
+            batch = 1e3 * common.median(seconds[1:]) / batches
+            rows.append(
+                {
+                    "device": jax.devices()[0].device_kind,
+                    "network": name,
+                    "networks": count,
+                    "ms per batch": batch,
+                    "ms per batch and network": batch / count,
+                }
+            )
+    return rows
+
+
 def whole_runs() -> list[dict]:
     """Two runs of the command line per network, one after the other: peak memory, compile time."""
     rows = []
@@ -210,8 +247,12 @@ def main() -> None:
         "scaling": lambda: scaling(given.rounds),
         "parts": lambda: parts(given.rounds),
     }
-    options.add_argument("--tables", nargs="+", choices=tables, default=list(tables))
+    options.add_argument("--tables", nargs="+", choices=[*tables, "together"], default=list(tables))
+    options.add_argument("--networks", type=int, nargs="+", default=[1, 8, 64])
     given = options.parse_args()
+    if "together" in given.tables:
+        found = together(given.rounds, given.networks)
+        common.renew("together", found, ("device", "network", "networks"), given.out)
     # In this order: the peak of a run's process counts what this one held when it began it.
     for name, make in tables.items():
         if name in given.tables:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import Array
 
 from eqprop.energy import Network
 from eqprop.errors import ConfigError
@@ -138,10 +140,14 @@ class Together:
 
     def joined(self, states: Sequence[TrainState]) -> TrainState:
         """The state of all networks from that of each, one per trainer; those are used up."""
-        state = jax.block_until_ready(_stacked(states))
-        for each in states:
-            each.particles.delete()  # by far the largest part
-        return state
+        # By far the largest part: each is let go of as soon as it is copied.
+        particles = jnp.zeros((len(states), *states[0].particles.shape), states[0].particles.dtype)
+        for number, each in enumerate(states):
+            particles = _with_part(particles, number, each.particles)
+            jax.block_until_ready(particles)
+            each.particles.delete()
+        rest = [dataclasses.replace(each, particles=None) for each in states]
+        return dataclasses.replace(_stacked(rest), particles=particles)
 
     def states(self, state: TrainState) -> list[TrainState]:
         """The state of each network, as its own trainer would have it."""
@@ -161,6 +167,11 @@ def _stacked(trees: Sequence[Any]) -> Any:
     parts = [eqx.partition(tree, eqx.is_array) for tree in trees]
     arrays = jax.tree.map(lambda *leaves: jnp.stack(leaves), *(arrays for arrays, _ in parts))
     return eqx.combine(arrays, parts[0][1])
+
+
+@functools.partial(jax.jit, donate_argnums=0)
+def _with_part(whole: Array, number: int, part: Array) -> Array:
+    return whole.at[number].set(part)
 
 
 def _apart(tree: Any, count: int) -> list[Any]:
