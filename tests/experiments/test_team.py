@@ -7,12 +7,13 @@ import signal
 
 import pytest
 
-from eqprop.errors import Stopped
+from eqprop.errors import RunFolderError, Stopped
 from eqprop.experiments import collect
 from eqprop.experiments.catalogue import EXPERIMENTS
 from eqprop.experiments.run import complete
 from eqprop.experiments.sweep import create_sweep
 from eqprop.experiments.team import program_of
+from eqprop.experiments.work import RunInProgress
 from eqprop.experiments.workers import finish_here, finish_together
 from eqprop.records import locked
 
@@ -106,6 +107,36 @@ def test_cells_that_were_stopped_together_go_on_alone_or_together(tmp_path, expe
     assert saved_after(sweep, second) > begun
     assert finish_together(sweep, 3) == {}
     check(sweep, expected)
+
+
+def test_a_stop_between_results_saves_the_cells_that_have_none(tmp_path, expected):
+    sweep = made(tmp_path)
+    cells = [cell for cell in sweep.cells if cell.condition == "per-layer"]
+
+    def stop():
+        return signal.SIGTERM if sweep.is_finished(cells[0]) else None
+
+    with pytest.raises(Stopped):
+        finish_together(sweep, 3, stop=stop)
+    assert [sweep.is_finished(cell) for cell in cells] == [True, False, False]
+    assert [saved_after(sweep, cell) for cell in cells] == [0, 10, 10]
+    assert finish_together(sweep, 3) == {}
+    check(sweep, expected)
+
+
+def test_a_cell_that_cannot_be_saved_does_not_keep_the_others_from_it(tmp_path, monkeypatch):
+    sweep, save, told = made(tmp_path), RunInProgress.save, []
+    first, second, third, *_ = sorted(sweep.cells, key=lambda cell: cell.condition)
+
+    def failing(run):
+        if run.config.name == first.name:
+            raise RunFolderError("no space left")
+        return save(run)
+
+    monkeypatch.setattr(RunInProgress, "save", failing)
+    with pytest.raises(RunFolderError, match="no space left"):
+        finish_together(sweep, 3, report=told.append, stop=lambda: signal.SIGTERM if told else None)
+    assert [saved_after(sweep, cell) for cell in (first, second, third)] == [0, 2, 2]
 
 
 def test_a_cell_that_fails_leaves_the_others_of_its_program(tmp_path, expected):

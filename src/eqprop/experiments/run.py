@@ -7,12 +7,12 @@ nothing, a part, or all of the work is done already.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from eqprop import data
-from eqprop.errors import BusyError, ConfigError, DataError, EqpropError
+from eqprop.errors import BusyError, ConfigError, DataError
 from eqprop.experiments import team
 from eqprop.experiments.build import check_rule, load_data
 from eqprop.experiments.config import RunConfig
@@ -98,19 +98,19 @@ def complete(
     """
     folder = RunFolder(Path(path))
     with begun(config, folder, data_dir=data_dir, dataset=dataset, report=report, stop=stop) as run:
-        failures = [] if run is None else team.finish([run])
-    for _, problem in failures:
-        raise problem
+        if run is not None:
+            team.finish([run])
     return folder
 
 
 def complete_together(
     configs: Mapping[Path, RunConfig],
+    failed: Callable[[Path, Exception], None],
     *,
     data_dir: Path | None = None,
     report: Reporter = _silent,
     stop: StopSignal = lambda: None,
-) -> dict[Path, EqpropError]:
+) -> None:
     """`complete` for several runs of one `program_of`, trained by one program.
 
     Those that another process is working on are left out.
@@ -118,14 +118,12 @@ def complete_together(
     **Arguments:**
 
     - `configs`: by the path of the run's folder.
+    - `failed`: called for each run that fails, which leaves the others alone.
 
-    **Returns:** what went wrong, by path.
-
-    **Raises:** `Stopped`, when all that is not over is saved.
+    **Raises:** `Stopped`, with all that is not over saved.
     """
-    failures: dict[Path, EqpropError] = {}
+    runs: list[RunInProgress] = []
     with ExitStack() as folders:
-        runs: list[RunInProgress] = []
         for path, config in configs.items():
             loaded = runs[0].dataset if runs else None
             held = begun(
@@ -136,14 +134,13 @@ def complete_together(
                 run = folders.enter_context(held)
             except BusyError:
                 continue
-            except EqpropError as problem:
-                failures[path] = problem
+            except Exception as problem:  # such as a damaged folder, or too little memory
+                failed(path, problem)
                 continue
             if run is not None:
                 runs.append(run)
         if runs:
-            failures |= {run.folder.path: problem for run, problem in team.finish(runs)}
-    return failures
+            team.finish(runs, lambda run, problem: failed(run.folder.path, problem))
 
 
 @contextmanager

@@ -15,24 +15,37 @@ from eqprop.experiments.wiring import build_topology
 from eqprop.experiments.work import RunInProgress
 from eqprop.training import BatchLog, Together, TrainState
 
+TIMING = "timing.jsonl"
 
-def finish(runs: Sequence[RunInProgress]) -> list[tuple[RunInProgress, EqpropError]]:
+
+Failed = Callable[[RunInProgress, Exception], None]
+"""Gets a run that failed, and why."""
+
+
+def finish(runs: Sequence[RunInProgress], failed: Failed | None = None) -> None:
     """Trains what is left of runs, and writes the results of each when it is over.
 
     Those that are furthest behind go first, so that runs which were stopped at several places
-    meet. A run that fails leaves the others alone.
+    meet.
 
     **Arguments:**
 
     - `runs`: of one `program_of`, on the same examples.
+    - `failed`: called for each run that fails, which leaves the others alone; without it an
+      error is raised.
 
-    **Returns:** the runs that failed, and why.
-
-    **Raises:** `Stopped`, with all that is not over saved.
+    **Raises:** `Stopped`, with all that is not over saved as far as it could be.
     """
-    team = _Team(runs)
-    team.finish()
-    return team.failures
+    team = _Team(runs, failed)
+    try:
+        team.finish()
+    except EqpropError:
+        raise
+    except Exception as problem:  # such as too little memory for so many
+        if failed is None:
+            raise
+        for run in team.left:
+            failed(run, problem)
 
 
 def program_of(config: RunConfig) -> Hashable:
@@ -54,14 +67,10 @@ def program_of(config: RunConfig) -> Hashable:
 
 
 class _Team:
-    """Runs that are brought to their end side by side.
+    """Runs that are brought to their end side by side; `left`, those neither over nor failed."""
 
-    **Attributes:** `left`, those that are neither over nor failed; `failures`.
-    """
-
-    def __init__(self, runs: Sequence[RunInProgress]) -> None:
-        self.left = list(runs)
-        self.failures: list[tuple[RunInProgress, EqpropError]] = []
+    def __init__(self, runs: Sequence[RunInProgress], failed: Failed | None) -> None:
+        self.left, self.failed = list(runs), failed
         for run in runs:
             run.beside = self.left
 
@@ -69,54 +78,64 @@ class _Team:
         program: _Program | None = None
         self.left[0].stop_if_asked()
         while True:
-            self._each([run for run in self.left if run.is_over()], RunInProgress.write_results)
-            self.left[:] = [run for run in self.left if not run.is_over()]
+            for run in [run for run in self.left if run.is_over()]:
+                if self._each([run], RunInProgress.write_results):
+                    self.left.remove(run)
             if not self.left:
                 return
             place = min(run.place() for run in self.left)
             runs = [run for run in self.left if run.place() == place]
             if program is None or program.runs != runs:
                 program = _Program(runs)
-                program.compile()
+                entry = {"compile_seconds": program.compile() / len(runs)}
+                self._each(runs, lambda run, entry=entry: run.folder.append(TIMING, [entry]))
             self._train_epoch(program)
 
     def _train_epoch(self, program: _Program) -> None:
         began = time.monotonic()
         saved = {run: -run.saving_seconds for run in program.runs}
         for done, parts in program.chunks():
-            self._each(
+            runs = self._each(
                 program.runs, lambda run, done=done, parts=parts: run.take(*parts[run], done)
             )
-            runs = [run for run in program.runs if run in self.left]
             if not runs or runs[0].has_spent():
                 break
             over = done == runs[0].trainer.batches_per_epoch
             due = [] if over else [run for run in runs if run.is_save_due()]
             asked = runs[0].stop() is not None
             if due or asked:
-                program.hand_back(over=False)
-            self._each(due, RunInProgress.save)
-            if asked:
-                runs[0].stop_if_asked()
+                program.hand_back()
+                self._each(due, RunInProgress.save)
+                if asked and self.left:
+                    self.left[0].stop_if_asked()
+                program.take_back()
+            if not any(run in self.left for run in runs):
+                break
         program.hand_back()
+        program.state = None
         release_memory()
         saved = {run: run.saving_seconds + before for run, before in saved.items()}
         share = (time.monotonic() - began - sum(saved.values())) / len(saved)
-        self._each(program.runs, lambda run: _end_epoch(run, share, saved[run]))
-        self._each([run for run in program.runs if run.is_save_due()], RunInProgress.save)
+        runs = self._each(program.runs, lambda run: _end_epoch(run, share, saved[run]))
+        self._each([run for run in runs if run.is_save_due()], RunInProgress.save)
         if self.left:
             self.left[0].stop_if_asked()
 
-    def _each(self, runs: Sequence[RunInProgress], step: Callable[[RunInProgress], object]) -> None:
-        """A step of all runs that are left; one that fails in it is left no more."""
+    def _each(
+        self, runs: Sequence[RunInProgress], step: Callable[[RunInProgress], object]
+    ) -> list[RunInProgress]:
+        """A step of those runs that are left; returns those that did not fail in it."""
+        done = []
         for run in [run for run in runs if run in self.left]:
             try:
                 step(run)
-            except Stopped:
-                raise
+                done.append(run)
             except EqpropError as problem:
-                self.failures.append((run, problem))
+                if self.failed is None or isinstance(problem, Stopped):
+                    raise
                 self.left.remove(run)
+                self.failed(run, problem)
+        return done
 
 
 def _end_epoch(run: RunInProgress, training: float, saving: float) -> None:
@@ -129,7 +148,7 @@ def _end_epoch(run: RunInProgress, training: float, saving: float) -> None:
         "evaluation_seconds": time.monotonic() - began,
         "saving_seconds": saving,
     }
-    run.folder.append("timing.jsonl", [entry])
+    run.folder.append(TIMING, [entry])
 
 
 class _Program:
@@ -137,22 +156,21 @@ class _Program:
 
     def __init__(self, runs: Sequence[RunInProgress]) -> None:
         self.runs = list(runs)
-        first = runs[0].trainer
-        # The same examples in the same memory.
-        trainers = [dataclasses.replace(run.trainer, examples=first.examples) for run in runs]
-        self.together = Together(trainers) if len(runs) > 1 else None
-        self.trainer = self.together or first
+        self.trainer = runs[0].trainer
+        self.together: Together | None = None
+        if len(runs) > 1:
+            same = self.trainer.examples  # in the same memory
+            trainers = [dataclasses.replace(run.trainer, examples=same) for run in runs]
+            self.trainer = self.together = Together(trainers)
         self.state: TrainState | None = None  # None while each run has its own
 
-    def compile(self) -> None:
-        """Compiles what `chunks` will run."""
+    def compile(self) -> float:
+        """Compiles what `chunks` will run; returns the seconds that took."""
         began = time.monotonic()
         release_programs()  # of the runs before these in this process
         self.state = self.trainer.compile(self._joined(), self.runs[0].rule())
         release_memory()
-        entry = {"compile_seconds": (time.monotonic() - began) / len(self.runs)}
-        for run in self.runs:
-            run.folder.append("timing.jsonl", [entry])
+        return time.monotonic() - began
 
     def chunks(self) -> Iterator[tuple[int, dict[RunInProgress, tuple[BatchLog, Network]]]]:
         """Trains what is left of the epoch.
@@ -180,13 +198,17 @@ class _Program:
         states = [run.now.state for run in self.runs]
         return states[0] if self.together is None else self.together.joined(states)
 
-    def hand_back(self, *, over: bool = True) -> None:
-        """Gives each run its own part of the state; unless it is over, the whole is kept too."""
+    def hand_back(self) -> None:
+        """Gives each run its own part of the state."""
         if self.state is None:
             return
         together = self.together
         states = [self.state] if together is None else together.states(self.state)
         for run, state in zip(self.runs, states, strict=True):
             run.now.state = state
-        if over:
-            self.state = None
+
+    def take_back(self) -> None:
+        """Lets go of what `hand_back` copied, which is as large as the state."""
+        if self.together is not None:
+            for run in self.runs:
+                run.now.state.particles.delete()

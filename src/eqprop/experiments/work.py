@@ -68,7 +68,8 @@ StopSignal = Callable[[], int | None]
 class RunInProgress:
     """A run in the making. Making one restores the newest checkpoint that is good.
 
-    Trained by a `Team`. Its `beside` are the runs of the team, itself among them.
+    Trained by `eqprop.experiments.team`. Its `beside` are the runs that stop with it, itself
+    among them.
 
     **Arguments:**
 
@@ -351,7 +352,14 @@ class RunInProgress:
         number = self.stop()
         if number is None:
             return
-        saved = [run.save() for run in self.beside]
+        saved, problems = [], []
+        for run in self.beside:
+            try:
+                saved.append(run.save())
+            except RunFolderError as problem:
+                problems.append(problem)
+        if problems:
+            raise problems[0]
         state = "Saved" if all(saved) else "Not saved (see above)"
         cursor = self.now.cursor
         raise Stopped(

@@ -110,22 +110,23 @@ def finish_together(
             continue
         try:
             program = program_of(sweep.config(cell))
-        except EqpropError as problem:
+        except Exception as problem:  # such as settings that do not fit
             failed(cell, problem)
         else:
             programs.setdefault(cell if program is None else program, []).append(cell)
     for cells in programs.values():
         for team in (cells[k : k + count] for k in range(0, len(cells), count)):
-            configs = {sweep.folder(cell): sweep.config(cell) for cell in team}
+            cell_of = {sweep.folder(cell): cell for cell in team}
             try:
-                found = complete_together(configs, data_dir=data_dir, report=report, stop=stop)
+                complete_together(
+                    {path: sweep.config(cell) for path, cell in cell_of.items()},
+                    lambda path, problem, cell_of=cell_of: failed(cell_of[path], problem),
+                    data_dir=data_dir,
+                    report=report,
+                    stop=stop,
+                )
             except Stopped as stopped:
                 raise _all_stopped(sweep, stopped) from None
-            except Exception as problem:  # such as too little memory for so many
-                found = dict.fromkeys(configs, problem)
-            for cell in team:
-                if (problem := found.get(sweep.folder(cell))) is not None:
-                    failed(cell, problem)
     # Those that other processes were working on.
     left = [c for c in sweep.cells if not sweep.is_finished(c) and c.name not in failures]
     rest = dataclasses.replace(sweep, cells=tuple(left))
