@@ -266,6 +266,8 @@ def records(sweep, cell) -> str:
         (["--scheduler", "tcp://127.0.0.1:9"], 2, "a Dask scheduler that answers"),
         (["--workers", "0"], 2, "`--workers` must be 1 or more"),
         (["--workers", "1", "--scheduler", "tcp://127.0.0.1:9"], 2, "exclude each other"),
+        (["--together", "0"], 2, "`--together` must be 1 or more"),
+        (["--together", "2", "--workers", "1"], 2, "`--together` trains in this process"),
         (["--into", "nowhere"], 5, "which is no sweep"),
         (["--seeds", "0"], 2, "`--seeds` must be 1 or more"),
     ],
