@@ -168,7 +168,7 @@ MUTANTS = [
            "return 2 * wires.free * steps", "return wires.free * steps",
            "tests/experiments/test_complexity.py"),
     Mutant("a run is over as soon as its budget is", "experiments/work.py",
-           "ended = self._has_spent() and self.now.cursor.batch == 0", "ended = self._has_spent()",
+           "ended = self.has_spent() and self.now.cursor.batch == 0", "ended = self.has_spent()",
            "tests/experiments/test_resume.py -k budget"),
     Mutant("the audit compares what its oracle did not find", "learning/oracle.py",
            "counts = found & differs", "counts = differs", "tests/learning/test_audit.py"),
