@@ -13,6 +13,7 @@ of compiled programs. `together` is left out unless asked for: it trains up to 6
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import os
 import subprocess
@@ -29,11 +30,16 @@ common.a_core_per_shard()
 FIXED = {"free": {"steps": 20, "tolerance": 0.0}}
 
 
-def epoch_of(name: str, batches: int, **settings: dict) -> Callable[[], None]:
-    """One epoch of training on MNIST, compiled and run once already."""
-    trainer, network = common.paper_run(name, batches, **(FIXED | settings))
+def epoch_of(name: str, batches: int, networks: int = 1, **settings: dict) -> Callable[[], None]:
+    """One epoch of training on MNIST, compiled and run once already; `networks` in one program."""
+    trainer, start = common.paper_run(name, batches, **(FIXED | settings))
     rule = common.rule_for(**(FIXED | settings))
-    kept = [trainer.start(network)]
+    if networks > 1:
+        from eqprop.training import Together
+
+        orders = (dataclasses.replace(trainer, shuffle_seed=seed) for seed in range(networks))
+        trainer, start = Together(list(orders)), [start] * networks
+    kept = [trainer.start(start)]
 
     def run() -> None:
         kept[0] = common.trained(trainer, kept[0], rule, 1)
@@ -138,28 +144,14 @@ def parts(rounds: int) -> list[dict]:
 
 def together(rounds: int, counts: list[int]) -> list[dict]:
     """Networks trained by one program, on whatever device JAX has here."""
-    import dataclasses
-
     import jax
-
-    from eqprop.training import Together
 
     rows, batches = [], 50
     for name in ("layered", "rewired"):
         for count in counts:
-            settings = FIXED | {"training": {"chunk_batches": batches}}
-            trainer, network = common.paper_run(name, batches, **settings)
-            rule = common.rule_for(**settings)
-            orders = range(count)
-            trainers = [dataclasses.replace(trainer, shuffle_seed=seed) for seed in orders]
-            program = Together(trainers) if count > 1 else trainer
-            state = program.start([network] * count if count > 1 else network)
-            seconds = []
-            for _ in range(rounds + 1):
-                began = time.perf_counter()
-                state = jax.block_until_ready(common.trained(program, state, rule))
-                seconds.append(time.perf_counter() - began)
-            batch = 1e3 * common.median(seconds[1:]) / batches
+            task = epoch_of(name, batches, count, training={"chunk_batches": batches})
+            [seconds] = common.interleaved({name: task}, rounds).values()
+            batch = 1e3 * common.median(seconds) / batches
             rows.append(
                 {
                     "device": jax.devices()[0].device_kind,
@@ -246,17 +238,17 @@ def main() -> None:
         "memory": memory,
         "scaling": lambda: scaling(given.rounds),
         "parts": lambda: parts(given.rounds),
+        "together": lambda: together(given.rounds, given.networks),
     }
-    options.add_argument("--tables", nargs="+", choices=[*tables, "together"], default=list(tables))
+    keys = {"together": ("device", "network", "networks")}  # rows of others are kept
+    usual = [name for name in tables if name not in keys]
+    options.add_argument("--tables", nargs="+", choices=tables, default=usual)
     options.add_argument("--networks", type=int, nargs="+", default=[1, 8, 64])
     given = options.parse_args()
-    if "together" in given.tables:
-        found = together(given.rounds, given.networks)
-        common.renew("together", found, ("device", "network", "networks"), given.out)
     # In this order: the peak of a run's process counts what this one held when it began it.
     for name, make in tables.items():
         if name in given.tables:
-            common.write(name, make(), given.out)
+            common.renew(name, make(), keys.get(name, ()), given.out)
 
 
 if __name__ == "__main__":

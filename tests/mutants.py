@@ -186,8 +186,8 @@ MUTANTS = [
            "runs = [run for run in self.left if run.place() == place]", "runs = list(self.left)",
            "tests/experiments/test_team.py"),
     Mutant("networks trained together share their signs", "training/together.py",
-           "own = _stacked([(each.rates, each.key, each.max_weight) for each in fixed])",
-           "own = _stacked([(each.rates, fixed[0].key, each.max_weight) for each in fixed])",
+           "_stacked([trainer.own for trainer in self.trainers])",
+           "_stacked([(t.own[0], self.trainers[0].own[1], t.own[2]) for t in self.trainers])",
            "tests/training/test_together.py"),
 ]  # fmt: skip
 

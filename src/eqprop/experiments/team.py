@@ -13,10 +13,8 @@ from eqprop.experiments.config import RunConfig
 from eqprop.experiments.machine import release_memory, release_programs
 from eqprop.experiments.wiring import build_topology
 from eqprop.experiments.work import RunInProgress
+from eqprop.learning import AbstractLearningRule
 from eqprop.training import BatchLog, Together, TrainState
-
-TIMING = "timing.jsonl"
-
 
 Failed = Callable[[RunInProgress, Exception], None]
 """Gets a run that failed, and why."""
@@ -88,15 +86,16 @@ class _Team:
             if program is None or program.runs != runs:
                 program = _Program(runs)
                 entry = {"compile_seconds": program.compile() / len(runs)}
-                self._each(runs, lambda run, entry=entry: run.folder.append(TIMING, [entry]))
+                self._each(runs, lambda run, entry=entry: run.note_time(entry))
             self._train_epoch(program)
 
     def _train_epoch(self, program: _Program) -> None:
         began = time.monotonic()
         saved = {run: -run.saving_seconds for run in program.runs}
-        for done, parts in program.chunks():
+        rule = program.runs[0].rule()
+        for done, parts in program.chunks(rule):
             runs = self._each(
-                program.runs, lambda run, done=done, parts=parts: run.take(*parts[run], done)
+                program.runs, lambda run, done=done, parts=parts: run.take(rule, *parts[run], done)
             )
             if not runs or runs[0].has_spent():
                 break
@@ -148,7 +147,7 @@ def _end_epoch(run: RunInProgress, training: float, saving: float) -> None:
         "evaluation_seconds": time.monotonic() - began,
         "saving_seconds": saving,
     }
-    run.folder.append(TIMING, [entry])
+    run.note_time(entry)
 
 
 class _Program:
@@ -172,7 +171,9 @@ class _Program:
         release_memory()
         return time.monotonic() - began
 
-    def chunks(self) -> Iterator[tuple[int, dict[RunInProgress, tuple[BatchLog, Network]]]]:
+    def chunks(
+        self, rule: AbstractLearningRule
+    ) -> Iterator[tuple[int, dict[RunInProgress, tuple[BatchLog, Network]]]]:
         """Trains what is left of the epoch.
 
         **Yields:** batches done, and records and network of each run after a chunk.
@@ -181,7 +182,7 @@ class _Program:
         epoch, batch = first.place()
         if batch and first.has_spent():
             return
-        for chunk in self.trainer.epoch(self._joined(), first.rule(), epoch, first_batch=batch):
+        for chunk in self.trainer.epoch(self._joined(), rule, epoch, first_batch=batch):
             self.state = chunk.state
             if self.together is None:
                 logs, networks = [chunk.log], [chunk.state.network]

@@ -142,7 +142,11 @@ class RunInProgress:
             self.folder.write_json("environment.json", facts)
         event = {"event": "started" if found is None else "resumed"}
         where = {"epoch": self.now.cursor.epoch, "batch": self.now.cursor.batch}
-        self.folder.append("timing.jsonl", [event | where | {"environment": facts}])
+        self.note_time(event | where | {"environment": facts})
+
+    def note_time(self, entry: dict[str, Any]) -> None:
+        """Writes down what took how long, or when something happened."""
+        self.folder.append("timing.jsonl", [entry])
 
     def is_over(self) -> bool:
         """Whether nothing is left to be trained."""
@@ -163,8 +167,10 @@ class RunInProgress:
         """The learning rule of the epoch."""
         return build_rule(self.config, self.now.cursor.epoch)
 
-    def take(self, log: BatchLog, network: Network, batches_done: int) -> None:
-        """Records a chunk of the epoch, after which the network is this one.
+    def take(
+        self, rule: AbstractLearningRule, log: BatchLog, network: Network, batches_done: int
+    ) -> None:
+        """Records a chunk of the epoch, trained by a rule, after which the network is this one.
 
         **Raises:** `DivergedError`.
         """
@@ -176,7 +182,7 @@ class RunInProgress:
         self._write(update_entries(log, first))
         now.logs.append(log)
         cursor.batch = batches_done
-        cursor.spent += self._work_of(self.rule(), log)
+        cursor.spent += self._work_of(rule, log)
         cursor.bound = min(cursor.bound, monotone_bound(network, free_block_size(self.config)))
         seen = sum(int(log.examples.sum()) for log in now.logs)
         self._tell(

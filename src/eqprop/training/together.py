@@ -125,17 +125,21 @@ class Together:
     ) -> tuple[TrainState, BatchLog]:
         """Trains every network on its stretch of an epoch."""
         first = self.trainers[0]
-        fixed = [trainer.fixed(rule, 0) for trainer in self.trainers]
-        own = _stacked([(each.rates, each.key, each.max_weight) for each in fixed])
-        own = replicate(own, first.mesh)
         shared = replicate(first.fixed(rule, stretches[0].used), first.mesh)
         tables = jnp.asarray(np.stack([stretch.table for stretch in stretches]))
         return train_chunks_together(
-            (shared, own, first.dealt_examples, tables),
+            (shared, self._own, first.dealt_examples, tables),
             state,
             first.optimizer,
             first.persistent,
             first.mesh,
+        )
+
+    @functools.cached_property
+    def _own(self) -> tuple[Network, Array, Array]:
+        """`Trainer.own` of every network, `[networks, ...]`."""
+        return replicate(
+            _stacked([trainer.own for trainer in self.trainers]), self.trainers[0].mesh
         )
 
     def joined(self, states: Sequence[TrainState]) -> TrainState:

@@ -108,8 +108,10 @@ class Trainer:
         return mesh
 
     @functools.cached_property
-    def _rates_on_devices(self) -> Network:
-        return replicate(self.rates, self.mesh)
+    def own(self) -> tuple[Network, Array, Array]:
+        """What networks trained together have each for itself: rates, raw key, `max_weight`."""
+        key, most = jax.random.key_data(self.key), jnp.asarray(self.max_weight, jnp.float32)
+        return replicate((self.rates, key, most), self.mesh)
 
     def start(self, network: Network) -> TrainState:
         """The state before the first update."""
@@ -181,14 +183,8 @@ class Trainer:
 
     def fixed(self, rule: AbstractLearningRule, used: int) -> Fixed:
         """What a chunk of so many batches reads."""
-        return Fixed(
-            rule,
-            self._rates_on_devices,
-            jax.random.key_data(self.key),
-            jnp.int32(used),
-            jnp.int32(self.record_every),
-            jnp.asarray(self.max_weight, jnp.float32),
-        )
+        rates, key, most = self.own
+        return Fixed(rule, rates, key, jnp.int32(used), jnp.int32(self.record_every), most)
 
     @functools.cached_property
     def dealt_examples(self) -> Examples:
