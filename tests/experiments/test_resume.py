@@ -20,8 +20,10 @@ from eqprop.cli import run as command
 from eqprop.errors import ConfigError, DataError, DivergedError, RunFolderError, Stopped
 from eqprop.experiments import work
 from eqprop.experiments.config import build
-from eqprop.experiments.run import complete, resume, train
+from eqprop.experiments.finished import look
+from eqprop.experiments.run import complete, load_data, resume, train
 from eqprop.records import RunFolder, locked
+from eqprop.training import Examples
 
 # Rewired, with momentum, shuffling and a short last batch: whatever a resume could get wrong.
 SETTINGS = tomllib.loads((Path(__file__).parent / "small.toml").read_text("utf-8"))
@@ -79,8 +81,9 @@ def test_resume_after_a_stop_at_any_point_gives_the_same_files(tmp_path, whole):
     assert stops >= 12
 
 
-def test_resume_stopped_at_every_chunk_with_kept_evaluation_states(tmp_path):
-    config = settings(evaluation={"start": "kept"}, training={"persistent": False})
+@pytest.mark.parametrize("start", ["kept", "both"])
+def test_resume_stopped_at_every_chunk_with_kept_evaluation_states(tmp_path, start):
+    config = settings(evaluation={"start": start}, training={"persistent": False})
     wanted = files_of(train(config, tmp_path))
     path = tmp_path / "hops"
     for _ in range(100):
@@ -99,8 +102,38 @@ def test_errors_from_kept_states_stand_beside_the_cold_ones(tmp_path):
     assert len(both) > 1
     for one, two, three in zip(both, cold, kept, strict=True):
         assert one["validation_error"] == two["validation_error"]
-        assert one["validation_kept_cost"] == three["validation_cost"]
-    assert any(e["validation_kept_cost"] != e["validation_cost"] for e in both)
+        if one["epoch"] > 1:
+            assert one["validation_kept_cost"] == three["validation_cost"]
+            assert one["validation_kept_cost"] != one["validation_cost"]
+            assert one["validation_kept_start"] == three["validation_start"] == "kept"
+    # The first look has no states of an earlier one: its error is a cold one, under that name.
+    assert both[0]["validation_kept_error"] is None and both[0]["validation_kept_cost"] is None
+    assert kept[0]["validation_start"] == both[0]["validation_start"] == "cold"
+    assert kept[0]["validation_examples"] == 200
+
+
+def test_kept_errors_are_those_of_the_states_that_the_look_before_left(tmp_path):
+    # A part of the examples is looked at cold; kept errors are those of all of them all the same.
+    wanted = {"start": "both", "examples": 40, "full_every": 10, "every": 1}
+    looks = train(settings(evaluation=wanted, training={"epochs": 3}), tmp_path).epochs()
+    config = settings(evaluation=wanted, training={"epochs": 3})
+    split = load_data(config).split("validation")
+    states, found = None, []
+    for epochs in (1, 2, 3):
+        folder = train(settings(training={"epochs": epochs}), tmp_path / str(epochs))
+        network = eqprop.load(folder.path).network
+        examples = Examples.of(network, split.x, split.target)
+        if states is None:
+            states = np.zeros((len(split), network.num_free), np.float32)
+        found.append(look(config, network, examples, states=states))
+        states = found[-1].states
+    assert [entry["validation_examples"] for entry in looks] == [40, 40, 200]
+    for entry, oracle in zip(looks[1:], found[1:], strict=True):
+        assert entry["validation_kept_examples"] == 200
+        assert entry["validation_kept_error"] == oracle.error > 0
+        assert entry["validation_kept_cost"] == oracle.cost
+    # What the states before it were matters.
+    assert found[-1].cost != look(config, network, examples).cost
 
 
 def path_made(path: Path) -> Path:

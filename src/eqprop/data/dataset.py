@@ -31,14 +31,19 @@ class Split:
         return Split(self.x[:count], self.target[:count])
 
     def stratified(self, count: int, seed: int = 0) -> Split:
-        """`count` examples with every class in its share, in file order.
+        """The examples of `stratified_rows`.
 
         >>> split = Split(np.zeros((6, 1), np.float32), np.array([0, 0, 0, 0, 1, 1]))
         >>> split.stratified(3).target.tolist()
         [0, 0, 1]
         """
+        rows = self.stratified_rows(count, seed)
+        return Split(self.x[rows], self.target[rows])
+
+    def stratified_rows(self, count: int, seed: int = 0) -> np.ndarray:
+        """Numbers of `count` examples with every class in its share, in file order."""
         if count >= len(self):
-            return self
+            return np.arange(len(self))
         rng = np.random.default_rng(seed)
         order = rng.permutation(len(self))
         if self.target.ndim == 1:
@@ -48,8 +53,7 @@ class Split:
                 members = order[self.target[order] == label]
                 rank[members] = (np.arange(len(members)) + 0.5) / len(members)
             order = np.argsort(rank, kind="stable")
-        chosen = np.sort(order[:count])
-        return Split(self.x[chosen], self.target[chosen])
+        return np.sort(order[:count])
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

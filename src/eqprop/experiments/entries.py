@@ -53,13 +53,16 @@ def epoch_entry(log: BatchLog) -> dict[str, Any]:
     return entry
 
 
-def evaluation_entry(split: str, found: Evaluation) -> dict[str, Any]:
-    """Error, cost and settling of one look at a split."""
+def evaluation_entry(split: str, found: Evaluation, start: str = "cold") -> dict[str, Any]:
+    """Error, cost and settling of one look at a split.
+
+    **Arguments:** `start`: `cold`, or `kept` where states of the look before were.
+    """
     return {
         f"{split}_error": found.error,
         f"{split}_cost": found.cost,
         f"{split}_examples": len(found.outputs),
         f"{split}_unsettled": found.unsettled,
         f"{split}_steps": found.steps,
-        f"{split}_start": "cold" if found.states is None else "kept",
+        f"{split}_start": start,
     }

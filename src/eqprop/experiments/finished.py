@@ -109,5 +109,7 @@ def look(
         look_phase(config, network),
         batch_size=config.evaluation.batch_size,
         states=states,
+        # From kept states most examples settle within a few sweeps.
+        check_every=10 if states is None else 5,
         between=between,
     )

@@ -336,8 +336,9 @@ class EvaluationConfig(Settings):
     full_every: Positive = Field(default=10, description="epochs between two looks at all examples")
     start: Literal["cold", "kept", "both"] = Field(
         default="cold",
-        description="cold: units at 0; kept: states of the look before, as released; both: the "
-        "error from kept states is recorded beside the one from a cold start",
+        description="cold: units at 0; kept: where the look before left each example, as "
+        "released, of all examples at every look; both: the error from kept states is recorded "
+        "beside the one from a cold start",
     )
     max_steps: Positive = Field(
         default=300, description="sweeps at most; the share unsettled is reported"

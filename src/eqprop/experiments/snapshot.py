@@ -32,6 +32,7 @@ class Cursor:
     - `epoch`, from 0, and `batch`, batches of it that are done.
     - `bound`: the smallest `monotone_bound` seen in the epoch.
     - `validation_error` of the last look, and `best_error` of all.
+    - `looks`: how many updated the kept states.
     - `said`: the warnings that were said.
     - `metrics_bytes`: length of `metrics.jsonl`.
     - `spent`: multiply-adds of all updates so far (`AbstractLearningRule.work`).
@@ -42,13 +43,15 @@ class Cursor:
     bound: float = 2.0
     validation_error: float | None = None
     best_error: float | None = None
+    looks: int = 0
     said: list[str] = dataclasses.field(default_factory=list)
     metrics_bytes: int = 0
     spent: float = 0.0
 
     def check(self, epochs: int, batches: int) -> None:
         """Refuses, by `ValueError`, what no run of that length can have saved."""
-        for name, limit in {"epoch": epochs, "batch": batches, "metrics_bytes": 1 << 62}.items():
+        limits = {"epoch": epochs, "batch": batches, "looks": epochs, "metrics_bytes": 1 << 62}
+        for name, limit in limits.items():
             value = getattr(self, name)
             if type(value) is not int or not 0 <= value <= limit:
                 raise ValueError(f"its {name} is {value!r}")
@@ -68,7 +71,8 @@ class Snapshot:
     **Attributes:**
 
     - `cursor`, `topology`, and `state` of training.
-    - `kept`: states of the looks before, where evaluation starts from them.
+    - `kept`: where the look before left every validation example, `[examples, free units]`; no
+      examples where evaluation is cold.
     - `logs`: of the epoch's chunks so far.
     - `trainer`: what training does not change; its key is saved too, since JAX may derive
       another one from the same seed in another version.
@@ -77,7 +81,7 @@ class Snapshot:
     cursor: Cursor
     topology: Topology
     state: TrainState
-    kept: dict[str, Any]
+    kept: np.ndarray
     logs: list[BatchLog]
     trainer: Trainer
 
@@ -129,7 +133,9 @@ class Snapshot:
             arrays = found.files[TRAINING]
             particles = _particles(found.files, trainer.layout)
             state = self.state.with_arrays(network, arrays, particles, trainer.mesh)
-            kept = tree_from_arrays(self.kept, arrays, "kept")
+            kept = self._kept(arrays)
+            if "kept" not in arrays:
+                cursor.looks = 0
             logs = [_log(state, found.files[LOG], cursor.batch)] if cursor.batch else []
             key = jax.random.wrap_key_data(jnp.asarray(meta["key"], jnp.uint32))
             trainer = dataclasses.replace(trainer, key=key)
@@ -150,6 +156,16 @@ class Snapshot:
                 f"{path}. Point --data-dir to the original files."
             )
         return Snapshot(cursor, topology, state, kept, logs, trainer)
+
+    def _kept(self, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
+        """The kept states of a resume point.
+
+        Earlier versions kept two sets, of which neither was that of all examples at every look:
+        theirs begin anew.
+        """
+        if "kept" not in arrays:
+            return self.kept
+        return np.asarray(tree_from_arrays(self.kept, arrays, "kept"))
 
 
 def particles_file(shard: int) -> str:

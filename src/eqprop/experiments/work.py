@@ -32,7 +32,7 @@ from eqprop.learning import AbstractLearningRule
 from eqprop.records import Checkpoint, Checkpoints, RunFolder, environment
 from eqprop.relaxation import monotone_bound
 from eqprop.topology import Wires
-from eqprop.training import BatchLog, Examples, Probe, Trainer, inputs, probe
+from eqprop.training import BatchLog, Evaluation, Examples, Probe, Trainer, inputs, probe
 
 _PROBED = 200  # examples whose free phase is watched step by step once an epoch
 
@@ -103,13 +103,14 @@ class RunInProgress:
         counts = examples.target.sum(axis=0)
         self.largest_class = counts.max() / counts.sum()
         validation = dataset.split("validation")
-        looks = {"part": validation.stratified(config.evaluation.examples), "all": validation}
-        if "test" in dataset.splits:
-            looks["test"] = dataset.split("test")
-        self.looks = {name: _examples(network, split) for name, split in looks.items()}
-        kept = {}
-        if config.evaluation.start != "cold":
-            kept = {name: network.cold_state(len(self.looks[name])) for name in ("part", "all")}
+        self.part = validation.stratified_rows(config.evaluation.examples)
+        self.looked_at = {
+            name: _examples(network, dataset.split(name))
+            for name in ("validation", "test")
+            if name in dataset.splits
+        }
+        examples_kept = 0 if config.evaluation.start == "cold" else len(validation)
+        kept = np.zeros((examples_kept, network.num_free), network.dtype)
         state = trainer.start(network)
         self.now = Snapshot(Cursor(), topology, state, kept, [], trainer)
         self._resume()
@@ -214,22 +215,11 @@ class RunInProgress:
         entry["warnings"] = health.warnings_of(entry, seen, self.largest_class)
         last = epoch == self.config.training.epochs or self.has_spent()
         whole = last or epoch % wanted.full_every == 0
-        name, kept = "all" if whole else "part", dict(now.kept)
+        looks, kept = cursor.looks, now.kept
         if whole or epoch % wanted.every == 0:
-            looks = {"validation": kept.get(name)}
-            if wanted.start == "both":
-                looks = {"validation": None, "validation_kept": kept[name]}
-            for label, states in looks.items():
-                found = look(
-                    self.config,
-                    now.state.network,
-                    self.looks[name],
-                    states=states,
-                    between=self.stop_if_asked,
-                )
-                if states is not None:
-                    kept[name] = found.states
-                entry |= evaluation_entry(label, found)
+            found, kept = self._look(whole)
+            entry |= found
+            looks += bool(len(kept))
             cursor.validation_error = entry["validation_error"]
         entries = [entry, *self._audits(epoch)]
         # Nothing can interrupt from here on: the epoch is written and counted, or neither.
@@ -245,13 +235,48 @@ class RunInProgress:
             if warning not in cursor.said:
                 cursor.said.append(warning)
                 self._notice(f"{warning}, from epoch {epoch} on: {health.WARNINGS[warning]}.")
-        cursor.epoch, cursor.batch, now.logs, now.kept = epoch, 0, [], kept
+        cursor.epoch, cursor.batch, cursor.looks, now.logs, now.kept = epoch, 0, looks, [], kept
         best, error = cursor.best_error, entry.get("validation_error")
         # The journal version looks at the test examples; nothing is chosen by those.
         chooses = self.config.data.split != "journal"
         if chooses and error is not None and (best is None or error < best):
             cursor.best_error = error
             self._save_best()
+
+    def _look(self, whole: bool) -> tuple[dict[str, Any], np.ndarray]:
+        """Looks at the validation examples: what was found, and where they were left.
+
+        Kept states are those of all examples at every look. The first look leaves the first ones:
+        it starts cold, and what it finds is no error of kept states.
+
+        **Arguments:** `whole`: whether the cold error is that of all examples, or of a part.
+        """
+        kept, start = self.now.kept, self.config.evaluation.start
+        first = self.now.cursor.looks == 0
+        every = None if start == "cold" else self._looked(states=kept)
+        if every is not None:
+            assert every.states is not None
+            kept = every.states
+            if start == "kept":
+                return evaluation_entry("validation", every, "cold" if first else "kept"), kept
+        rows = slice(None) if whole else self.part
+        cold = every.of(rows) if first and every is not None else self._looked(rows)
+        entry = evaluation_entry("validation", cold)
+        if every is not None:
+            of_kept = evaluation_entry("validation_kept", every, "kept")
+            entry |= dict.fromkeys(of_kept) if first else of_kept
+        return entry, kept
+
+    def _looked(self, rows: Any = slice(None), states: Any = None) -> Evaluation:
+        """A look at some of the validation examples, cold unless states are given."""
+        examples = self.looked_at["validation"]
+        return look(
+            self.config,
+            self.now.state.network,
+            Examples(examples.x[rows], examples.target[rows]),
+            states=states,
+            between=self.stop_if_asked,
+        )
 
     def _audits(self, epoch: int) -> list[dict[str, Any]]:
         wanted = self.config.evaluation
@@ -282,9 +307,9 @@ class RunInProgress:
             "seed": self.config.seed,
         }
         summary |= {key: value for key, value in entries[-1].items() if key != "kind"}
-        if "test" in self.looks:
+        if "test" in self.looked_at:
             network, stop = self.now.state.network, self.stop_if_asked
-            found = look(self.config, network, self.looks["test"], between=stop)
+            found = look(self.config, network, self.looked_at["test"], between=stop)
             summary |= evaluation_entry("test", found)
         epochs = {
             name: [e["epoch"] for e in entries if name in e["warnings"]] for name in health.WARNINGS

@@ -28,28 +28,53 @@ class Evaluation:
 
     **Attributes:**
 
-    - `errors`: number of examples whose largest output is not the largest target.
-    - `cost`: mean over the examples.
-    - `unsettled`: share of the examples that did not settle within the phase's limit.
-    - `steps`: mean number of steps per example.
-    - `states`: `[examples, free units]` where the relaxations ended, or None for a cold start.
+    - `wrong`: `[examples]`, whether the largest output is not the largest target.
+    - `costs`: `[examples]`.
+    - `settled`: `[examples]`, whether it settled within the phase's limit.
+    - `taken`: `[examples]`, how many steps it took.
+    - `states`: `[examples, free units]` where the relaxations ended, or None where none were given.
     - `outputs`: `[examples, outputs]`, of the output units.
     - `scores`: `[examples, targets]`, what is compared with the targets: the outputs, or what
       the cost's read-out makes of them.
     """
 
-    errors: int
-    cost: float
-    unsettled: float
-    steps: float
+    wrong: np.ndarray
+    costs: np.ndarray
+    settled: np.ndarray
+    taken: np.ndarray
     states: np.ndarray | None
     outputs: np.ndarray
     scores: np.ndarray
 
     @property
+    def errors(self) -> int:
+        """Number of examples that are wrong."""
+        return int(self.wrong.sum())
+
+    @property
     def error(self) -> float:
-        """Share of the examples whose largest output is not the largest target."""
-        return self.errors / len(self.outputs)
+        """Share of the examples that are wrong."""
+        return self.errors / len(self.wrong)
+
+    @property
+    def cost(self) -> float:
+        """Mean over the examples."""
+        return float(self.costs.mean(dtype=np.float64))
+
+    @property
+    def unsettled(self) -> float:
+        """Share of the examples that did not settle."""
+        return float((~self.settled).mean())
+
+    @property
+    def steps(self) -> float:
+        """Mean number of steps per example."""
+        return float(self.taken.mean())
+
+    def of(self, rows: Any) -> Evaluation:
+        """The same of some of the examples, by their numbers."""
+        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return Evaluation(**{name: v if v is None else v[rows] for name, v in values.items()})
 
 
 def evaluate(
@@ -86,7 +111,7 @@ def evaluate(
     check_every = min(check_every, limit)
     outputs = np.zeros((size, network.num_outputs), network.dtype)
     ends = None if states is None else np.zeros((size, network.num_free), network.dtype)
-    unsettled = steps = 0
+    all_settled, all_taken = np.zeros(size, bool), np.zeros(size, int)
     waiting = iter(range(size))
     # Each slot relaxes one example; when that is done, the next one takes its place, so that no
     # example waits for the slowest of a batch.
@@ -108,8 +133,7 @@ def evaluate(
         outputs[rows] = np.asarray(output)[done]
         if ends is not None:
             ends[rows] = np.asarray(state)[done]
-        unsettled += int((~settled[done]).sum())
-        steps += int(taken[done].sum())
+        all_settled[rows], all_taken[rows] = settled[done], taken[done]
         taken[done], index[done], fresh = 0, size, np.zeros(len(index), bool)
         for slot in np.flatnonzero(done):
             index[slot] = next(waiting, size)
@@ -124,10 +148,10 @@ def evaluate(
     scores = network.cost.scores(shown)
     wrong = jnp.argmax(scores, axis=1) != np.argmax(examples.target, axis=1)
     return Evaluation(
-        errors=int(wrong.sum()),
-        cost=float(jnp.mean(jax.vmap(network.cost)(shown, examples.target))),
-        unsettled=unsettled / size,
-        steps=steps / size,
+        wrong=np.asarray(wrong),
+        costs=np.asarray(jax.vmap(network.cost)(shown, examples.target)),
+        settled=all_settled,
+        taken=all_taken,
         states=ends,
         outputs=outputs,
         scores=np.asarray(scores),
