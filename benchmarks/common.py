@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from eqprop.experiments.figure3 import SIZES as SIZES  # units per layer of the paper's networks
+from eqprop.config.paper import SIZES as SIZES  # units per layer of the paper's networks
 
 RESULTS = Path(__file__).parents[1] / "docs" / "results"
 
@@ -107,7 +107,7 @@ def parser(description: str) -> argparse.ArgumentParser:
 
 def a_core_per_shard(shards: int = 2) -> None:
     """As the command line sets a run up; call it before anything imports JAX."""
-    from eqprop.experiments.machine import use_a_core_per_shard
+    from eqprop.running.machine import use_a_core_per_shard
 
     use_a_core_per_shard(shards)
 
@@ -124,8 +124,8 @@ def mnist_inputs(count: int) -> Any:
 
 def rule_for(**settings: Any) -> Any:
     """Equilibrium propagation as a run does it in its first epoch; `settings` as in `paper_run`."""
-    from eqprop.experiments.build import build_rule
-    from eqprop.experiments.config import build
+    from eqprop.config.settings import build
+    from eqprop.running.build import build_rule
 
     return build_rule(build(settings), 0)
 
@@ -140,11 +140,11 @@ def paper_run(name: str, batches: int, **settings: Any) -> tuple[Any, Any]:
     - `settings`: `section={key: value}` on top of the defaults.
     """
     from eqprop import data
-    from eqprop.experiments.build import build_network, build_trainer
-    from eqprop.experiments.config import build
+    from eqprop.config.settings import build
     from eqprop.experiments.experiment import merged
     from eqprop.experiments.figure4 import panels
-    from eqprop.experiments.wiring import build_topology
+    from eqprop.running.build import build_network, build_trainer
+    from eqprop.running.wiring import build_topology
     from eqprop.training import Examples
 
     values = merged(panels("paper")[name], {"data": {"dataset": "mnist"}})

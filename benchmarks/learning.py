@@ -18,7 +18,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import common
-from eqprop.experiments.config import load_recorded
+from eqprop.config.settings import load_recorded
 from eqprop.records import RunFolder
 
 ERRORS = ("training_error", "validation_error", "validation_kept_error")

@@ -30,7 +30,7 @@ import eqprop  # noqa: E402
 from eqprop.energy.hopfield import ClampedHopfieldEnergy  # noqa: E402
 from eqprop.learning import Phase  # noqa: E402
 from eqprop.training import Trainer  # noqa: E402
-from eqprop.training.devices import SHARDS, mesh_for  # noqa: E402
+from eqprop.training.sharding import SHARDS, mesh_for  # noqa: E402
 
 BATCH, SHARDS_USED, LIMIT = 20, 2, 1000
 NETWORKS = ("layered", "per-layer", "rewired", "layered-5x100", "rewired-5x100")

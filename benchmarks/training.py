@@ -23,7 +23,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import common
-from eqprop.experiments.experiment import PAPER_P, merged
+from eqprop.config.paper import PAPER_P
+from eqprop.experiments.experiment import merged
 
 common.a_core_per_shard()
 
@@ -201,7 +202,7 @@ def memory() -> list[dict]:
 
 
 def _run(name: str, folder: str, settings: dict | None = None) -> dict:
-    from eqprop.experiments.config import build
+    from eqprop.config.settings import build
     from eqprop.experiments.figure3 import networks
     from eqprop.records import RunFolder
 

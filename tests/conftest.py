@@ -9,7 +9,7 @@ from pathlib import Path
 import jax
 import pytest
 
-from eqprop.experiments.machine import release_programs
+from eqprop.running.machine import release_programs
 
 # What tests compile in processes of their own is kept for the length of one test run.
 _COMPILED = tempfile.TemporaryDirectory(prefix="eqprop-compiled-")

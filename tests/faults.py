@@ -8,7 +8,7 @@ from pathlib import Path
 
 def die_under(name: str) -> None:
     """In a worker: one cell ends the process, as too little memory would."""
-    from eqprop.experiments import workers
+    from eqprop.sweeps import workers
 
     load = workers.load_recorded
 

@@ -10,7 +10,7 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "eqprop"
 ROOMS = (
     "errors", "topology", "energy", "relaxation", "learning", "training", "data", "records",
-    "experiments", "plots", "cli",
+    "config", "running", "sweeps", "analysis", "plots", "experiments", "exporting", "cli",
 )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from eqprop.experiments.machine import use_a_core_per_shard
+from eqprop.running.machine import use_a_core_per_shard
 
 use_a_core_per_shard(2)
 

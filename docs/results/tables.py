@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from eqprop.experiments import collect, correlation, rules
+from eqprop.analysis import collect, correlation
+from eqprop.experiments import rules
 
 HERE = Path(__file__).parent
 

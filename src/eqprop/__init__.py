@@ -78,8 +78,8 @@ _HOMES = {
     "errors": ("ConfigError", "DataError", "DivergedError", "EqpropError", "RunFolderError"),
 }
 _RENAMED = {
-    "export": ("records.export", "export"),
-    "load": ("experiments.finished", "load_model"),
+    "export": ("exporting.arrays", "export"),
+    "load": ("running.finished", "load_model"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -102,9 +102,9 @@ def __dir__() -> list[str]:
 if TYPE_CHECKING:
     from eqprop.energy import *  # noqa: F403
     from eqprop.errors import *  # noqa: F403
-    from eqprop.experiments.finished import load_model as load  # noqa: F401
+    from eqprop.exporting.arrays import export  # noqa: F401
     from eqprop.learning import *  # noqa: F403
-    from eqprop.records.export import export  # noqa: F401
     from eqprop.relaxation import *  # noqa: F403
+    from eqprop.running.finished import load_model as load  # noqa: F401
     from eqprop.topology import *  # noqa: F403
     from eqprop.training import *  # noqa: F403

@@ -9,7 +9,7 @@ import pytest
 
 import eqprop
 from eqprop import data
-from eqprop.experiments.collect import write_rows
+from eqprop.analysis.collect import write_rows
 from eqprop.learning import Oracle, audit, interior_units
 from eqprop.learning.exact import adjoints_of
 from eqprop.training import inputs

@@ -11,7 +11,7 @@ import optax
 
 import eqprop
 from eqprop import data
-from eqprop.training.devices import gathered
+from eqprop.training.sharding import gathered
 
 
 def main(out: str, shards: int, address: str = "", process: int = 0, end: str = "") -> None:

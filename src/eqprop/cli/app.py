@@ -15,7 +15,7 @@ import eqprop
 from eqprop.errors import ConfigError, RunFolderError, unknown_name
 
 if TYPE_CHECKING:
-    from eqprop.experiments.config import RunConfig
+    from eqprop.config.settings import RunConfig
     from eqprop.records import RunFolder
 
 app = App(
@@ -147,12 +147,12 @@ def train(
     out: Out = Path("runs"),
 ) -> None:
     """Train one network as a configuration file says."""
-    from eqprop.experiments.config import load
+    from eqprop.config.settings import load
 
     settings = load(config, _overrides(set_, deterministic))
     with _prepared(settings) as stop:
         from eqprop.cli.progress import reporting
-        from eqprop.experiments.run import train as train_run
+        from eqprop.running.run import train as train_run
 
         with reporting() as report:
             folder = train_run(settings, out, data_dir=data_dir, report=report, stop=stop)
@@ -172,8 +172,8 @@ def resume(
 
     A figure is drawn again from its records.
     """
-    from eqprop.experiments.config import load_recorded
-    from eqprop.experiments.sweep import open_sweep
+    from eqprop.config.settings import load_recorded
+    from eqprop.sweeps.sweep import open_sweep
 
     sweep = open_sweep(path)
     first = path if sweep is None else sweep.folder(sweep.cells[0])
@@ -190,7 +190,7 @@ def resume(
             job.finish(sweep, job.Workers(workers, scheduler, together), data_dir, stop)
             return
         from eqprop.cli.progress import reporting
-        from eqprop.experiments.run import resume as resume_run
+        from eqprop.running.run import resume as resume_run
 
         with reporting() as report:
             folder = resume_run(path, data_dir=data_dir, report=report, stop=stop)
@@ -225,7 +225,7 @@ def _prepared(config: RunConfig, *, here: bool = True) -> Iterator[Callable[[], 
     `here`: whether this process trains; if workers do, they must not inherit its devices.
     """
     from eqprop.cli.signals import listening
-    from eqprop.experiments.machine import set_up
+    from eqprop.running.machine import set_up
 
     set_up(deterministic=config.deterministic, shards=config.training.data_shards if here else 1)
     with listening() as stop:
@@ -233,7 +233,7 @@ def _prepared(config: RunConfig, *, here: bool = True) -> Iterator[Callable[[], 
 
 
 def _print_summary(folder: RunFolder) -> None:
-    from eqprop.experiments.collect import measure_of
+    from eqprop.analysis.collect import measure_of
 
     summary = folder.read_json("summary.json")
     print(folder.path)
@@ -294,7 +294,7 @@ def evaluate(
     data_dir: DataDir = None,
 ) -> None:
     """Measure a finished run's error on a whole split, from a cold start; prints JSON."""
-    from eqprop.experiments.finished import evaluate_run
+    from eqprop.running.finished import evaluate_run
 
     print(json.dumps(evaluate_run(run, split, data_dir), indent=2))
 
@@ -302,7 +302,7 @@ def evaluate(
 @app.command
 def config(*, set_: Override = None) -> None:
     """Print the default settings as TOML, to start a configuration file from."""
-    from eqprop.experiments.config import build, override
+    from eqprop.config.settings import build, override
 
     print(build(override({}, set_ or [])).to_toml(), end="")
 
@@ -327,14 +327,14 @@ def topology(
     Small networks are drawn as graphs, large ones as densities per pair of layers. --compare
     rewires its layers, full inside if they are so, by both procedures at several p.
     """
-    from eqprop.experiments.config import build, load, override
+    from eqprop.config.settings import build, load, override
     from eqprop.experiments.figure3 import networks
 
     if config is None:
         settings = build(override(networks("paper")["rewired"], set_ or []))
     else:
         settings = load(config, set_ or [])
-    from eqprop.experiments.wiring import build_topology
+    from eqprop.running.wiring import build_topology
 
     if compare is not None:
         _compare(settings, compare, seeds)
@@ -359,8 +359,8 @@ def topology(
 
 
 def _compare(settings: RunConfig, file: Path, seeds: int) -> None:
-    from eqprop.experiments import procedures
-    from eqprop.experiments.collect import write_rows
+    from eqprop.analysis import procedures
+    from eqprop.analysis.collect import write_rows
     from eqprop.topology import layered, with_intralayer
 
     base = layered(settings.topology.layer_sizes)

@@ -10,12 +10,12 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from eqprop.analysis.collect import FLAT_COLUMNS, flat_rows, write_rows
 from eqprop.errors import RunFolderError
-from eqprop.experiments import auditing
-from eqprop.experiments.collect import FLAT_COLUMNS, flat_rows, write_rows
 from eqprop.learning import Audit, plain
 from eqprop.plots.audit import audit_picture
 from eqprop.records import RunFolder
+from eqprop.running import auditing
 
 
 def report(

@@ -6,15 +6,15 @@ import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
+from eqprop.analysis import collect, complexity
+from eqprop.config.paper import CONNECTIONS, SIZES
+from eqprop.config.settings import build
 from eqprop.errors import ConfigError, unknown_name
-from eqprop.experiments import collect, complexity
-from eqprop.experiments.config import build
 from eqprop.experiments.experiment import replaced
-from eqprop.experiments.figure3 import CONNECTIONS, SIZES
-from eqprop.experiments.wiring import build_topology
 from eqprop.plots.hardware import neuron
 from eqprop.plots.wiring import draw as draw_wiring
 from eqprop.records import RunFolder
+from eqprop.running.wiring import build_topology
 from eqprop.topology import Topology, layered
 
 _PRESETS = ("smoke", "quick", "paper")  # nothing is trained: quick is full size already

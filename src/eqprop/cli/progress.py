@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from eqprop.experiments.collect import measure_of
-from eqprop.experiments.run import Progress as RunProgress
-from eqprop.experiments.run import Reporter
+from eqprop.analysis.collect import measure_of
+from eqprop.running.run import Progress as RunProgress
+from eqprop.running.run import Reporter
 
 
 @contextmanager

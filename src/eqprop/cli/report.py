@@ -7,15 +7,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from eqprop.analysis import collect, correlation
 from eqprop.cli import reproduce
+from eqprop.config.settings import RunConfig, load_recorded
 from eqprop.errors import ConfigError, RunFolderError
-from eqprop.experiments import collect, correlation, health
 from eqprop.experiments.catalogue import EXPERIMENTS
-from eqprop.experiments.config import RunConfig, load_recorded
 from eqprop.experiments.paper import CLAIMS, ERRORS, MNIST_ALONE
-from eqprop.experiments.sweep import Cell, Sweep, open_sweep
 from eqprop.plots import report as html
 from eqprop.records import RunFolder
+from eqprop.running import health
+from eqprop.sweeps.sweep import Cell, Sweep, open_sweep
 
 
 def write(paths: Sequence[Path], out: Path) -> None:

@@ -13,13 +13,13 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from eqprop.analysis import collect
 from eqprop.cli.progress import reporting
+from eqprop.config.settings import RunConfig
 from eqprop.errors import RunFolderError
-from eqprop.experiments import collect
-from eqprop.experiments.config import RunConfig
 from eqprop.experiments.journal import WITH_TEST_EXAMPLES
-from eqprop.experiments.sweep import RECORDED, Cell, Sweep, create_sweep, extended, open_sweep
 from eqprop.records import RunFolder
+from eqprop.sweeps.sweep import RECORDED, Cell, Sweep, create_sweep, extended, open_sweep
 
 Rows = list[dict[str, Any]]
 
@@ -49,12 +49,12 @@ def start(
     stop: Callable[[], int | None],
 ) -> None:
     """Makes the sweep's folder with the settings of every cell, or extends it; finishes it."""
-    from eqprop.experiments.run import load_data
+    from eqprop.running.run import load_data
 
     # Loaded here so that missing data is said before any folder is made.
     load_data(next(iter(configs.values())), data_dir)
     if workers.scheduler is not None:
-        from eqprop.experiments.workers import dask_cluster
+        from eqprop.sweeps.workers import dask_cluster
 
         with dask_cluster(workers.scheduler):  # so is a scheduler that does not answer
             pass
@@ -87,7 +87,7 @@ def finish(
 
     **Raises:** `RunFolderError` at the end if cells have failed.
     """
-    from eqprop.experiments.workers import (
+    from eqprop.sweeps.workers import (
         finish_here,
         finish_on,
         finish_on_cluster,
@@ -105,7 +105,7 @@ def finish(
             workers.scheduler, sweep, data_dir=data_dir, stop=stop, tell=tell
         )
     elif workers.count is not None:
-        from eqprop.experiments.machine import cores
+        from eqprop.running.machine import cores
 
         count = workers.count
         failures = finish_on(
@@ -187,7 +187,7 @@ def _differences(sweep: Sweep, epochs: Rows) -> None:
 
 def _correlations(sweep: Sweep) -> None:
     """Small-world measures of figure 5's wirings against their errors: CSV and lines."""
-    from eqprop.experiments import correlation
+    from eqprop.analysis import correlation
 
     rows = correlation.measured(sweep)
     if not rows:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+from eqprop.config.paper import CONNECTIONS, PAPER_P, PER_LAYER
+from eqprop.config.sections import FreePhaseConfig
 from eqprop.experiments.experiment import (
-    PAPER_P,
     Experiment,
     Settings,
     lasting,
     replaced,
 )
-from eqprop.experiments.figure3 import CONNECTIONS, PER_LAYER
-from eqprop.experiments.settings import FreePhaseConfig
 
 
 def _added(preset: str) -> dict[str, Settings]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
+from eqprop.config.paper import CONNECTIONS, SMALL_CONNECTIONS
 from eqprop.experiments.experiment import (
     Experiment,
     Settings,
@@ -12,8 +13,7 @@ from eqprop.experiments.experiment import (
     lasting,
     replaced,
 )
-from eqprop.experiments.figure3 import CONNECTIONS, three_by_500
-from eqprop.experiments.figure4 import SMALL_CONNECTIONS
+from eqprop.experiments.figure3 import three_by_500
 
 
 def _controls(preset: str) -> dict[str, Settings]:

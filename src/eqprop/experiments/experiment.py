@@ -6,18 +6,13 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from eqprop.config.paper import PAPER_P
+from eqprop.config.settings import RunConfig, build, override
 from eqprop.errors import ConfigError, unknown_name
-from eqprop.experiments.config import RunConfig, build, override
-from eqprop.experiments.sweep import Cell
+from eqprop.sweeps.sweep import Cell
 
 Settings = Mapping[str, Any]
 """Changes of the default configuration, `{section: {key: value}}`."""
-
-PAPER_P = 0.0756
-"""p of the paper's rewired networks."""
-
-RELEASED = {"method": "euler", "step_size": 0.5, "steps": 500, "tolerance": 0.0, "share": 1.0}
-"""The free phase of the paper and of its released code."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from eqprop.config.paper import CONNECTIONS, PER_LAYER, RELEASED, SIZES
 from eqprop.experiments.experiment import (
     PAPER,
     QUICK,
-    RELEASED,
     SMOKE,
     Experiment,
     Settings,
@@ -15,20 +15,10 @@ from eqprop.experiments.experiment import (
     replaced,
 )
 
-SIZES = (784, 500, 500, 500, 10)
-"""Units per layer of the paper's networks, input first."""
-
 
 def three_by_500(preset: str) -> list[int]:
     """Those sizes; at smoke size as many small layers."""
     return SMOKE["topology"]["layer_sizes"] if preset == "smoke" else list(SIZES)
-
-
-CONNECTIONS = 100_000
-"""n of the paper's rewired network 784-500-500-500-10: p = 7.56 %."""
-
-PER_LAYER = [0.128, 0.032, 0.008, 0.002]
-"""The rates of section 2.3.1, from input to output."""
 
 
 def networks(preset: str) -> dict[str, Settings]:

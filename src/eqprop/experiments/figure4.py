@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from eqprop.config.paper import SMALL_CONNECTIONS
 from eqprop.experiments.experiment import (
     PAPER,
     QUICK,
@@ -15,9 +16,6 @@ from eqprop.experiments.experiment import (
     replaced,
 )
 from eqprop.experiments.figure3 import networks
-
-SMALL_CONNECTIONS = 11_332
-"""n of the paper's rewired network 784-100-100-100-100-100-10."""
 
 
 def panels(preset: str) -> dict[str, Settings]:

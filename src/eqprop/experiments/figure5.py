@@ -6,7 +6,8 @@ every fiftieth is recorded here.
 
 from __future__ import annotations
 
-from eqprop.experiments.experiment import PAPER, PAPER_P, QUICK, SMOKE, Experiment, Settings, merged
+from eqprop.config.paper import PAPER_P
+from eqprop.experiments.experiment import PAPER, QUICK, SMOKE, Experiment, Settings, merged
 
 VALUES = (
     0.0001, 0.0003, 0.001, 0.003, 0.01, 0.02, 0.04, PAPER_P, 0.12, 0.18, 0.25, 0.35, 0.45, 0.55,

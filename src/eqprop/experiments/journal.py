@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from eqprop.config.paper import PER_LAYER
 from eqprop.experiments.experiment import PAPER, QUICK, SMOKE, Experiment, Settings, merged, short
-from eqprop.experiments.figure3 import PER_LAYER
 
 _WIRING: Settings = {"wiring": "rewire_each", "p": 0.1}
 _BASE: Settings = {"network": {"skip_scale": "glorot"}, "data": {"split": "journal"}}

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from eqprop.experiments.collect import mean_and_interval
+from eqprop.analysis.collect import mean_and_interval
+from eqprop.config.paper import CONNECTIONS
 from eqprop.experiments.experiment import Experiment, Settings, lasting, merged, replaced
-from eqprop.experiments.figure3 import CONNECTIONS, three_by_500
+from eqprop.experiments.figure3 import three_by_500
 
 BASELINE = "random-sign"
 """The paper's rule, which the others are compared with."""

@@ -1,7 +1,15 @@
 """How equilibria become a gradient."""
 
-from eqprop.learning.agreement import Agreement
-from eqprop.learning.audit import Audit, Settling, audit, nudge_of, plain, response
+from eqprop.learning.auditing import (
+    Agreement,
+    Audit,
+    Oracle,
+    Settling,
+    audit,
+    nudge_of,
+    plain,
+    response,
+)
 from eqprop.learning.backpropagation import Backpropagation
 from eqprop.learning.base import (
     AbstractLearningRule,
@@ -13,13 +21,12 @@ from eqprop.learning.base import (
     summed,
     weights_of,
 )
-from eqprop.learning.contrast import AbstractContrastiveRule, Phases, contrast
 from eqprop.learning.contrastive import ContrastiveHebbian, CoupledLearning
+from eqprop.learning.differences import AbstractContrastiveRule, Phases, contrast
 from eqprop.learning.equilibrium_propagation import EquilibriumPropagation
 from eqprop.learning.exact import ImplicitDifferentiation, implicit_gradient, interior_units
 from eqprop.learning.holomorphic import HolomorphicEquilibriumPropagation
 from eqprop.learning.nudging import AbstractNudging, Centered, OneSided, RandomSign
-from eqprop.learning.oracle import Oracle
 from eqprop.learning.rates import BiasRates, learning_rates
 from eqprop.learning.recurrent_backpropagation import RecurrentBackpropagation
 from eqprop.learning.through_time import BackpropagationThroughTime

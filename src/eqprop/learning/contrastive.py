@@ -9,7 +9,7 @@ from jax import Array
 from eqprop.energy import HeldOutputs, Network, SquaredError
 from eqprop.errors import ConfigError
 from eqprop.learning.base import Phase, Report
-from eqprop.learning.contrast import AbstractContrastiveRule, Phases
+from eqprop.learning.differences import AbstractContrastiveRule, Phases
 from eqprop.relaxation import is_traced, relax
 from eqprop.topology.work import Wires, Work, two_phases
 

@@ -8,7 +8,7 @@ from jax import Array
 from eqprop.energy import HopfieldEnergy, Network
 from eqprop.errors import ConfigError
 from eqprop.learning.base import Phase, Report
-from eqprop.learning.contrast import AbstractContrastiveRule, Phases
+from eqprop.learning.differences import AbstractContrastiveRule, Phases
 from eqprop.learning.nudging import AbstractNudging
 from eqprop.relaxation import BlockCoordinateDescent, Euler, is_traced, relax
 from eqprop.topology.work import Wires, Work, two_phases

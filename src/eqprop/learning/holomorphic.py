@@ -11,7 +11,7 @@ from jax import Array, lax
 from eqprop.energy import Network
 from eqprop.errors import ConfigError
 from eqprop.learning.base import Phase, Report
-from eqprop.learning.contrast import AbstractContrastiveRule, Phases
+from eqprop.learning.differences import AbstractContrastiveRule, Phases
 from eqprop.learning.nudging import check_beta
 from eqprop.relaxation import Euler, is_traced, relax
 from eqprop.topology.work import Wires, Work, two_phases

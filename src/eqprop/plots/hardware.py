@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from eqprop.experiments.complexity import Complexity
+from eqprop.analysis.complexity import Complexity
 from eqprop.plots.style import figure
 
 # The paper's colours: first phase, correction, outputs only, every neuron in the second phase.

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from eqprop.experiments.collect import by_seed, conditions_of
+from eqprop.analysis.collect import by_seed, conditions_of
 from eqprop.plots.style import color, figure, legend_beside, mean_and_band, plain_log
 
 

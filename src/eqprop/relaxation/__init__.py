@@ -8,9 +8,9 @@ from eqprop.relaxation.base import (
     projected_residual,
 )
 from eqprop.relaxation.block import BlockCoordinateDescent, monotone_bound
+from eqprop.relaxation.driver import observe, relax, watch
 from eqprop.relaxation.euler import Euler, euler_limit
 from eqprop.relaxation.forward import ForwardPass
-from eqprop.relaxation.relax import observe, relax, watch
 from eqprop.relaxation.termination import AbstractTermination, FixedSteps, Residual
 
 __all__ = [

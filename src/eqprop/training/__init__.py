@@ -2,12 +2,12 @@
 
 from eqprop.training.arrays import tree_from_arrays, tree_to_arrays
 from eqprop.training.batches import Layout
-from eqprop.training.devices import join_processes
-from eqprop.training.evaluate import Evaluation, evaluate
+from eqprop.training.evaluation import Evaluation, evaluate
 from eqprop.training.examples import Examples, inputs, one_hot
 from eqprop.training.logs import BatchLog, PhaseLog
 from eqprop.training.model import Model, default_rule, evaluation_phase
-from eqprop.training.probe import Probe, probe
+from eqprop.training.probing import Probe, probe
+from eqprop.training.sharding import join_processes
 from eqprop.training.together import Together
 from eqprop.training.train import Fixed, TrainState, train_chunk
 from eqprop.training.trainer import Chunk, Stretch, Trainer

@@ -13,7 +13,7 @@ from jax import Array, lax
 
 from eqprop.energy import Network
 from eqprop.relaxation import Equilibrium
-from eqprop.training.devices import SHARDS
+from eqprop.training.sharding import SHARDS
 
 
 class PhaseLog(eqx.Module):

@@ -18,7 +18,7 @@ from eqprop.learning import (
 )
 from eqprop.relaxation import BlockCoordinateDescent, Euler, FixedSteps, Residual
 from eqprop.topology import Topology
-from eqprop.training.evaluate import Evaluation, evaluate
+from eqprop.training.evaluation import Evaluation, evaluate
 from eqprop.training.examples import Examples
 from eqprop.training.trainer import Trainer
 

@@ -16,8 +16,8 @@ from jax import Array
 from eqprop.energy import Network
 from eqprop.errors import ConfigError
 from eqprop.learning import AbstractLearningRule
-from eqprop.training.devices import replicate
 from eqprop.training.logs import BatchLog
+from eqprop.training.sharding import replicate
 from eqprop.training.train import TrainState, train_chunks_together
 from eqprop.training.trainer import Chunk, Stretch, Trainer
 

@@ -19,9 +19,9 @@ from eqprop.errors import ConfigError
 from eqprop.learning import AbstractLearningRule, Parts, apply_updates
 from eqprop.training.arrays import tree_from_arrays, tree_to_arrays
 from eqprop.training.batches import Layout
-from eqprop.training.devices import SHARDS, deal_out, gathered, replicate
 from eqprop.training.examples import Examples, inputs
 from eqprop.training.logs import BatchLog, PhaseLog, sizes
+from eqprop.training.sharding import SHARDS, deal_out, gathered, replicate
 
 
 class TrainState(eqx.Module):

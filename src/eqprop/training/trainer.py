@@ -18,9 +18,9 @@ from eqprop.energy import Network
 from eqprop.errors import ConfigError
 from eqprop.learning import AbstractLearningRule
 from eqprop.training.batches import Layout
-from eqprop.training.devices import deal_out, mesh_for, replicate
 from eqprop.training.examples import Examples
 from eqprop.training.logs import BatchLog
+from eqprop.training.sharding import deal_out, mesh_for, replicate
 from eqprop.training.train import Fixed, TrainState, train_chunk
 
 

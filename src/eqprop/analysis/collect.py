@@ -1,0 +1,223 @@
+"""The records of a sweep's finished runs as rows: what figures and tables are made of."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from eqprop.records import RunFolder
+from eqprop.sweeps.sweep import Cell, Sweep
+
+Row = Mapping[str, Any]
+
+EPOCH_COLUMNS = (
+    "condition",
+    "seed",
+    "epoch",
+    "multiply_adds",
+    "training_error",
+    "training_cost",
+    "validation_error",
+    "validation_cost",
+    "validation_examples",
+    "validation_unsettled",
+    "validation_kept_error",
+    "free_steps",
+    "free_unsettled",
+    "free_residual_mean",
+    "nudged_steps",
+    "nudged_unsettled",
+    "nudged_residual_mean",
+    "warnings",
+)
+UPDATE_COLUMNS = ("condition", "seed", "batch", "pair", "correction", "update")
+
+
+def epoch_rows(sweep: Sweep) -> list[dict[str, Any]]:
+    """A row per finished cell and epoch."""
+    rows = []
+    for label, folder in _finished(sweep):
+        for entry in folder.epochs():
+            entry["warnings"] = " ".join(entry.get("warnings", []))
+            rows.append(label | {key: value for key, value in entry.items() if key != "kind"})
+    return rows
+
+
+def update_rows(sweep: Sweep) -> list[dict[str, Any]]:
+    """A row per finished cell, recorded batch, and pair of layers `post-pre`."""
+    rows = []
+    for label, folder in _finished(sweep):
+        for entry in folder.read_lines("metrics.jsonl"):
+            if entry["kind"] != "updates":
+                continue
+            for pair, update in entry["updates"].items():
+                correction = entry["corrections"][pair]
+                sizes = {"pair": pair, "correction": correction, "update": update}
+                rows.append(label | {"batch": entry["batch"]} | sizes)
+    return rows
+
+
+def summaries(sweep: Sweep) -> dict[Cell, dict[str, Any]]:
+    """The summary of each finished cell."""
+    return {cell: sweep.run(cell).read_json("summary.json") for cell in sweep.finished}
+
+
+def cut(sweep: Sweep, epochs: Sequence[Row]) -> list[Cell]:
+    """The finished cells whose `epoch_rows` do not reach the epoch that their summary tells."""
+    ends = {(row["condition"], row["seed"]): row["epoch"] for row in epochs}
+    return [
+        cell
+        for cell, told in summaries(sweep).items()
+        if ends.get((cell.condition, cell.seed)) != told["epoch"]
+    ]
+
+
+def _finished(sweep: Sweep) -> Iterator[tuple[dict[str, Any], RunFolder]]:
+    for cell in sweep.finished:
+        yield {"condition": cell.condition, "seed": cell.seed}, sweep.run(cell)
+
+
+def layers_of(pair: str) -> tuple[int, int]:
+    """Later and earlier layer of a pair `post-pre`.
+
+    >>> layers_of("3-0")
+    (3, 0)
+    """
+    post, pre = map(int, pair.split("-"))
+    return post, pre
+
+
+def write_rows(rows: Sequence[Row], columns: Sequence[str], path: Path) -> None:
+    """Rows as CSV, the whole file or nothing; empty where something was not measured."""
+    text = io.StringIO(newline="")
+    table = csv.DictWriter(text, columns, restval="", extrasaction="ignore")
+    table.writeheader()
+    table.writerows(rows)
+    RunFolder(path.parent).write_text(path.name, text.getvalue())
+
+
+FLAT_COLUMNS = ("what", "value")
+
+
+def flat_rows(values: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Nested values as rows of a name and a number; those of a list are counted.
+
+    >>> flat_rows({"free": {"steps": 3}, "betas": [1, -1]})[1:]
+    [{'what': 'betas 1', 'value': 1}, {'what': 'betas 2', 'value': -1}]
+    """
+    rows: list[dict[str, Any]] = []
+
+    def add(name: str, value: Any) -> None:
+        if isinstance(value, Mapping):
+            for key, entry in value.items():
+                add(f"{name} {key}".strip(), entry)
+        elif isinstance(value, list | tuple):
+            for number, entry in enumerate(value, start=1):
+                add(f"{name} {number}", entry)
+        else:
+            rows.append({"what": name, "value": value})
+
+    add("", values)
+    return rows
+
+
+def conditions_of(rows: Sequence[Row]) -> list[str]:
+    """The conditions in the order in which they come."""
+    return list(dict.fromkeys(row["condition"] for row in rows))
+
+
+def by_seed(rows: Sequence[Row], condition: str) -> list[list[Row]]:
+    """The rows of a condition, seed by seed."""
+    chosen = [row for row in rows if row["condition"] == condition]
+    seeds = dict.fromkeys(row["seed"] for row in chosen)
+    return [[row for row in chosen if row["seed"] == seed] for seed in seeds]
+
+
+def mean_and_interval(values: Sequence[float]) -> tuple[float, float | None]:
+    """Mean, and half the length of its 95 % interval by Student's t; None for a single value.
+
+    >>> mean, half = mean_and_interval([1.0, 2.0, 3.0])
+    >>> print(f"{mean:.2f} {half:.2f}")
+    2.00 2.48
+    """
+    from scipy.special import stdtrit  # here, since the command line starts without SciPy
+
+    mean, count = float(np.mean(values)), len(values)
+    if count < 2:
+        return mean, None
+    return mean, float(stdtrit(count - 1, 0.975) * np.std(values, ddof=1) / count**0.5)
+
+
+def measure_of(rows: Sequence[Row]) -> tuple[str, int]:
+    """What tells how well runs do, and by what it is multiplied for a reader.
+
+    The error in percent; for a regression, where no example is ever wrong, the mean cost.
+    """
+    wrong = any(row["training_error"] or row.get("validation_error") for row in rows)
+    return ("error", 100) if wrong else ("cost", 1)
+
+
+LAYER_COLUMNS = ("condition", "seed", "pair", "update", "late_update", "late_correction")
+
+
+def layer_rows(updates: Sequence[Row]) -> list[dict[str, Any]]:
+    """What `update_rows` come to: a row per run and pair of layers.
+
+    `update` is the mean over all records; `late_update` and `late_correction`, before the
+    learning rate, are means over the last quarter of them.
+    """
+    rows = []
+    for condition in conditions_of(updates):
+        for run in by_seed(updates, condition):
+            late = np.quantile([row["batch"] for row in run], 0.75)
+            for pair in dict.fromkeys(row["pair"] for row in run):
+                chosen = [row for row in run if row["pair"] == pair]
+                last = [row for row in chosen if row["batch"] >= late]
+                label = {"condition": condition, "seed": run[0]["seed"], "pair": pair}
+                sizes = {
+                    "update": float(np.mean([row["update"] for row in chosen])),
+                    "late_update": float(np.mean([row["update"] for row in last])),
+                    "late_correction": float(np.mean([row["correction"] for row in last])),
+                }
+                rows.append(label | sizes)
+    return rows
+
+
+SPEEDS = ("output_to_input", "output_to_rest", "spread")
+"""What `layer_speeds` tells."""
+
+
+def layer_speeds(rows: Sequence[Row], size: str = "late_update") -> dict[str, dict[str, float]]:
+    """How unevenly the layers of each condition learn at the end of its runs.
+
+    **Arguments:**
+
+    - `rows`: of `layer_rows`.
+    - `size`: `late_update`, or `late_correction` for what it is before the learning rate.
+
+    **Returns:** by condition, `output_to_input`: size of the last pair of adjacent layers over
+    that of the first; `output_to_rest`: over the geometric mean of the pairs below it;
+    `spread`: the largest over the smallest of those; infinite where a pair has stopped to learn.
+    Geometric means over seeds.
+    """
+    found = {}
+    for condition in conditions_of(rows):
+        sizes: dict[int, list[float]] = {}
+        for row in rows:
+            post, pre = layers_of(row["pair"])
+            if row["condition"] == condition and post - pre == 1:
+                sizes.setdefault(post, []).append(float(row[size]))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            means = [np.exp(np.mean(np.log(sizes[post]))) for post in sorted(sizes)]
+            below = means[:-1] or means
+            found[condition] = {
+                "output_to_input": float(np.divide(means[-1], means[0])),
+                "output_to_rest": float(np.divide(means[-1], np.exp(np.mean(np.log(below))))),
+                "spread": float(np.divide(max(below), min(below))),
+            }
+    return found

@@ -1,0 +1,118 @@
+"""The gradient audit of a run, finished or under way."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from eqprop.config.settings import RunConfig
+from eqprop.config.settings import load_recorded as load_config
+from eqprop.energy import Network
+from eqprop.errors import ConfigError
+from eqprop.learning import Audit, Oracle, audit, nudge_of, response
+from eqprop.records import RunFolder
+from eqprop.running.build import build_rule, load_data
+from eqprop.running.finished import load_model
+from eqprop.training import Examples
+
+AGREEMENT_COLUMNS = ("name", "cosine", "sign_agreement", "ratio", "exact")
+RESPONSE_COLUMNS = (
+    "beta", "effective_beta", "steps", "unsettled", "residual", "name", "cosine",
+    "sign_agreement", "ratio",
+)  # fmt: skip
+
+
+def audit_run(
+    path: Path, *, examples: int = 40, respond: bool = False, data_dir: Path | None = None
+) -> tuple[Audit, list[dict[str, Any]]]:
+    """Audits a finished run on its first training examples.
+
+    A finished run has no particles left; its free phases start with every unit at 1/2, and
+    `Audit.elsewhere` compares where they settle with where a cold start does.
+
+    **Arguments:**
+
+    - `examples`: how many.
+    - `respond`: whether to measure the answer to beta and to the number of nudged steps too.
+    """
+    config = load_config(RunFolder.open(path).path / "config.toml")
+    if config.learning.rule == "backpropagation":
+        raise ConfigError(
+            "`run` must have a rule that relaxes, got one trained by 'backpropagation', which is "
+            "the gradient of another network: its wiring read forwards. Audit another run."
+        )
+    network = load_model(path).network
+    train = load_data(config, data_dir).split("train")
+    if not 1 <= examples <= len(train):
+        raise ConfigError(f"`examples` must lie in 1..{len(train)}, got {examples}.")
+    chosen = Examples.of(network, train.x[:examples], train.target[:examples])
+    states = np.full((examples, network.num_free), 0.5, network.dtype)
+    batch, rule = (*_batch(chosen, network), states), build_rule(config, 1)
+    if not respond:
+        return audit(network, rule, *batch), []
+    nudge_of(rule)  # refuses rules that have none before anything is settled
+    oracle = Oracle.of(network, *batch)
+    rows = response(network, rule, *batch, oracle=oracle)
+    return audit(network, rule, *batch, oracle=oracle), rows
+
+
+def audit_examples(config: RunConfig, network: Network, examples: Examples, states: Any) -> Audit:
+    """Audits a network under the run's own rule, as in every epoch but the first."""
+    return audit(network, build_rule(config, 1), *_batch(examples, network), states)
+
+
+def table(found: Audit) -> list[list[str]]:
+    """Rows of text: every pair of layers, every kind of connection, and all together."""
+    return [
+        [
+            part.name,
+            f"{part.cosine:.4f}",
+            f"{100 * part.sign_agreement:.1f}",
+            f"{part.ratio:.3g}",
+            f"{part.exact:.2e}",
+        ]
+        for part in (*found.pairs, *found.kinds, found.overall)
+    ]
+
+
+def facts(found: Audit) -> list[str]:
+    """What the audit saw beside the table, a line each."""
+    lines = [
+        f"{found.examples} examples, {found.with_gradient:.0%} of them with a gradient",
+        f"free phases: {found.free.unsettled:.0%} unsettled, largest residual "
+        f"{found.free.largest:.1e}",
+    ]
+    if found.nudged is not None:
+        lines.append(
+            f"second phases: {found.nudged.unsettled:.0%} unsettled, largest residual "
+            f"{found.nudged.largest:.1e}"
+        )
+    bounds = [share for share in found.saturation if not np.isnan(share)]
+    saturation = ", ".join(f"{100 * share:.0f}" for share in bounds)
+    return [
+        *lines,
+        *(
+            f"beta {beta:g}, {effective:g} in effect"
+            for beta, effective in zip(found.betas, found.effective_betas, strict=True)
+        ),
+        *(
+            []
+            if np.isnan(found.small_nudge_cosine)
+            else [f"with a small nudge in settled phases: cosine {found.small_nudge_cosine:.4f}"]
+        ),
+        f"lowest eigenvalue of the coupling {found.lowest_eigenvalue:.2f}; Euler steps up to "
+        f"{found.step_limit:.3g}; the rule takes {found.step_size:g}",
+        f"steps of block descent up to {found.block_limit:.3g}; the rule takes "
+        f"{found.block_step:g}",
+        f"{found.astray:.0%} of the free phases end elsewhere than where the oracle settled",
+        f"{found.elsewhere:.0%} settle elsewhere from a cold start than from the states given",
+        *([f"units at a bound per layer: {saturation} %"] if bounds else []),
+    ]
+
+
+def _batch(examples: Examples, network: Network) -> tuple[Any, Any]:
+    from eqprop.training import inputs
+
+    return inputs(examples.x, network.dtype), examples.target

@@ -1,0 +1,115 @@
+"""A trained network read back from the folder of its run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from eqprop import data
+from eqprop.config.settings import RunConfig
+from eqprop.config.settings import load_recorded as load_config
+from eqprop.energy import Network
+from eqprop.errors import ConfigError, RunFolderError
+from eqprop.records import RunFolder, read_checkpoint
+from eqprop.running.build import build_network, look_phase
+from eqprop.running.entries import evaluation_entry
+from eqprop.topology import Topology
+from eqprop.training import Evaluation, Examples, Model, evaluate
+
+
+def load_model(path: str | Path, *, best: bool = False) -> Model:
+    """The network of a run folder: it predicts, trains further, and exports.
+
+    **Arguments:**
+
+    - `best`: the network with the smallest validation error so far, which an unfinished run has
+      too, instead of the final one.
+
+    **Raises:** `RunFolderError` if the run is not finished, or a file is missing or damaged.
+    """
+    folder = RunFolder.open(Path(path))
+    config = load_config(folder.path / "config.toml")
+    if best:
+        run_id = folder.read_json("run.json")["id"]
+        arrays = read_checkpoint(folder.path / "checkpoints" / "best", run_id).files[
+            "network.safetensors"
+        ]
+    else:
+        if not folder.is_finished:
+            raise RunFolderError(
+                f"the run must be finished, got {folder.path}. Finish it with `eqprop resume "
+                f"{folder.path}`; `eqprop.load` has its best network so far with best=True."
+            )
+        arrays = folder.load_arrays("network.safetensors")
+        if folder.digest("network.safetensors") != folder.read_json("summary.json").get(
+            "network_sha256"
+        ):
+            raise RunFolderError(
+                f"the network must be the one that the run wrote, got "
+                f"{folder.path / 'network.safetensors'}, which does not match its digest in "
+                "summary.json. Train it again, or copy the folder again."
+            )
+    topology, network = network_from_arrays(config, arrays, folder.path)
+    return Model(
+        topology, seed=config.seed, network=network, evaluation=look_phase(config, network)
+    )
+
+
+def network_from_arrays(
+    config: RunConfig, arrays: dict[str, np.ndarray], path: Path
+) -> tuple[Topology, Network]:
+    """Wiring and network of a run from the arrays that it saved."""
+    try:
+        topology = Topology.from_arrays(arrays)
+        if topology.layer_sizes != config.topology.layer_sizes:
+            raise ConfigError(
+                f"`layer_sizes` must be {list(config.topology.layer_sizes)} as in config.toml, "
+                f"got {list(topology.layer_sizes)}."
+            )
+        network = build_network(config, topology, _num_targets(arrays, topology))
+        return topology, network.with_arrays(arrays)
+    except (ConfigError, KeyError, ValueError) as problem:
+        raise RunFolderError(
+            f"the saved network must fit the run's configuration, got {path}: {problem}"
+        ) from None
+
+
+def _num_targets(arrays: dict[str, np.ndarray], topology: Topology) -> int:
+    bias = arrays.get("cost_bias")
+    return topology.layer_sizes[-1] if bias is None else len(bias)
+
+
+def evaluate_run(path: Path, split: str, data_dir: Path | None = None) -> dict[str, Any]:
+    """Error, cost and share unsettled of a finished run on a whole split, from a cold start."""
+    config = load_config(RunFolder.open(path).path / "config.toml")
+    network = load_model(path).network
+    dataset = data.load(config.data.dataset, data_dir)
+    if config.data.split == "journal":
+        dataset = dataset.as_in_the_journal()
+    chosen = dataset.split(split)
+    examples = Examples.of(network, chosen.x, chosen.target)
+    return {"dataset": dataset.name} | evaluation_entry(split, look(config, network, examples))
+
+
+def look(
+    config: RunConfig,
+    network: Network,
+    examples: Examples,
+    *,
+    states: Any = None,
+    between: Callable[[], None] = lambda: None,
+) -> Evaluation:
+    """One evaluation as the run's configuration wants it."""
+    return evaluate(
+        network,
+        examples,
+        look_phase(config, network),
+        batch_size=config.evaluation.batch_size,
+        states=states,
+        # From kept states most examples settle within a few sweeps.
+        check_every=10 if states is None else 5,
+        between=between,
+    )

@@ -1,0 +1,428 @@
+"""The work of a run: epochs, looks, records, checkpoints, from wherever it stands."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import time
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+
+from eqprop.config.settings import RunConfig
+from eqprop.data import Dataset, Split
+from eqprop.energy import Network
+from eqprop.errors import RunFolderError, Stopped
+from eqprop.learning import AbstractLearningRule
+from eqprop.records import Checkpoint, Checkpoints, RunFolder, environment
+from eqprop.relaxation import monotone_bound
+from eqprop.running import health
+from eqprop.running.auditing import audit_examples
+from eqprop.running.build import (
+    build_network,
+    build_rule,
+    build_trainer,
+    free_block_size,
+    free_phase,
+)
+from eqprop.running.entries import epoch_entry, evaluation_entry, join_logs, update_entries
+from eqprop.running.finished import look
+from eqprop.running.snapshot import NETWORK, Cursor, Snapshot
+from eqprop.running.wiring import build_topology
+from eqprop.topology import Wires
+from eqprop.training import BatchLog, Evaluation, Examples, Probe, Trainer, inputs, probe
+
+_PROBED = 200  # examples whose free phase is watched step by step once an epoch
+
+
+@dataclasses.dataclass(frozen=True)
+class Progress:
+    """Where a run is: what is reported after each chunk and each epoch.
+
+    **Attributes:** `epoch` counted from 1; `batches_done` of this epoch; `training_error` and
+    `training_cost` of the epoch so far; `validation_error` of the last look; `settled`, share of
+    the examples whose free phase settled in this chunk; `epoch_done`; `notice`, something to be
+    said once.
+    """
+
+    name: str
+    epoch: int
+    epochs: int
+    batches_done: int
+    batches: int
+    training_error: float | None = None
+    training_cost: float | None = None
+    validation_error: float | None = None
+    settled: float = 0.0
+    epoch_done: bool = False
+    notice: str | None = None
+
+
+Reporter = Callable[[Progress], None]
+StopSignal = Callable[[], int | None]
+"""Says the number of the signal by which the run was asked to stop, or None."""
+
+
+class RunInProgress:
+    """A run in the making. Making one restores the newest checkpoint that is good.
+
+    Trained by `eqprop.running.team`. Its `beside` are the runs that stop with it, itself
+    among them.
+
+    **Arguments:**
+
+    - `folder`: of the run, held by `locked`; `run_id`, its identity.
+    - `dataset`: that of `config`.
+    - `report`, `stop`: see `eqprop.running.run.train`.
+    """
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        run_id: str,
+        config: RunConfig,
+        dataset: Dataset,
+        report: Reporter,
+        stop: StopSignal,
+    ) -> None:
+        self.folder, self.config, self.report, self.stop = folder, config, report, stop
+        self.checkpoints = Checkpoints(folder.path / "checkpoints", run_id, config.checkpoint.keep)
+        self.checkpoints.clean()
+        self.unwritten: list[dict[str, Any]] = []
+        self.saving_seconds = 0.0
+        self.dataset = dataset
+        self.data_digest = _digest(dataset.split("train"))
+
+        topology = build_topology(config)
+        network = build_network(config, topology, dataset.num_outputs)
+        self.wires = Wires.of(topology)
+        examples = _examples(network, dataset.split("train"))
+        trainer = build_trainer(config, network, examples)
+        counts = examples.target.sum(axis=0)
+        self.largest_class = counts.max() / counts.sum()
+        validation = dataset.split("validation")
+        self.part = validation.stratified_rows(config.evaluation.examples)
+        self.looked_at = {
+            name: _examples(network, dataset.split(name))
+            for name in ("validation", "test")
+            if name in dataset.splits
+        }
+        examples_kept = 0 if config.evaluation.start == "cold" else len(validation)
+        kept = np.zeros((examples_kept, network.num_free), network.dtype)
+        state = trainer.start(network)
+        self.now = Snapshot(Cursor(), topology, state, kept, [], trainer)
+        self._resume()
+        self.saved_at = (time.monotonic(), self._position())
+        self.beside: list[RunInProgress] = [self]
+
+    @property
+    def trainer(self) -> Trainer:
+        """What training does not change."""
+        return self.now.trainer
+
+    def _resume(self) -> None:
+        restored: list[Snapshot] = []
+
+        def accept(found: Checkpoint) -> None:
+            snapshot = self.now.restored(found, self.config, self.data_digest)
+            if self.folder.synced_size("metrics.jsonl") < snapshot.cursor.metrics_bytes:
+                raise RunFolderError(
+                    "metrics.jsonl must reach as far as the checkpoint, got fewer than "
+                    f"{snapshot.cursor.metrics_bytes} bytes for {found.path}. It was cut."
+                )
+            restored.append(snapshot)
+
+        found = self.checkpoints.newest(accept, self._notice, self.now.limit_bytes())
+        if found is not None:
+            self.now = restored[-1]
+        self.folder.cut("metrics.jsonl", self.now.cursor.metrics_bytes)
+        facts = environment()
+        if found is None:
+            self.folder.write_json("environment.json", facts)
+        event = {"event": "started" if found is None else "resumed"}
+        where = {"epoch": self.now.cursor.epoch, "batch": self.now.cursor.batch}
+        self.note_time(event | where | {"environment": facts})
+
+    def note_time(self, entry: dict[str, Any]) -> None:
+        """Writes down what took how long, or when something happened."""
+        self.folder.append("timing.jsonl", [entry])
+
+    def is_over(self) -> bool:
+        """Whether nothing is left to be trained."""
+        # A spent budget ends its epoch first: that one is still to be evaluated and written.
+        ended = self.has_spent() and self.now.cursor.batch == 0
+        return self.now.cursor.epoch >= self.config.training.epochs or ended
+
+    def has_spent(self) -> bool:
+        """Whether no batch is left of a budget of multiply-adds."""
+        budget = self.config.training.budget
+        return budget is not None and self.now.cursor.spent >= budget
+
+    def place(self) -> tuple[int, int]:
+        """Epochs and batches of the next one that are done."""
+        return self.now.cursor.epoch, self.now.cursor.batch
+
+    def rule(self) -> AbstractLearningRule:
+        """The learning rule of the epoch."""
+        return build_rule(self.config, self.now.cursor.epoch)
+
+    def take(
+        self, rule: AbstractLearningRule, log: BatchLog, network: Network, batches_done: int
+    ) -> None:
+        """Records a chunk of the epoch, trained by a rule, after which the network is this one.
+
+        **Raises:** `DivergedError`.
+        """
+        now, cursor = self.now, self.now.cursor
+        if cursor.batch == 0:
+            cursor.bound = 2.0
+        first = cursor.epoch * self.trainer.batches_per_epoch + cursor.batch
+        health.check_finite(log, network, first)
+        self._write(update_entries(log, first))
+        now.logs.append(log)
+        cursor.batch = batches_done
+        cursor.spent += self._work_of(rule, log)
+        cursor.bound = min(cursor.bound, monotone_bound(network, free_block_size(self.config)))
+        seen = sum(int(log.examples.sum()) for log in now.logs)
+        self._tell(
+            training_error=sum(int(log.errors.sum()) for log in now.logs) / seen,
+            training_cost=sum(float(log.cost.sum()) for log in now.logs) / seen,
+            settled=1 - float(log.free.unsettled.sum() / log.examples.sum()),
+        )
+
+    def _work_of(self, rule: AbstractLearningRule, log: BatchLog) -> float:
+        """Multiply-adds of a chunk's updates."""
+        batches = zip(log.free.steps, log.nudged.steps, log.examples, strict=True)
+        return float(sum(rule.work(self.wires, *map(float, s)).total * n for *s, n in batches))
+
+    def end_epoch(self) -> None:
+        """Looks at the network after the last chunk of an epoch; writes and counts the epoch."""
+        now, cursor, wanted = self.now, self.now.cursor, self.config.evaluation
+        epoch = cursor.epoch + 1
+        seen = self._probe()
+        entry = {"kind": "epoch", "epoch": epoch} | epoch_entry(join_logs(now.logs))
+        entry |= {
+            "multiply_adds": cursor.spent,
+            "monotone_bound": cursor.bound,
+            "probe_examples": min(_PROBED, len(self.trainer.examples)),
+            "probe_energy_rises": int(seen.energy_rises),
+            "probe_two_cycles": float(seen.two_cycles),
+            "probe_dead_outputs": float(seen.dead_outputs),
+            "probe_saturation": [float(share) for share in seen.saturation],
+        }
+        entry["warnings"] = health.warnings_of(entry, seen, self.largest_class)
+        last = epoch == self.config.training.epochs or self.has_spent()
+        whole = last or epoch % wanted.full_every == 0
+        looks, kept = cursor.looks, now.kept
+        if whole or epoch % wanted.every == 0:
+            found, kept = self._look(whole)
+            entry |= found
+            looks += bool(len(kept))
+            cursor.validation_error = entry["validation_error"]
+        entries = [entry, *self._audits(epoch)]
+        # Nothing can interrupt from here on: the epoch is written and counted, or neither.
+        self._write(entries)
+        self._tell(
+            batches_done=self.trainer.batches_per_epoch,
+            training_error=entry["training_error"],
+            training_cost=entry["training_cost"],
+            settled=1 - entry["free_unsettled"],
+            epoch_done=True,
+        )
+        for warning in entry["warnings"]:
+            if warning not in cursor.said:
+                cursor.said.append(warning)
+                self._notice(f"{warning}, from epoch {epoch} on: {health.WARNINGS[warning]}.")
+        cursor.epoch, cursor.batch, cursor.looks, now.logs, now.kept = epoch, 0, looks, [], kept
+        best, error = cursor.best_error, entry.get("validation_error")
+        # The journal version looks at the test examples; nothing is chosen by those.
+        chooses = self.config.data.split != "journal"
+        if chooses and error is not None and (best is None or error < best):
+            cursor.best_error = error
+            self._save_best()
+
+    def _look(self, whole: bool) -> tuple[dict[str, Any], np.ndarray]:
+        """Looks at the validation examples: what was found, and where they were left.
+
+        Kept states are those of all examples at every look. The first look leaves the first ones:
+        it starts cold, and what it finds is no error of kept states.
+
+        **Arguments:** `whole`: whether the cold error is that of all examples, or of a part.
+        """
+        kept, start = self.now.kept, self.config.evaluation.start
+        first = self.now.cursor.looks == 0
+        every = None if start == "cold" else self._looked(states=kept)
+        if every is not None:
+            assert every.states is not None
+            kept = every.states
+            if start == "kept":
+                return evaluation_entry("validation", every, "cold" if first else "kept"), kept
+        rows = slice(None) if whole else self.part
+        cold = every.of(rows) if first and every is not None else self._looked(rows)
+        entry = evaluation_entry("validation", cold)
+        if every is not None:
+            of_kept = evaluation_entry("validation_kept", every, "kept")
+            entry |= dict.fromkeys(of_kept) if first else of_kept
+        return entry, kept
+
+    def _looked(self, rows: Any = slice(None), states: Any = None) -> Evaluation:
+        """A look at some of the validation examples, cold unless states are given."""
+        examples = self.looked_at["validation"]
+        return look(
+            self.config,
+            self.now.state.network,
+            Examples(examples.x[rows], examples.target[rows]),
+            states=states,
+            between=self.stop_if_asked,
+        )
+
+    def _audits(self, epoch: int) -> list[dict[str, Any]]:
+        wanted = self.config.evaluation
+        if not wanted.audit_every or epoch % wanted.audit_every:
+            return []
+        state, examples = self.now.state, self.trainer.examples
+        count = min(wanted.audit_examples, len(examples))
+        first = Examples(examples.x[:count], examples.target[:count])
+        states = self.trainer.kept_states(state, count)
+        network = jax.device_put(state.network, jax.local_devices()[0])
+        found = audit_examples(self.config, network, first, states)
+        return [{"kind": "audit", "epoch": epoch} | found.to_dict()]
+
+    def _probe(self) -> Probe:
+        state = self.now.state
+        x = inputs(self.trainer.examples.x[:_PROBED], state.network.dtype)
+        start = self.trainer.kept_states(state, len(x))
+        phase = free_phase(self.config, self.now.cursor.epoch)
+        return jax.device_get(probe(state.network, x, start, phase))
+
+    def write_results(self) -> None:
+        """Writes network and summary, which make the run a finished one."""
+        entries = self.folder.epochs()
+        summary = {
+            "name": self.config.name,
+            "dataset": self.dataset.name,
+            "training_examples": len(self.trainer.examples),
+            "seed": self.config.seed,
+        }
+        summary |= {key: value for key, value in entries[-1].items() if key != "kind"}
+        if "test" in self.looked_at:
+            network, stop = self.now.state.network, self.stop_if_asked
+            found = look(self.config, network, self.looked_at["test"], between=stop)
+            summary |= evaluation_entry("test", found)
+        epochs = {
+            name: [e["epoch"] for e in entries if name in e["warnings"]] for name in health.WARNINGS
+        }
+        summary["warnings"] = {name: found for name, found in epochs.items() if found}
+        summary["connections"] = self.now.topology.accounting().to_dict()
+        self.folder.save_arrays(NETWORK, self.now.network_arrays())
+        summary["network_sha256"] = self.folder.digest(NETWORK)
+        self.folder.write_json("summary.json", summary)
+        if not self.config.checkpoint.keep_finished:
+            self.checkpoints.discard_resume_points()
+
+    def is_save_due(self) -> bool:
+        """Whether the last resume point is as old as the settings want it to get."""
+        wanted = self.config.checkpoint
+        then, position = self.saved_at
+        late = time.monotonic() - then >= 60 * wanted.every_minutes
+        return late and self._position() - position >= wanted.every_epochs
+
+    def _position(self) -> float:
+        return self.now.cursor.epoch + self.now.cursor.batch / self.trainer.batches_per_epoch
+
+    def save(self) -> bool:
+        """Writes a resume point; says whether it could."""
+
+        def save() -> None:
+            self._flush()
+            self.now.cursor.metrics_bytes = self.folder.synced_size("metrics.jsonl")
+            step = int(self.now.state.batches_seen)
+            meta = self.now.meta(self.config, self.data_digest)
+            self.checkpoints.save(step, meta, self.now.files())
+
+        saved = self._try_to_save(save)
+        self.saved_at = (time.monotonic(), self._position())
+        return saved
+
+    def _save_best(self) -> None:
+        meta = self.now.meta(self.config, self.data_digest)
+        files = {NETWORK: self.now.network_arrays()}
+        self._try_to_save(lambda: self.checkpoints.save_best(meta, files))
+
+    def _try_to_save(self, save: Callable[[], None]) -> bool:
+        began = time.monotonic()
+        try:
+            save()
+        except RunFolderError as problem:
+            if self.config.checkpoint.on_failure == "stop":
+                raise
+            self._notice(f"not saved, going on: {problem}")
+            return False
+        finally:
+            self.saving_seconds += time.monotonic() - began
+        return True
+
+    def _write(self, entries: list[dict[str, Any]]) -> None:
+        self.unwritten += entries
+        try:
+            self._flush()
+        except RunFolderError as problem:
+            if self.config.checkpoint.on_failure == "stop":
+                raise
+            self._notice(f"records are kept in memory for now: {problem}")
+
+    def _flush(self) -> None:
+        if self.unwritten:
+            self.folder.append("metrics.jsonl", self.unwritten)
+            self.unwritten = []
+
+    def stop_if_asked(self) -> None:
+        """Saves, with all that train beside it, and raises `Stopped`, if it is asked to stop."""
+        number = self.stop()
+        if number is None:
+            return
+        saved, problems = [], []
+        for run in self.beside:
+            try:
+                saved.append(run.save())
+            except RunFolderError as problem:
+                problems.append(problem)
+        if problems:
+            raise problems[0]
+        state = "Saved" if all(saved) else "Not saved (see above)"
+        cursor = self.now.cursor
+        raise Stopped(
+            f"run '{self.config.name}' was stopped by signal {number} in epoch "
+            f"{cursor.epoch + 1} after {cursor.batch} of {self.trainer.batches_per_epoch} "
+            f"batches. {state}; go on with: eqprop resume {self.folder.path}",
+            number,
+        )
+
+    def _tell(self, **facts: Any) -> None:
+        cursor = self.now.cursor
+        where = {
+            "name": self.config.name,
+            "epoch": cursor.epoch + 1,
+            "epochs": self.config.training.epochs,
+            "batches_done": cursor.batch,
+            "batches": self.trainer.batches_per_epoch,
+            "validation_error": cursor.validation_error,
+        }
+        self.report(Progress(**(where | facts)))
+
+    def _notice(self, text: str) -> None:
+        self._tell(notice=text)
+
+
+def _examples(network: Any, split: Split) -> Examples:
+    return Examples.of(network, split.x, split.target)
+
+
+def _digest(split: Split) -> str:
+    total = hashlib.sha256()
+    for array in (split.x, split.target):
+        total.update(str((array.dtype, array.shape)).encode())
+        total.update(np.ascontiguousarray(array).data.cast("B"))
+    return total.hexdigest()

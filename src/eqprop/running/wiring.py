@@ -1,0 +1,77 @@
+"""From a configuration to a wiring, without JAX."""
+
+from __future__ import annotations
+
+import itertools
+import os
+
+import numpy as np
+
+from eqprop.config.settings import RunConfig
+from eqprop.errors import ConfigError
+from eqprop.topology import (
+    Topology,
+    add_skip_connections,
+    layered,
+    rewire,
+    rewire_each,
+    with_intralayer,
+    without_intralayer,
+)
+
+# One stream per purpose, so that what one purpose draws never shifts another.
+STREAMS = ("wiring", "weights", "order", "signs")
+
+
+def stream_seed(seed: int, purpose: str) -> int:
+    """The seed of one named stream of a run: wiring, weights, order or signs."""
+    words = np.random.SeedSequence([seed, STREAMS.index(purpose)]).generate_state(1)
+    return int(words[0])
+
+
+def check_memory(config: RunConfig) -> None:
+    """Refuses layers so large that their connections cannot fit into this machine.
+
+    **Raises:** `ConfigError` that says how much would be needed.
+    """
+    wanted = config.topology
+    sizes = wanted.layer_sizes
+    pairs = sum(a * b for a, b in itertools.pairwise(sizes))
+    if wanted.wiring != "layered" or wanted.intralayer:
+        pairs = sum(sizes) ** 2 // 2
+    # Masks, weights, their symmetric assembly, gradient and update.
+    needed = pairs * (1 + 5 * 4)
+    try:
+        available = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return  # a system that does not tell
+    if needed > available:
+        raise ConfigError(
+            f"`topology.layer_sizes` must fit into memory, got {list(sizes)}, which needs about "
+            f"{needed / 2**30:,.0f} GiB of {available / 2**30:,.0f}. Use smaller layers."
+        )
+
+
+def build_topology(config: RunConfig) -> Topology:
+    """The wiring of a run."""
+    check_memory(config)
+    topology = _wired(config)
+    return without_intralayer(topology) if config.topology.drop_intralayer else topology
+
+
+def _wired(config: RunConfig) -> Topology:
+    wanted = config.topology
+    topology = layered(wanted.layer_sizes)
+    if wanted.intralayer:
+        topology = with_intralayer(topology)
+    seed = stream_seed(config.seed, "wiring")
+    where = {"seed": seed, "receivers": wanted.receivers}
+    if wanted.wiring == "rewire":
+        return rewire(topology, n=wanted.connections, p=wanted.p, **where)
+    if wanted.wiring == "rewire_each":
+        assert wanted.p is not None
+        return rewire_each(topology, p=wanted.p, **where)
+    if wanted.wiring == "add":
+        assert wanted.connections is not None
+        return add_skip_connections(topology, n=wanted.connections, **where)
+    return topology

@@ -1,0 +1,188 @@
+"""A sweep: independent runs in one folder, each computed once, wherever there is a worker.
+
+A cell is one run. It lives in a folder of its own inside that of the sweep, so that whatever
+happens to a worker or to the launcher, what is finished stays finished and what is not goes on
+from its last checkpoint.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from eqprop.config.settings import RunConfig, load_recorded
+from eqprop.errors import ConfigError, RunFolderError
+
+if TYPE_CHECKING:
+    from eqprop.records import RunFolder
+
+RECORD = "sweep.json"
+"""In the folder of a sweep: what it is, and which cells it is made of."""
+
+_OLD_RECORD = "figure.json"  # as version 0.1 called it
+RECORDED = "recorded"
+"""The preset of a sweep of that version, which did not write it down."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Cell:
+    """One run of a sweep.
+
+    **Attributes:** `name` of its folder; `condition` and `seed`, what its rows are labelled by.
+    """
+
+    name: str
+    condition: str
+    seed: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Sweep:
+    """What `RECORD` says."""
+
+    path: Path
+    figure: str
+    preset: str
+    cells: tuple[Cell, ...]
+
+    def folder(self, cell: Cell) -> Path:
+        """Of a cell's run."""
+        return self.path / cell.name
+
+    def config(self, cell: Cell) -> RunConfig:
+        """Of a cell's run."""
+        return load_recorded(self.folder(cell) / "config.toml")
+
+    def run(self, cell: Cell) -> RunFolder:
+        """The records of a cell."""
+        # Not loaded with this module: it brings NumPy, which must not start before its threads
+        # are set (`eqprop.running.machine`).
+        from eqprop.records import RunFolder
+
+        return RunFolder(self.folder(cell))
+
+    def is_finished(self, cell: Cell) -> bool:
+        """Whether a cell's run came to its end."""
+        return self.run(cell).is_finished
+
+    @property
+    def finished(self) -> list[Cell]:
+        """The cells whose runs came to their end."""
+        return [cell for cell in self.cells if self.is_finished(cell)]
+
+    def write(self) -> None:
+        """Writes `RECORD`."""
+        from eqprop.records import RunFolder
+
+        cells = [dataclasses.asdict(cell) for cell in self.cells]
+        record = {"schema": 2, "figure": self.figure, "preset": self.preset, "cells": cells}
+        RunFolder(self.path).write_json(RECORD, record)
+
+
+def open_sweep(path: Path) -> Sweep | None:
+    """The sweep in a folder, or None if it is the folder of none.
+
+    **Raises:** `RunFolderError` if its record is damaged.
+    """
+    path = Path(path)
+    file = path / RECORD
+    if not file.is_file():
+        file = path / _OLD_RECORD
+        if not file.is_file():
+            return None
+    try:
+        found = json.loads(file.read_text("utf-8"))
+        if file.name == _OLD_RECORD:
+            found = _from_schema_1(found)
+        if found["schema"] != 2 or not found["cells"]:
+            raise ValueError("another schema, or no cells")
+        cells = tuple(
+            Cell(str(cell["name"]), str(cell["condition"]), int(cell["seed"]))
+            for cell in found["cells"]
+        )
+        if any(Path(cell.name).name != cell.name or cell.name in (".", "..") for cell in cells):
+            raise ValueError("names that leave the folder")
+        return Sweep(path, str(found["figure"]), str(found["preset"]), cells)
+    except (OSError, ValueError, KeyError, TypeError) as problem:
+        raise RunFolderError(
+            f"the sweep's record must be readable, got {file}: {problem!r}. Its runs can still "
+            "be resumed one by one."
+        ) from None
+
+
+def _from_schema_1(found: Any) -> dict[str, Any]:
+    cells = []
+    for name in found["runs"]:
+        condition, _, seed = str(name).rpartition("-seed")
+        cells.append({"name": name, "condition": condition, "seed": int(seed)})
+    return {"schema": 2, "figure": found["figure"], "preset": RECORDED, "cells": cells}
+
+
+def create_sweep(
+    parent: Path, name: str, figure: str, preset: str, configs: Mapping[Cell, RunConfig]
+) -> Sweep:
+    """A new folder under `parent` with the settings of every cell."""
+    from eqprop.records import RunFolder
+
+    folder = RunFolder.create(parent, name)
+    return extended(Sweep(folder.path, figure, preset, ()), configs)
+
+
+def extended(sweep: Sweep, configs: Mapping[Cell, RunConfig]) -> Sweep:
+    """The sweep with cells that it did not have; those that it has must have the same settings.
+
+    **Raises:** `ConfigError` for a cell that it has with other settings, for another seed of a
+    condition with others than how long it takes and what is looked at on the way, and for cells
+    on other data: what a table puts together must belong together.
+    """
+    begun = {cell: sweep.config(cell) for cell in sweep.cells}
+    conditions = {cell.condition: config for cell, config in begun.items()}
+    new = []
+    for cell, config in configs.items():
+        file = sweep.folder(cell) / "config.toml"
+        if file.is_file():
+            _refuse(sweep, cell, config.differences(load_recorded(file)))
+            continue
+        new.append(cell)
+        if cell.condition in conditions:
+            found = config.differences(conditions[cell.condition])
+            _refuse(sweep, cell, {name: v for name, v in found.items() if not _may_differ(name)})
+        elif begun:
+            found = config.differences(next(iter(begun.values())))
+            _refuse(sweep, cell, {n: v for n, v in found.items() if n.startswith("data.")})
+    for cell in new:
+        _make(sweep.folder(cell))
+        sweep.run(cell).write_text("config.toml", configs[cell].to_toml())
+    cells = dict.fromkeys([*sweep.cells, *configs])
+    sweep = dataclasses.replace(sweep, cells=tuple(cells))
+    sweep.write()
+    return sweep
+
+
+def _may_differ(name: str) -> bool:
+    """Whether seeds of one condition may have a setting of their own."""
+    section = name.partition(".")[0]
+    alone = ("name", "seed", "deterministic", "training.epochs", "training.chunk_batches")
+    return section in ("evaluation", "checkpoint") or name in alone
+
+
+def _refuse(sweep: Sweep, cell: Cell, differences: Mapping[str, tuple[Any, Any]]) -> None:
+    if differences:
+        got = ", ".join(f"{n} = {ours} instead of {old}" for n, (ours, old) in differences.items())
+        raise ConfigError(
+            f"the cells of a sweep must keep its settings, got {got} for {cell.name} in "
+            f"{sweep.path}. Set them as the sweep was begun (`eqprop resume` does), or leave out "
+            "--into and begin another."
+        )
+
+
+def _make(path: Path) -> None:
+    try:
+        path.mkdir(exist_ok=True)
+    except OSError as problem:
+        raise RunFolderError(
+            f"the sweep's folder must be writable, got {path} ({problem.strerror})."
+        ) from None

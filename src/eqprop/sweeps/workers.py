@@ -1,0 +1,385 @@
+"""The workers of a sweep: this process, processes on this machine, or a Dask cluster."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    BrokenExecutor,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    wait,
+)
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from eqprop.config.settings import load_recorded
+from eqprop.errors import BusyError, ConfigError, EqpropError, Stopped
+from eqprop.running.machine import set_up
+from eqprop.sweeps.sweep import Cell, Sweep
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+_STOP = ".stop"  # a file that asks the workers to save and stop
+_LOOK_SECONDS = 0.5
+_PATIENCE_SECONDS = 10  # for a scheduler that does not answer
+_DEATHS = 3  # of the worker under a cell, before the cell counts as failed
+_NOT_BEGUN = "not begun"
+
+
+def finish_here(
+    sweep: Sweep,
+    *,
+    data_dir: Path | None = None,
+    report: Callable[[Any], None] = lambda _: None,
+    stop: Callable[[], int | None] = lambda: None,
+    tell: Callable[[str], None] = lambda _: None,
+) -> dict[str, str]:
+    """Brings every cell to its end in this process, one after the other.
+
+    A cell that another process is working on waits until the others are done.
+
+    **Returns:** what went wrong, by cell; a cell that fails does not stop the others.
+
+    **Raises:** `Stopped` if `stop` asked for it.
+    """
+    from eqprop.running.run import complete
+
+    failures: dict[str, str] = {}
+    waiting, busy = deque(sweep.cells), 0  # cells in a row that others are working on
+    while waiting:
+        cell = waiting.popleft()
+        try:
+            complete(
+                sweep.config(cell), sweep.folder(cell), data_dir=data_dir, report=report, stop=stop
+            )
+        except Stopped as stopped:
+            raise _all_stopped(sweep, stopped) from None
+        except BusyError as problem:
+            waiting.append(cell)
+            busy += 1
+            if busy == len(waiting):
+                tell(f"{problem} Waiting for it.")
+            if (number := stop()) is not None:
+                raise _stopped(sweep, number) from None
+            time.sleep(_LOOK_SECONDS if busy >= len(waiting) else 0)
+            continue
+        except Exception as problem:  # such as too little memory
+            failures[cell.name] = _told(problem)
+            tell(f"{cell.name} failed: {failures[cell.name]}")
+        busy = 0
+    return failures
+
+
+def finish_together(
+    sweep: Sweep,
+    count: int,
+    *,
+    data_dir: Path | None = None,
+    report: Callable[[Any], None] = lambda _: None,
+    stop: Callable[[], int | None] = lambda: None,
+    tell: Callable[[str], None] = lambda _: None,
+) -> dict[str, str]:
+    """`finish_here`, with up to `count` cells in one program, as far as one can train them.
+
+    Pays on a GPU, which one network leaves half idle (`eqprop.training.Together`).
+    """
+    from eqprop.running.run import complete_together
+    from eqprop.running.team import program_of
+
+    failures: dict[str, str] = {}
+
+    def failed(cell: Cell, problem: Exception) -> None:
+        failures[cell.name] = _told(problem)
+        tell(f"{cell.name} failed: {failures[cell.name]}")
+
+    programs: dict[Any, list[Cell]] = {}
+    for cell in sweep.cells:
+        if sweep.is_finished(cell):
+            continue
+        try:
+            program = program_of(sweep.config(cell))
+        except Exception as problem:  # such as settings that do not fit
+            failed(cell, problem)
+        else:
+            programs.setdefault(cell if program is None else program, []).append(cell)
+    for cells in programs.values():
+        for team in (cells[k : k + count] for k in range(0, len(cells), count)):
+            cell_of = {sweep.folder(cell): cell for cell in team}
+            try:
+                complete_together(
+                    {path: sweep.config(cell) for path, cell in cell_of.items()},
+                    lambda path, problem, cell_of=cell_of: failed(cell_of[path], problem),
+                    data_dir=data_dir,
+                    report=report,
+                    stop=stop,
+                )
+            except Stopped as stopped:
+                raise _all_stopped(sweep, stopped) from None
+    # Those that other processes were working on.
+    left = [c for c in sweep.cells if not sweep.is_finished(c) and c.name not in failures]
+    rest = dataclasses.replace(sweep, cells=tuple(left))
+    return failures | finish_here(rest, data_dir=data_dir, report=report, stop=stop, tell=tell)
+
+
+def _all_stopped(sweep: Sweep, stopped: Stopped) -> Stopped:
+    return Stopped(
+        f"{stopped} or all of it with: eqprop resume {sweep.path}", stopped.signal_number
+    )
+
+
+def _stopped(sweep: Sweep, number: int) -> Stopped:
+    return Stopped(
+        f"the sweep was stopped by signal {number}. Go on with: eqprop resume {sweep.path}", number
+    )
+
+
+def _told(problem: Exception) -> str:
+    """An error in words; those that are not ours are named."""
+    name = "" if isinstance(problem, EqpropError) else f"{type(problem).__name__}: "
+    return f"{name}{problem}"
+
+
+def finish_on(
+    make_executor: Callable[[], contextlib.AbstractContextManager[Executor]],
+    sweep: Sweep,
+    *,
+    worker_cores: int | None = None,
+    data_dir: Path | None = None,
+    stop: Callable[[], int | None] = lambda: None,
+    tell: Callable[[str], None] = lambda _: None,
+    deserted: Callable[[], bool] = lambda: False,
+) -> dict[str, str]:
+    """Brings every cell to its end on an executor's workers, which must see the sweep's folder.
+
+    **Arguments:**
+
+    - `make_executor`: makes one; called again when a pool has lost a worker.
+    - `worker_cores`: cores for each worker (default: those that it sees).
+    - `tell`: gets a line for each cell that ends.
+    - `deserted`: whether no worker is left that could still save what it does; asked when
+      stopping, which does not wait then.
+
+    **Returns and raises:** as `finish_here`.
+    """
+    data = data_dir or os.environ.get("EQPROP_DATA") or None
+    folder = None if data is None else os.path.abspath(data)
+    launch = _Launch(make_executor, sweep, (folder, worker_cores), stop, tell, deserted)
+    launch.flag.unlink(missing_ok=True)
+    deaths: Counter[Cell] = Counter()
+    while waiting := launch.waiting():
+        # A cell under which a worker died may be the reason: it waits for the others to end, and
+        # then has a pool of its own.
+        cells = [cell for cell in waiting if not deaths[cell]] or waiting[:1]
+        deaths.update(launch.run(cells))
+        number = stop()
+        if number is not None:
+            launch.flag.unlink(missing_ok=True)
+            raise _stopped(sweep, number)
+        for cell in cells:
+            if deaths[cell] == _DEATHS:
+                launch.ended(cell, "its worker died, three times")
+    return launch.failures
+
+
+class _Launch:
+    """Cells on their way through executors, and what became of them."""
+
+    def __init__(
+        self,
+        make_executor: Callable[[], contextlib.AbstractContextManager[Executor]],
+        sweep: Sweep,
+        worker: tuple[str | None, int | None],
+        stop: Callable[[], int | None],
+        tell: Callable[[str], None],
+        deserted: Callable[[], bool],
+    ) -> None:
+        self.make_executor, self.sweep, self.worker = make_executor, sweep, worker
+        self.stop, self.tell, self.deserted = stop, tell, deserted
+        self.flag = sweep.path / _STOP
+        self.failures: dict[str, str] = {}
+
+    def waiting(self) -> list[Cell]:
+        """Cells that are neither finished nor failed."""
+        cells = [cell for cell in self.sweep.cells if not self.sweep.is_finished(cell)]
+        return [cell for cell in cells if cell.name not in self.failures]
+
+    def run(self, cells: Sequence[Cell]) -> set[Cell]:
+        """Runs cells side by side; returns those that ran when the pool lost a worker."""
+        futures: dict[Future, Cell] = {}
+        lost: set[Cell] = set()
+        running: set[Cell] = set()
+        try:
+            with self.make_executor() as executor:
+                for cell in cells:
+                    path = str(self.sweep.folder(cell))
+                    futures[executor.submit(finish_cell, path, *self.worker)] = cell
+                for ended in self._as_they_end(futures, running):
+                    cell = futures[ended]
+                    try:
+                        self.ended(cell, ended.result())
+                    except BrokenExecutor:
+                        lost.add(cell)
+                    except Exception as raised:  # whatever a cluster raises
+                        self.ended(cell, _told(raised))
+        except BrokenExecutor:
+            lost = lost or set(cells)
+        return lost & running or lost
+
+    def _as_they_end(self, futures: Mapping[Future, Cell], running: set[Cell]) -> Iterator[Future]:
+        """Futures as they end; asks the workers to stop when the launcher is to.
+
+        Nothing is cancelled while there are workers: a cluster would forget cells that they are
+        still to save, and those that have not begun end at once. `running` is kept at the cells
+        that run.
+        """
+        left = set(futures)
+        while left:
+            if (number := self.stop()) is not None:
+                if not self.flag.exists():
+                    self.flag.write_text(str(number), "utf-8")
+                if self.deserted():
+                    for future in left:
+                        future.cancel()
+                    return
+            now = {futures[future] for future in left if future.running()}
+            if now:  # none is left of a pool that has just lost a worker
+                running.clear()
+                running.update(now)
+            done, left = wait(left, _LOOK_SECONDS, return_when=FIRST_COMPLETED)
+            yield from done
+
+    def ended(self, cell: Cell, problem: str | None) -> None:
+        """Notes and tells how a cell ended."""
+        if self.flag.exists():  # it was asked to stop
+            if problem != _NOT_BEGUN:
+                self.tell(f"{cell.name}: {problem or 'done'}")
+            return
+        if problem is None and not self.sweep.is_finished(cell):
+            problem = "its folder has no summary.json. Does its worker see the same folder?"
+        if problem is not None:
+            self.failures[cell.name] = problem
+        state = "done" if problem is None else f"failed: {problem}"
+        done, cells = len(self.sweep.finished), len(self.sweep.cells)
+        self.tell(f"{cell.name} {state} ({done} of {cells} cells)")
+
+
+def finish_cell(path: str, data_dir: str | None, cores: int | None = None) -> str | None:
+    """Brings one cell to its end in a worker; returns what went wrong, if anything did.
+
+    Waits while another process is working on the same cell: a launcher that was started again
+    may meet a worker of the one before. Does nothing where the launcher has asked to stop.
+    """
+    flag = Path(path).parent / _STOP
+
+    def stop() -> int | None:
+        try:
+            return int(flag.read_text("utf-8"))
+        except (OSError, ValueError):
+            return None
+
+    if stop() is not None:
+        return _NOT_BEGUN
+    config = load_recorded(Path(path) / "config.toml")
+    if "jax" not in sys.modules:  # else an earlier cell has set this worker up
+        set_up(
+            deterministic=config.deterministic,
+            shards=config.training.data_shards,
+            worker_cores=cores,
+        )
+    from eqprop.running.run import complete
+
+    folder = None if data_dir is None else Path(data_dir)
+    while True:
+        try:
+            complete(config, Path(path), data_dir=folder, stop=stop)
+            return None
+        except BusyError as problem:
+            if stop() is not None:
+                return str(problem)
+            time.sleep(_LOOK_SECONDS)
+        except EqpropError as problem:
+            return str(problem)
+
+
+@contextlib.contextmanager
+def local_workers(count: int) -> Iterator[Executor]:
+    """So many processes on this machine."""
+    with ProcessPoolExecutor(
+        count,
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=_leave_ctrl_c_to_the_launcher,
+    ) as pool:
+        yield pool
+
+
+def _leave_ctrl_c_to_the_launcher() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+@contextlib.contextmanager
+def dask_cluster(address: str) -> Iterator[Client]:
+    """A connection to the scheduler of a Dask cluster.
+
+    **Raises:** `ConfigError` if Dask is not installed or no scheduler answers.
+    """
+    try:
+        from distributed import Client
+    except ImportError:
+        raise ConfigError(
+            "`--scheduler` needs Dask, got an installation without it. Install it with: "
+            "pip install 'eqprop[cluster]'"
+        ) from None
+    answer: Future[Any] = Future()
+
+    def connect() -> None:
+        try:
+            answer.set_result(Client(address, timeout=_PATIENCE_SECONDS))
+        except Exception as problem:
+            answer.set_exception(problem)
+
+    # In a thread that can be left behind: a port that takes the connection and then says nothing
+    # holds Dask for longer than its timeout.
+    threading.Thread(target=connect, daemon=True).start()
+    try:
+        client = answer.result(2 * _PATIENCE_SECONDS)
+    except (OSError, ValueError, TypeError) as problem:
+        raise ConfigError(
+            f"`--scheduler` must be the address of a Dask scheduler that answers, got {address} "
+            f"({str(problem) or 'it says nothing'}). Start one with `dask scheduler`."
+        ) from None
+    with client:
+        yield client
+
+
+def finish_on_cluster(
+    address: str,
+    sweep: Sweep,
+    *,
+    data_dir: Path | None = None,
+    stop: Callable[[], int | None] = lambda: None,
+    tell: Callable[[str], None] = lambda _: None,
+) -> dict[str, str]:
+    """`finish_on` the workers of a Dask cluster; tells where there are none yet."""
+    with dask_cluster(address) as client:
+
+        def deserted() -> bool:
+            return not client.nthreads()
+
+        if deserted():
+            tell(f"The scheduler at {address} has no worker yet: waiting for one.")
+        return finish_on(
+            lambda: client.get_executor(pure=False),
+            sweep, data_dir=data_dir, stop=stop, tell=tell, deserted=deserted,
+        )  # fmt: skip
