@@ -9,6 +9,7 @@ import numpy as np
 import optax
 
 import eqprop
+from eqprop.learning import Batch
 
 TIGHT = eqprop.Phase(eqprop.Euler(0.4), eqprop.Residual(1e-13, max_steps=20_000))
 KEY = jax.random.key(0)
@@ -34,8 +35,9 @@ def small_network(*, activation=None, topology=None):
 
 @eqx.filter_jit
 def estimate(rule, *batch):
-    """`rule.estimate(*batch)`, compiled: settings that are arrays do not compile it anew."""
-    return rule.estimate(*batch)
+    """`rule.estimate` on a batch, compiled: settings that are arrays do not compile it anew."""
+    network, *rest = batch
+    return rule.estimate(network, Batch.of(*rest))
 
 
 @eqx.filter_jit

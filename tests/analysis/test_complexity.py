@@ -81,7 +81,7 @@ def test_multiply_adds_are_those_of_the_programs():
     for method in (eqprop.Euler(0.5), eqprop.BlockCoordinateDescent()):
         ready = method.prepare(clamped)
         step = products_in(
-            jax.make_jaxpr(lambda s, m=method, e=ready: m.step(e, s)[0])(state).jaxpr
+            jax.make_jaxpr(lambda s, m=method, e=ready: m.step(e, s, None, None)[0])(state).jaxpr
         )
         assert step == relaxation(wires, 1) == 2 * wires.free
 

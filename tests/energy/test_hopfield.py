@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -39,13 +40,7 @@ def test_force_is_minus_the_gradient_of_the_energy(name, x64):
     rng = np.random.default_rng(1)
     network = eqprop.Network.initialize(WIRINGS[name](), seed=0, dtype=jnp.float64)
     biases = {k: jnp.asarray(rng.normal(size=b.shape)) for k, b in network.hopfield.biases.items()}
-    energy = eqprop.HopfieldEnergy(
-        weights=network.hopfield.weights,
-        biases=biases,
-        masks=network.hopfield.masks,
-        activation=network.hopfield.activation,
-        layer_sizes=network.layer_sizes,
-    )
+    energy = eqx.tree_at(lambda energy: energy.biases, network.hopfield, biases)
     x = jnp.asarray(rng.random((5, network.num_inputs)))
     states = jnp.asarray([boundary_state(rng, network.num_free) for _ in range(5)])
     oracle = -jax.vmap(jax.grad(energy.energy, argnums=1))(x, states)

@@ -12,6 +12,7 @@ import eqprop
 from eqprop.learning import (
     Backpropagation,
     BackpropagationThroughTime,
+    Batch,
     HolomorphicEquilibriumPropagation,
     ImplicitDifferentiation,
 )
@@ -45,7 +46,7 @@ def test_no_product_is_left_to_a_devices_own_precision(rule):
     network = eqprop.Network.initialize(topology, seed=0, cost=cost, activation=activation)
     x, target = jnp.full((2, 5), 0.5), jnp.asarray(np.eye(3, dtype=np.float32)[:2])
     found = products(
-        lambda *batch: rule.estimate(*batch).gradient,
+        lambda network, *batch: rule.estimate(network, Batch.of(*batch)).gradient,
         network, x, target, network.cold_state(2), jax.random.key(1),
     )  # fmt: skip
     assert len(found) > 5

@@ -42,8 +42,8 @@ class Broken(AbstractLearningRule):
     def work(self, wires, free_steps, other_steps):
         return self.rule.work(wires, free_steps, other_steps)
 
-    def estimate(self, network, x, target, states, key, example_weights=None, *, axis=None):
-        found = self.rule.estimate(network, x, target, states, key, example_weights)
+    def estimate(self, network, batch, *, axis=None):
+        found = self.rule.estimate(network, batch)
         gradient = found.gradient
         if self.defect == "swapped phases":
             gradient = jax.tree.map(lambda leaf: -leaf, gradient)
@@ -210,8 +210,8 @@ def test_a_phase_that_ends_elsewhere_than_the_oracles_is_told(problem, x64):
 class Wrapped(Broken):
     """A rule inside a rule, under another name."""
 
-    def estimate(self, network, x, target, states, key, example_weights=None, *, axis=None):
-        return self.rule.estimate(network, x, target, states, key, example_weights)
+    def estimate(self, network, batch, *, axis=None):
+        return self.rule.estimate(network, batch)
 
 
 def test_a_rule_inside_a_rule_is_seen_through(problem, x64):

@@ -10,7 +10,7 @@ import optax
 import pytest
 
 import eqprop
-from eqprop.learning import contrast, interior_units
+from eqprop.learning import Batch, contrast, interior_units
 from problems import KEY, TIGHT, blocks, descend, estimate, flat, settle, small_network
 
 BETAS = 0.02 * 0.5 ** np.arange(6)
@@ -147,11 +147,12 @@ def test_random_sign_is_fair_and_follows_its_key():
 def test_block_nudging_needs_a_convex_output():
     network = eqprop.Network.initialize(eqprop.layered([4, 3, 2]), seed=0)
     block = eqprop.Phase(eqprop.BlockCoordinateDescent(), eqprop.FixedSteps(5))
+    batch = Batch.of(jnp.ones((1, 4)), jnp.ones((1, 2)), network.cold_state(1), KEY)
     rule = eqprop.EquilibriumPropagation(eqprop.RandomSign(0.5), block, block)
     with pytest.raises(eqprop.ConfigError, match=r"`beta` must be above -0.5 .* got -0.5"):
-        rule.estimate(network, jnp.ones((1, 4)), jnp.ones((1, 2)), network.cold_state(1), KEY)
+        rule.estimate(network, batch)
     rule = eqprop.EquilibriumPropagation(eqprop.RandomSign(0.45), block, block)
-    rule.estimate(network, jnp.ones((1, 4)), jnp.ones((1, 2)), network.cold_state(1), KEY)
+    rule.estimate(network, batch)
 
 
 @pytest.mark.parametrize("kind", [eqprop.OneSided, eqprop.RandomSign, eqprop.Centered])

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 import eqprop
+from eqprop.learning import Batch
 
 FOLDER = Path(__file__).parents[1] / "data" / "reference"
 PER_LAYER = [0.128, 0.032, 0.008, 0.002]
@@ -28,8 +29,8 @@ RATES = {
 
 
 @eqx.filter_jit
-def estimate_compiled(rule, *arguments):
-    return rule.estimate(*arguments)
+def estimate_compiled(rule, network, *batch):
+    return rule.estimate(network, Batch.of(*batch))
 
 
 @pytest.mark.parametrize("name", RATES)

@@ -10,6 +10,7 @@ import pytest
 
 import eqprop
 from eqprop.energy import AbstractClampedEnergy, TotalEnergy
+from eqprop.energy.base import without_blocks
 from eqprop.relaxation import projected_residual, watch
 
 TIGHT = eqprop.Residual(1e-12, max_steps=20_000)
@@ -209,6 +210,9 @@ class Blockless(AbstractClampedEnergy):
     def project(self, state):
         return self.inner.project(state)
 
+    def in_blocks(self, block_size):
+        raise without_blocks("the energy", "it was written for this test")
+
 
 def test_block_descent_refuses_an_energy_without_blocks():
     network = layered(dtype=jnp.float32)
@@ -223,7 +227,7 @@ def test_block_descent_refuses_an_energy_without_blocks():
 def test_bad_settings_are_named():
     with pytest.raises(eqprop.ConfigError, match="`step_size` must be above 0, got -1"):
         eqprop.Euler(-1.0)
-    with pytest.raises(eqprop.ConfigError, match="`nudging_step` must be 'split' or 'joint'"):
+    with pytest.raises(eqprop.ConfigError, match="`nudging_step` must be one of joint, split; got"):
         eqprop.Euler(0.5, nudging_step="both")  # pyright: ignore[reportArgumentType]
 
 

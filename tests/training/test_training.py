@@ -10,6 +10,7 @@ import pytest
 
 import eqprop
 from eqprop.errors import ConfigError
+from eqprop.learning import Batch
 from eqprop.training import Layout
 from problems import BRIEF_RULE, rewired_problem, trainer_for
 
@@ -41,9 +42,9 @@ def test_compiled_training_is_the_plain_loop(shuffle_seed):
         for row in Layout(23, 5).table(epoch=epoch, shuffle_seed=shuffle_seed)[:, 0]:
             index = row[row < 23]
             key = jax.random.fold_in(trainer.key, seen)
-            found = BRIEF_RULE.estimate(
-                plain, examples.x[index], examples.target[index], jnp.asarray(particles[index]), key
-            )
+            states = jnp.asarray(particles[index])
+            batch = Batch.of(examples.x[index], examples.target[index], states, key)
+            found = BRIEF_RULE.estimate(plain, batch)
             particles[index] = found.free_states
             output = np.asarray(plain.output(found.free_states))
             errors.append((output.argmax(1) != examples.target[index].argmax(1)).sum())
@@ -59,7 +60,7 @@ def test_compiled_training_is_the_plain_loop(shuffle_seed):
     assert (particles != 0).any(axis=1).all(), "every example has its particle"
     assert np.concatenate([log.errors for log in logs]).tolist() == errors
     assert np.concatenate([log.examples for log in logs]).tolist() == [5, 5, 5, 5, 3] * 2
-    recorded = np.isfinite(np.concatenate([log.updates[1, 0] for log in logs]))
+    recorded = np.isfinite(np.concatenate([log.updates["1-0"] for log in logs]))
     assert recorded.tolist() == [True, False] * 5
 
 
@@ -85,19 +86,24 @@ def test_recorded_sizes_are_root_mean_squares_over_existing_connections():
     table = Layout(23, 5).table()[:, 0]
     found = BRIEF_RULE.estimate(
         network,
-        examples.x[table[0]],
-        examples.target[table[0]],
-        network.cold_state(5),
-        jax.random.fold_in(trainer.key, 0),
+        Batch.of(
+            examples.x[table[0]],
+            examples.target[table[0]],
+            network.cold_state(5),
+            jax.random.fold_in(trainer.key, 0),
+        ),
     )
-    for block, mask in network.hopfield.masks.items():
-        if not mask.any():
+    labels = {"biases 1": found.gradient.hopfield.biases[1]}
+    for (post, pre), mask in network.hopfield.masks.items():
+        weights = np.asarray(found.gradient.hopfield.weights[post, pre])
+        labels[f"{post}-{pre}"] = weights[np.asarray(mask)]
+    for label, entries in labels.items():
+        if not entries.size:
             continue
-        entries = np.asarray(found.gradient.hopfield.weights[block])[np.asarray(mask)]
-        expected = np.sqrt(np.mean(entries**2))
-        assert logs[0].corrections[block][0] == pytest.approx(expected, rel=1e-4)
-        assert logs[0].updates[block][0] == pytest.approx(0.05 * expected, rel=1e-4)
-    assert max(logs[0].corrections[b][0] for b in network.hopfield.masks) > 1e-3
+        expected = np.sqrt(np.mean(np.asarray(entries) ** 2))
+        assert logs[0].corrections[label][0] == pytest.approx(expected, rel=1e-4)
+        assert logs[0].updates[label][0] == pytest.approx(0.05 * expected, rel=1e-4)
+    assert max(logs[0].corrections[label][0] for label in labels) > 1e-3
     del state
 
 
@@ -187,7 +193,7 @@ def test_a_composed_energy_is_recorded_clipped_and_saved():
     trainer = trainer_for(network, examples, record_every=2, max_weight=0.1)
     [chunk] = trainer.epoch(trainer.start(network), rule, 0)
     trained = chunk.state.network
-    assert (chunk.log.updates[1, 0][::2] > 0).all() and np.isnan(chunk.log.updates[1, 0][1])
+    assert (chunk.log.updates["1-0"][::2] > 0).all() and np.isnan(chunk.log.updates["1-0"][1])
     assert np.abs(trained.hopfield.dense_weights()).max() == pytest.approx(0.1, abs=1e-6)
     arrays = trained.to_arrays()
     assert np.abs(arrays["terms[0]_levels"] - 0.4).max() > 1e-4

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,8 @@ EPOCH_COLUMNS = (
     "nudged_residual_mean",
     "warnings",
 )
+_PAIR = re.compile(r"\d+-\d+")
+
 UPDATE_COLUMNS = ("condition", "seed", "batch", "pair", "correction", "update")
 
 
@@ -56,6 +59,8 @@ def update_rows(sweep: Sweep) -> list[dict[str, Any]]:
             if entry["kind"] != "updates":
                 continue
             for pair, update in entry["updates"].items():
+                if not _PAIR.fullmatch(pair):
+                    continue  # biases, and parameters of a cost or a term
                 correction = entry["corrections"][pair]
                 sizes = {"pair": pair, "correction": correction, "update": update}
                 rows.append(label | {"batch": entry["batch"]} | sizes)

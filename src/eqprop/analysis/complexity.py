@@ -23,16 +23,17 @@ from jax import Array
 
 from eqprop.config.paper import CONNECTIONS, RELEASED, SIZES
 from eqprop.config.sections import NudgedPhaseConfig
-from eqprop.energy import AbstractActivation, HardSigmoid, Network
+from eqprop.energy import AbstractActivation, AbstractClampedEnergy, HardSigmoid, Network
 from eqprop.learning import (
     AbstractLearningRule,
     Backpropagation,
+    Batch,
     EquilibriumPropagation,
     OneSided,
     Phase,
     contrast,
 )
-from eqprop.relaxation import Euler, FixedSteps, ForwardPass
+from eqprop.relaxation import AbstractRelaxation, Euler, FixedSteps, ForwardPass
 from eqprop.relaxation.forward import drive
 from eqprop.topology import Topology, Wires, layered, rewire, with_intralayer, without_intralayer
 
@@ -66,6 +67,10 @@ class _Counting(AbstractActivation):
         # On the box rho is the identity: the projection is what bends the state.
         _COUNTS["nonlinearity"] += 1
         return HardSigmoid().project(state)
+
+    @property
+    def box(self) -> tuple[float, float]:
+        return HardSigmoid().box
 
     @property
     def is_identity_on_its_box(self) -> bool:
@@ -192,16 +197,20 @@ def _needs(
     )
 
 
+def _step(method: AbstractRelaxation, energy: AbstractClampedEnergy, state: Array) -> Array:
+    return method.step(energy, state, method.init(energy, state), None)[0]
+
+
 def _equilibrium_propagation() -> Complexity:
     network, x, target, state = _tiny()
     method = Euler(0.5)
 
     def free(network: Network, _: Array) -> Array:
-        return method.step(network.energy.clamp(x), state)[0][0]
+        return _step(method, network.energy.clamp(x), state)[0]
 
     def nudged(network: Network, target: Array) -> Array:
         total = network.nudged(network.energy.clamp(x), jnp.asarray(0.5), target)
-        return method.step(total, state)[0][0]
+        return _step(method, total, state)[0]
 
     first, second = (_needs(network, target, phase) for phase in (free, nudged))
 
@@ -220,7 +229,7 @@ def _equilibrium_propagation() -> Complexity:
         output=(first[1], second[1]),
         correction_states=kept,
         products=_products(rule),
-        stages=_stages(lambda n, x, s: method.step(n.energy.clamp(x), s)[0]),
+        stages=_stages(lambda n, x, s: _step(method, n.energy.clamp(x), s)),
         multiply_adds=_work(rule, *steps),
         steps=steps,
     )
@@ -231,7 +240,7 @@ def _backpropagation() -> Complexity:
     rule, method = Backpropagation(), ForwardPass()
 
     def forwards(network: Network, _: Array) -> Array:
-        return method.step(network.energy.clamp(x), state)[0][0]
+        return _step(method, network.energy.clamp(x), state)[0]
 
     sizes = network.layer_sizes
     ends = [0, *np.cumsum(sizes).tolist()]
@@ -246,7 +255,7 @@ def _backpropagation() -> Complexity:
     def cost(biases: dict[int, Array]) -> Array:
         # An error is the slope of the cost in what a neuron adds up, and a bias is a part of it.
         probed = eqx.tree_at(lambda n: n.hopfield.biases, network, biases)
-        end = method.step(probed.energy.clamp(x), state)[0]
+        end = _step(method, probed.energy.clamp(x), state)
         return jax.vmap(network.cost)(network.output(end), target)[0]
 
     slopes = jax.jit(jax.grad(cost))(network.hopfield.biases)
@@ -274,7 +283,7 @@ def _backpropagation() -> Complexity:
         ]
 
     both = jnp.stack([stored[0], deltas[0]])
-    found = eqx.filter_jit(rule.estimate)(network, x, target, state, jax.random.key(0)).gradient
+    found = eqx.filter_jit(rule.estimate)(network, Batch.of(x, target, state)).gradient
     for ours, theirs in zip(correction(both), jax.tree.leaves(found.hopfield.weights), strict=True):
         # The correction written out here must be the one that the rule makes.
         np.testing.assert_allclose(ours, theirs, atol=1e-6)
@@ -286,7 +295,7 @@ def _backpropagation() -> Complexity:
         output=(first[1], second[1]),
         correction_states=kept // 2,
         products=_products(rule),
-        stages=_stages(lambda n, x, s: method.step(n.energy.clamp(x), s)[0]),
+        stages=_stages(lambda n, x, s: _step(method, n.energy.clamp(x), s)),
         multiply_adds=_work(rule, 1, 1),
         steps=(1, 1),
     )

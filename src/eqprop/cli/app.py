@@ -387,17 +387,19 @@ def fetch(
     data_dir: Annotated[Path | None, Parameter(help="Where to put it; default: the cache.")] = None,
 ) -> None:
     """Download a data set and check its digests."""
-    from eqprop import data
     from eqprop.data.idx import fetch as fetch_source
+    from eqprop.data.settings import DATASETS, source_of
 
-    if name not in data.SOURCES:
-        raise ConfigError(unknown_name("dataset", name, data.SOURCES))
-    print(fetch_source(data.SOURCES[name], data_dir))
+    source = source_of(name)
+    if source is None:
+        files = [known for known in DATASETS.names() if source_of(known) is not None]
+        raise ConfigError(unknown_name("dataset", name, files))
+    print(fetch_source(source, data_dir))
 
 
 @data_app.command(name="list")
 def list_() -> None:
     """Name every data set."""
-    from eqprop import data
+    from eqprop.data.settings import DATASETS
 
-    print("\n".join(data.NAMES))
+    print("\n".join(DATASETS.names()))

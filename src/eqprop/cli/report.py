@@ -61,7 +61,7 @@ def _examples(config: RunConfig) -> str:
     counts = ((data.num_train, "to train"), (data.num_validation, "to look at"))
     parts = [f"the first {count} {what}" for count, what in counts if count is not None]
     split = ["split as in the journal version"] if data.split == "journal" else []
-    return " ".join([data.dataset, *split, *parts])
+    return " ".join([data.dataset.name, *split, *parts])
 
 
 def _as_sweep(paths: Sequence[Path]) -> Sweep:
@@ -96,7 +96,7 @@ def _sections(
     full = all(_is_the_papers(sweep, cell, config) for cell, config in configs.items())
     if full and sweep.figure in ERRORS:
         found = ERRORS[sweep.figure]
-        dataset = next(iter(configs.values())).data.dataset
+        dataset = next(iter(configs.values())).data.dataset.name
         columns = [*columns, "the paper, training / test"]
         names = [row[0].partition(",")[0] for row in rows]
         said = [found.get(name, found.get(f"{dataset} {name}", "-")) for name in names]
@@ -133,8 +133,9 @@ def _is_the_papers(sweep: Sweep, cell: Cell, config: RunConfig) -> bool:
     How the free phase gets to its equilibrium may differ, not how near.
     """
     bundled = ("mnist-5k", "teacher")
-    wanted = config.data.dataset == "mnist" or sweep.figure not in MNIST_ALONE
-    if not wanted or config.data.dataset in bundled or sweep.figure not in EXPERIMENTS:
+    dataset = config.data.dataset.name
+    wanted = dataset == "mnist" or sweep.figure not in MNIST_ALONE
+    if not wanted or dataset in bundled or sweep.figure not in EXPERIMENTS:
         return False
     figure = EXPERIMENTS[sweep.figure]
     try:

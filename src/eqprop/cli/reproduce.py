@@ -19,6 +19,7 @@ from eqprop.config.settings import RunConfig
 from eqprop.errors import RunFolderError
 from eqprop.experiments.journal import WITH_TEST_EXAMPLES
 from eqprop.records import RunFolder
+from eqprop.relaxation.settings import ResidualSettings
 from eqprop.sweeps.sweep import RECORDED, Cell, Sweep, create_sweep, extended, open_sweep
 
 Rows = list[dict[str, Any]]
@@ -247,8 +248,8 @@ def caption(sweep: Sweep) -> str:
     [(relaxing, count)] = schedules.most_common(1)
     if others := len(configs) - count:
         relaxing += f" ({others} of {len(configs)} runs relax otherwise: see their settings)"
-    data = f"{first.data.dataset}, {summary['training_examples']} training examples"
-    if first.data.split == "journal" and first.data.dataset in WITH_TEST_EXAMPLES:
+    data = f"{first.data.dataset.name}, {summary['training_examples']} training examples"
+    if first.data.split == "journal" and first.data.dataset.name in WITH_TEST_EXAMPLES:
         data += ", validation on the test examples (as in the journal version)"
     return f"{data}, {length}; {relaxing}{part}"
 
@@ -267,15 +268,15 @@ def _lengths(sweep: Sweep) -> dict[Cell, str]:
 def schedule(config: RunConfig) -> str:
     """How the phases relax, in words for a caption."""
     free, nudged = config.free, config.nudged
-    unit = "sweeps" if free.method == "block" else "Euler steps"
     cold = f"{free.cold_steps} (epoch 1), then " if free.cold_steps else ""
-    until = ""
-    if free.tolerance:
-        until = f" at most, until {free.share:.0%} settled to {free.tolerance:g}"
-        if free.cold_tolerance != free.tolerance:
-            until += f" ({free.cold_tolerance:g} in epoch 1)"
+    until, stop = "", free.termination
+    if isinstance(stop, ResidualSettings) and stop.tolerance:
+        until = f" at most, until {stop.share:.0%} settled to {stop.tolerance:g}"
+        if stop.cold_tolerance != stop.tolerance:
+            until += f" ({stop.cold_tolerance:g} in epoch 1)"
         until += ","
-    return f"{cold}{free.steps} free {unit}{until} + {nudged.steps} {nudged.nudging_step} steps"
+    after = f"{nudged.steps} {nudged.nudging_step.name} steps"
+    return f"{cold}{free.steps} free {free.method.unit}{until} + {after}"
 
 
 LEGEND = (

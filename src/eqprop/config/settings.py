@@ -13,21 +13,19 @@ from pydantic import Field, ValidationError, model_validator
 
 from eqprop.config.sections import (
     CheckpointConfig,
-    Count,
     DataConfig,
     EvaluationConfig,
     FreePhaseConfig,
     LearningConfig,
     NetworkConfig,
     NudgedPhaseConfig,
-    Settings,
     TopologyConfig,
     TrainingConfig,
 )
 from eqprop.errors import ConfigError
-
-_ONE_PHASE = ("implicit", "through-time", "backpropagation")
-"""Rules without a second relaxation."""
+from eqprop.learning.settings import RULES
+from eqprop.registry import Count, Section, Settings, near, owners
+from eqprop.topology.settings import WIRINGS
 
 
 class RunConfig(Settings):
@@ -68,107 +66,90 @@ class RunConfig(Settings):
 
     @model_validator(mode="after")
     def _fits(self) -> RunConfig:
-        rate = self.learning.learning_rate
-        gaps = len(self.topology.layer_sizes) - 1
-        if isinstance(rate, tuple):
-            if len(rate) != gaps:
-                raise ValueError(
-                    f"`learning.learning_rate` must have one entry per pair of adjacent layers, "
-                    f"{gaps}, got {len(rate)}: {list(rate)}"
-                )
-            skips = self.topology.wiring != "layered"
-            inside = self.topology.connects_inside_layers
-            for kind, present in (("skip", skips), ("intralayer", inside)):
-                if present and getattr(self.learning, f"{kind}_rate") is None:
-                    raise ValueError(
-                        f"`learning.{kind}_rate` must be given when learning_rate is a list and "
-                        f"the network can have {kind} connections. Set it, or use one global rate"
-                    )
-        if self.training.budget and self.learning.schedule != "constant":
+        self._check_rates()
+        if self.training.budget and not self.learning.schedule.is_constant:
             raise ValueError(
                 f"`learning.schedule` must be 'constant' with `training.budget`, got "
-                f"'{self.learning.schedule}', which spans all epochs and hardly moves before the "
-                "budget is spent. Remove one of them"
+                f"'{self.learning.schedule.name}', which spans all epochs and hardly moves before "
+                "the budget is spent. Remove one of them"
             )
-        self._check_rule()
+        self._check_phases()
+        for section in (self.topology, self.network, self.free, self.nudged, self.learning):
+            for part in section.parts():
+                part.check(self)
         if self.data.batch_size % self.training.data_shards:
             raise ValueError(
                 f"`training.data_shards` must divide `data.batch_size`, got "
                 f"{self.training.data_shards} for batches of {self.data.batch_size}. "
                 "Change one of them"
             )
-        if self.nudged.method == "block" and self.learning.rule == "equilibrium-propagation":
-            worst = self.learning.beta
-            if self.learning.nudging != "one-sided":
-                worst = -abs(worst)
-            if 1 + 2 * self.network.cost_factor * worst <= 0:
-                raise ValueError(
-                    f"`learning.beta` must be above {-0.5 / self.network.cost_factor:g} for a "
-                    f"nudged phase by block coordinate descent, got {worst:g}: the output layer "
-                    'would have no minimum. Use nudged.method = "euler" or a smaller beta'
-                )
         return self
 
-    def _check_rule(self) -> None:
-        smooth, rule = self.network.activation != "hard-sigmoid", self.learning.rule
-        for name in ("free", "nudged"):
-            if smooth and rule != "backpropagation" and getattr(self, name).method == "block":
+    def _check_rates(self) -> None:
+        rate = self.learning.learning_rate
+        gaps = len(self.topology.layer_sizes) - 1
+        if not isinstance(rate, tuple):
+            return
+        if len(rate) != gaps:
+            raise ValueError(
+                f"`learning.learning_rate` must have one entry per pair of adjacent layers, "
+                f"{gaps}, got {len(rate)}: {list(rate)}"
+            )
+        kinds = {
+            "skip": self.topology.wiring.skips,
+            "intralayer": self.topology.connects_inside_layers,
+        }
+        for kind, present in kinds.items():
+            if present and getattr(self.learning, f"{kind}_rate") is None:
                 raise ValueError(
-                    f"`{name}.method` must be 'euler' with activation '{self.network.activation}', "
-                    f"got 'block', which needs the hard sigmoid. Set {name}.method = \"euler\""
+                    f"`learning.{kind}_rate` must be given when learning_rate is a list and "
+                    f"the network can have {kind} connections. Set it, or use one global rate"
                 )
-            if getattr(self, name).steps == 0 and (name, rule) != ("free", "through-time"):
+
+    def _check_phases(self) -> None:
+        """Whether energy, cost, phases and rule go together."""
+        rule, network = self.learning.rule, self.network
+        for name, phase in (("free", self.free), ("nudged", self.nudged)):
+            blocks = phase.method.needs_blocks and not rule.reads_forwards
+            if blocks and not network.activation.has_box:
+                raise ValueError(
+                    f"`{name}.method` must be 'euler' with activation '{network.activation.name}', "
+                    f"got '{phase.method.name}', which needs the hard sigmoid. Set {name}.method = "
+                    '"euler"'
+                )
+            if blocks and network.term.adds:
+                raise ValueError(
+                    f"`{name}.method` must be 'euler' with term '{network.term.name}', got "
+                    f"'{phase.method.name}': nothing is known of its minima. Set {name}.method = "
+                    '"euler"'
+                )
+            if phase.steps == 0 and (name, rule.name) != ("free", "through-time"):
                 raise ValueError(
                     f"`{name}.steps` must be 1 or more, got 0: the states would never move. Only "
                     "rule 'through-time' may have no free phase before the steps that it "
                     "differentiates"
                 )
-        if rule == "holomorphic" and not smooth:
+        step, method = self.nudged.nudging_step.name, self.nudged.method
+        if step not in method.nudged_steps:
             raise ValueError(
-                "`network.activation` must have a complex derivative for rule 'holomorphic', got "
-                "'hard-sigmoid', which has corners. Use sigmoid, shifted-sigmoid or tanh"
+                f"`nudged.nudging_step` '{step}' belongs to method 'euler', got method "
+                f"'{method.name}'. Set nudged.method = \"euler\" or nudged.nudging_step = "
+                f'"{method.nudged_steps[0]}"'
             )
-        if rule == "holomorphic" and self.nudged.nudging_step != "joint":
-            raise ValueError(
-                "`nudged.nudging_step` must be 'joint' for rule 'holomorphic', got 'split'. "
-                'Set nudged.nudging_step = "joint"'
-            )
-        if rule == "recurrent-backpropagation" and self.nudged.method != "euler":
-            raise ValueError(
-                "`nudged.method` must be 'euler' for rule 'recurrent-backpropagation', whose "
-                "adjoint has no blocks"
-            )
-        if rule in _ONE_PHASE and self.nudged != NudgedPhaseConfig():
+        if rule.relaxations < 2 and self.nudged != NudgedPhaseConfig():
             raise ValueError(
                 f"`nudged` belongs to rules with a second relaxation, got settings of its own with "
-                f"rule '{rule}'; remove them"
+                f"rule '{rule.name}'; remove them"
             )
-        if rule == "backpropagation" and self.topology.connects_inside_layers:
+        if rule.holds_outputs and not network.cost.holds_targets:
             raise ValueError(
-                "`topology` must have no intralayer connections for rule 'backpropagation', which "
-                "reads the wiring forwards; Algorithm 1 makes some, too. Set "
-                "topology.drop_intralayer = true"
+                f"`network.cost` must be 'squared-error' for rule '{rule.name}', which holds "
+                "outputs at their targets; those of a read-out are no states of units"
             )
-        if rule == "backpropagation" and self.evaluation.audit_every:
+        if self.nudged.method.needs_blocks and network.cost.curvature() is None:
             raise ValueError(
-                "`evaluation.audit_every` must be 0 for rule 'backpropagation', got "
-                f"{self.evaluation.audit_every}: its gradient is that of the wiring read forwards, "
-                "not of the network that the audit settles"
-            )
-        if self.network.cost == "cross-entropy" and self.network.cost_factor != 1:
-            raise ValueError(
-                "`network.cost_factor` belongs to cost 'squared-error', got "
-                f"{self.network.cost_factor:g} with 'cross-entropy'; remove it"
-            )
-        if self.network.cost == "cross-entropy" and rule in ("contrastive-hebbian", "coupled"):
-            raise ValueError(
-                f"`network.cost` must be 'squared-error' for rule '{rule}', which holds outputs at "
-                "their targets; those of a read-out are no states of units"
-            )
-        if self.network.cost == "cross-entropy" and self.nudged.method == "block":
-            raise ValueError(
-                "`nudged.method` must be 'euler' with cost 'cross-entropy', whose outputs have no "
-                'minimum in closed form. Set nudged.method = "euler"'
+                f"`nudged.method` must be 'euler' with cost '{network.cost.name}', whose outputs "
+                'have no minimum in closed form. Set nudged.method = "euler"'
             )
 
     def to_toml(self) -> str:
@@ -217,13 +198,19 @@ def load_recorded(path: Path) -> RunConfig:
     return recorded(_read(path), str(path))
 
 
-_FIXED_STEPS = {"block_size": 0, "tolerance": 0.0, "share": 1.0}
-_BEFORE = {"free": _FIXED_STEPS, "nudged": _FIXED_STEPS, "training": {"data_shards": 1}}
+_BEFORE = {
+    "free": {"tolerance": 0.0, "share": 1.0},
+    "nudged": {"tolerance": 0.0, "share": 1.0},
+    "training": {"data_shards": 1},
+}
 """What versions did that had no such setting; `cold_tolerance` was that of the other epochs."""
 
 
 def recorded(values: Mapping[str, Any], source: str = "the recorded configuration") -> RunConfig:
-    """Settings that a run wrote down; what its version did not know is set to what it did."""
+    """Settings that a run wrote down; what its version did not know is set to what it did.
+
+    Earlier versions wrote down the settings of things that were not chosen, too: they say nothing.
+    """
     sections = ("learning", *_BEFORE)
     if not all(isinstance(values.get(name, {}), Mapping) for name in sections):
         return build(values, source)  # which names the one that is none
@@ -231,10 +218,31 @@ def recorded(values: Mapping[str, Any], source: str = "the recorded configuratio
     for section, settings in _BEFORE.items():
         complete[section] = settings | complete.get(section, {})
     for phase in ("free", "nudged"):
-        complete[phase].setdefault("cold_tolerance", complete[phase]["tolerance"])
-    if complete.get("learning", {}).get("rule") in _ONE_PHASE:
+        wanted = complete[phase]
+        wanted.setdefault("cold_tolerance", wanted["tolerance"])
+        if wanted.get("method") == "block":
+            wanted.setdefault("block_size", 0)
+    complete["free"].pop("nudging_step", None)  # a free phase has no nudge
+    for name, section in complete.items():
+        if isinstance(section, dict) and name in RunConfig.model_fields:
+            complete[name] = _of_what_is_chosen(name, section)
+    rule = complete.get("learning", {}).get("rule")
+    if rule in RULES.names() and RULES.find(rule).relaxations < 2:
         del complete["nudged"]  # says nothing: defaults of its version, which may have changed
     return build(complete, source)
+
+
+def _of_what_is_chosen(name: str, values: dict[str, Any]) -> dict[str, Any]:
+    """A section without the settings of what it did not choose."""
+    model: Any = RunConfig.model_fields[name].annotation
+    if not issubclass(model, Section):
+        return values
+    rest = dict(values)
+    try:
+        kept = model.taken(rest)
+    except ConfigError:
+        return values  # `build` names what does not exist
+    return kept | {key: value for key, value in rest.items() if not owners(model.choices(), key)}
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -278,10 +286,19 @@ def override(values: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, A
                 raise ConfigError(f"`--set` must name a setting, got '{key}': no such section.")
         place[last] = value
         if sections == ["topology"]:
-            other = {"p": ["connections"], "connections": ["p"]}
-            for name in ["p", "connections"] if value == "layered" else other.get(last, []):
-                place.pop(name, None)
+            _forget(place, last, value)
     return result
+
+
+def _forget(topology: dict[str, Any], changed: str, value: Any) -> None:
+    """Takes out what another setting of the wiring has replaced."""
+    if changed == "wiring" and value in WIRINGS.names():
+        for name in ("p", "connections", "receivers"):
+            if name not in WIRINGS.find(value).model_fields:
+                topology.pop(name, None)
+    for name, other in (("p", "connections"), ("connections", "p")):
+        if changed == name:
+            topology.pop(other, None)
 
 
 def to_toml(values: Mapping[str, Any]) -> str:
@@ -306,13 +323,13 @@ def _toml_value(value: Any) -> str:
 
 
 def _explain(problem: ValidationError, source: str) -> str:
-    lines, members = [], ("tuple[", "float", "constrained-")
+    lines, members = [], ("tuple[", "float", "constrained-", "dict[")
     for error in problem.errors(include_url=False):
         # pydantic adds the name of the union member; it is no part of the user's key.
         place = [str(part) for part in error["loc"] if not str(part).startswith(members)]
         key = ".".join(place) or "the settings"
         if error["type"] == "extra_forbidden":
-            lines.append(f"`{key}` is no setting.{_near(place)}")
+            lines.append(_no_setting(place, error["input"]))
         elif error["loc"] == () or error["type"] == "value_error":
             where = f"in [{key}]: " if error["loc"] else ""
             lines.append(where + error["msg"].removeprefix("Value error, ") + ".")
@@ -337,11 +354,23 @@ def _near_value(error: Any) -> str:
     return f" Did you mean '{near[0]}'?" if near else ""
 
 
-def _near(place: Sequence[str]) -> str:
+def _no_setting(place: Sequence[str], given: Any) -> str:
+    """What is said of a key that does not exist, or not with what was chosen."""
+    key, (*sections, last) = ".".join(place), place
     model: Any = RunConfig
-    for section in place[:-1]:
+    for section in sections:
         model = model.model_fields[section].annotation if section in model.model_fields else None
         if model is None:
-            return ""
-    near = difflib.get_close_matches(place[-1], list(model.model_fields), n=1, cutoff=0.5)
-    return f" Did you mean `{'.'.join([*place[:-1], near[0]])}`?" if near else ""
+            return f"`{key}` is no setting."
+    choices = model.choices() if issubclass(model, Section) else {}
+    found = owners(choices, last)
+    if found:
+        listed = ", ".join(f"{field} '{name}'" for field, name in found)
+        return f"`{key}` belongs to {listed}, got {given!r} with another; remove it."
+    known = [*model.model_fields]
+    for kind in choices.values():
+        known += [name for _, section in kind.each() for name in section.model_fields]
+    hint = near(last, [".".join([*sections, name]) for name in known] if not sections else known)
+    if sections and hint:
+        hint = hint.replace("`", f"`{'.'.join(sections)}.", 1)
+    return f"`{key}` is no setting.{hint}"

@@ -2,50 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from eqprop.data import idx
-from eqprop.data.bundled import diabetes, mnist_5k, teacher, wine
-from eqprop.data.dataset import Dataset, Split
-from eqprop.errors import ConfigError, unknown_name
+from eqprop.lazy import attach
 
-SOURCES = {source.name: source for source in (idx.MNIST, idx.FASHION_MNIST)}
-"""Data sets made of files that can be downloaded."""
+if TYPE_CHECKING:
+    from eqprop.data.bundled import *  # noqa: F403
+    from eqprop.data.dataset import *  # noqa: F403
+    from eqprop.data.loading import *  # noqa: F403
+    from eqprop.data.settings import *  # noqa: F403
 
-_OTHERS: dict[str, Callable[[], Dataset]] = {
-    "mnist-5k": mnist_5k,
-    "wine": wine,
-    "diabetes": diabetes,
-    "teacher": teacher,
-}
-
-NAMES = (*SOURCES, *_OTHERS)
-"""Every data set that `load` knows."""
-
-
-def load(name: str, data_dir: Path | None = None) -> Dataset:
-    """A data set by name: mnist, fashion-mnist, mnist-5k, wine, diabetes or teacher.
-
-    **Arguments:**
-
-    - `data_dir`: the only folder in which files are looked for; nothing is downloaded then.
-    """
-    if name in SOURCES:
-        return idx.load(SOURCES[name], data_dir)
-    if name in _OTHERS:
-        return _OTHERS[name]()
-    raise ConfigError(unknown_name("dataset", name, NAMES))
-
-
-__all__ = [
-    "NAMES",
-    "SOURCES",
-    "Dataset",
-    "Split",
-    "diabetes",
-    "load",
-    "mnist_5k",
-    "teacher",
-    "wine",
-]
+__getattr__, __dir__, __all__ = attach(  # pyright: ignore[reportUnsupportedDunderAll]
+    __name__,
+    {
+        "bundled": ("diabetes", "mnist_5k", "teacher", "wine"),
+        "dataset": ("Dataset", "Split"),
+        "loading": ("load",),
+        "settings": ("DATASETS",),
+    },
+)

@@ -1,43 +1,65 @@
 """E, C and F = E + beta C on a topology."""
 
-from eqprop.energy.activation import (
-    AbstractActivation,
-    HardSigmoid,
-    ShiftedSigmoid,
-    Sigmoid,
-    Tanh,
-    hard_sigmoid,
-)
-from eqprop.energy.base import (
-    AbstractBlockClampedEnergy,
-    AbstractClampedEnergy,
-    AbstractCost,
-    AbstractEnergy,
-)
-from eqprop.energy.composed import AbstractTerm, ComposedEnergy
-from eqprop.energy.cost import CrossEntropy, SquaredError
-from eqprop.energy.hopfield import ClampedHopfieldEnergy, HopfieldEnergy
-from eqprop.energy.network import Network
-from eqprop.energy.total import HeldOutputs, TotalEnergy
+from __future__ import annotations
 
-__all__ = [
-    "AbstractActivation",
-    "AbstractBlockClampedEnergy",
-    "AbstractClampedEnergy",
-    "AbstractCost",
-    "AbstractEnergy",
-    "AbstractTerm",
-    "ClampedHopfieldEnergy",
-    "ComposedEnergy",
-    "CrossEntropy",
-    "HardSigmoid",
-    "HeldOutputs",
-    "HopfieldEnergy",
-    "Network",
-    "ShiftedSigmoid",
-    "Sigmoid",
-    "SquaredError",
-    "Tanh",
-    "TotalEnergy",
-    "hard_sigmoid",
-]
+from typing import TYPE_CHECKING
+
+from eqprop.lazy import attach
+
+if TYPE_CHECKING:
+    from eqprop.energy.activation import *  # noqa: F403
+    from eqprop.energy.base import *  # noqa: F403
+    from eqprop.energy.connections import *  # noqa: F403
+    from eqprop.energy.cost import *  # noqa: F403
+    from eqprop.energy.groups import *  # noqa: F403
+    from eqprop.energy.hopfield import *  # noqa: F403
+    from eqprop.energy.interactions import *  # noqa: F403
+    from eqprop.energy.network import *  # noqa: F403
+    from eqprop.energy.own import *  # noqa: F403
+    from eqprop.energy.total import *  # noqa: F403
+
+__getattr__, __dir__, __all__ = attach(  # pyright: ignore[reportUnsupportedDunderAll]
+    __name__,
+    {
+        "activation": (
+            "AbstractActivation",
+            "AbstractSmoothActivation",
+            "HardSigmoid",
+            "ShiftedSigmoid",
+            "Sigmoid",
+            "Tanh",
+            "hard_sigmoid",
+        ),
+        "base": (
+            "AbstractBlockClampedEnergy",
+            "AbstractClampedEnergy",
+            "AbstractCost",
+            "AbstractEnergy",
+        ),
+        "connections": ("Connections",),
+        "cost": (
+            "CrossEntropy",
+            "SquaredError",
+        ),
+        "groups": (
+            "Group",
+            "WEIGHTS",
+        ),
+        "hopfield": (
+            "ClampedHopfieldEnergy",
+            "ComposedEnergy",
+            "HopfieldEnergy",
+        ),
+        "interactions": (
+            "AbstractInteraction",
+            "AbstractTerm",
+            "Biases",
+        ),
+        "network": ("Network",),
+        "own": ("AbstractOwnEnergy",),
+        "total": (
+            "HeldOutputs",
+            "TotalEnergy",
+        ),
+    },
+)

@@ -48,6 +48,11 @@ class AbstractActivation(eqx.Module):
 
     @property
     @abc.abstractmethod
+    def box(self) -> tuple[float, float] | None:
+        """The bounds between which a state is kept; None if every state is allowed."""
+
+    @property
+    @abc.abstractmethod
     def is_identity_on_its_box(self) -> bool:
         """Whether rho(s) = s for every allowed s, so that the energy is quadratic there."""
 
@@ -70,6 +75,10 @@ class HardSigmoid(AbstractActivation):
         return jnp.clip(state, 0, 1)
 
     @property
+    def box(self) -> tuple[float, float]:
+        return 0.0, 1.0
+
+    @property
     def is_identity_on_its_box(self) -> bool:
         return True
 
@@ -78,13 +87,17 @@ class HardSigmoid(AbstractActivation):
         return False
 
 
-class _Smooth(AbstractActivation):
-    """What the smooth activations share: every state is allowed."""
+class AbstractSmoothActivation(AbstractActivation):
+    """A smooth rho, for which every state is allowed; `__call__` and `derivative` say the rest."""
 
     def project(self, state: Array) -> Array:
         return state
 
     @property
+    def box(self) -> None:
+        return None
+
+    @property
     def is_identity_on_its_box(self) -> bool:
         return False
 
@@ -93,18 +106,18 @@ class _Smooth(AbstractActivation):
         return True
 
 
-class Sigmoid(_Smooth):
+class Sigmoid(AbstractSmoothActivation):
     """1 / (1 + exp(-s)). Its poles nearest to the real line are at +-i pi."""
 
     def __call__(self, state: Array) -> Array:
-        return _logistic(state)
+        return jax.nn.sigmoid(state)
 
     def derivative(self, state: Array) -> Array:
-        value = _logistic(state)
+        value = jax.nn.sigmoid(state)
         return value * (1 - value)
 
 
-class ShiftedSigmoid(_Smooth):
+class ShiftedSigmoid(AbstractSmoothActivation):
     """1 / (1 + exp(2 - 4 s)): the smooth curve nearest to the hard sigmoid.
 
     It goes through (1/2, 1/2) with slope 1, as the hard sigmoid does, so that the two agree
@@ -120,14 +133,14 @@ class ShiftedSigmoid(_Smooth):
     """
 
     def __call__(self, state: Array) -> Array:
-        return _logistic(4 * state - 2)
+        return jax.nn.sigmoid(4 * state - 2)
 
     def derivative(self, state: Array) -> Array:
         value = self(state)
         return 4 * value * (1 - value)
 
 
-class Tanh(_Smooth):
+class Tanh(AbstractSmoothActivation):
     """tanh(s). Its poles nearest to the real line are at +-i pi/2."""
 
     def __call__(self, state: Array) -> Array:
@@ -135,8 +148,3 @@ class Tanh(_Smooth):
 
     def derivative(self, state: Array) -> Array:
         return 1 - jnp.tanh(state) ** 2
-
-
-def _logistic(state: Array) -> Array:
-    # By tanh, which does not overflow, and which is defined for complex states too.
-    return 0.5 * (1 + jnp.tanh(0.5 * state))

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import abc
-from typing import TypeVar
+from collections.abc import Mapping
 
 import equinox as eqx
+import numpy as np
 from jax import Array
 
-Tree = TypeVar("Tree")
+from eqprop.energy.groups import Group
+from eqprop.errors import ConfigError
+from eqprop.topology import Block, Wires
 
 
 class AbstractClampedEnergy(eqx.Module):
@@ -30,6 +33,13 @@ class AbstractClampedEnergy(eqx.Module):
     def project(self, state: Array) -> Array:
         """The nearest allowed state, `[batch, free units]`."""
 
+    @abc.abstractmethod
+    def in_blocks(self, block_size: int | None) -> AbstractBlockClampedEnergy:
+        """The same energy with blocks of at most `block_size` units; whole layers for None.
+
+        **Raises:** `ConfigError` if it cannot be minimised block by block (`without_blocks`).
+        """
+
 
 class AbstractBlockClampedEnergy(AbstractClampedEnergy):
     """A clamped energy that can be minimised over one block of units with the others held."""
@@ -38,10 +48,6 @@ class AbstractBlockClampedEnergy(AbstractClampedEnergy):
     @abc.abstractmethod
     def block_slices(self) -> tuple[slice, ...]:
         """Where each block stands in the state; a block never reaches over a layer's end."""
-
-    @abc.abstractmethod
-    def split(self, block_size: int) -> AbstractBlockClampedEnergy:
-        """The same energy with blocks of at most `block_size` units."""
 
     @abc.abstractmethod
     def minimize_block(self, state: Array, block: int) -> Array:
@@ -55,7 +61,7 @@ class AbstractBlockClampedEnergy(AbstractClampedEnergy):
 class AbstractEnergy(eqx.Module):
     """E(u; theta) for one example: `x` `[inputs]` is clamped, `state` `[free units]` is free.
 
-    The inexact arrays among the leaves are the parameters theta that training moves.
+    The arrays of its `groups` are the parameters theta that training moves.
     """
 
     layer_sizes: eqx.AbstractVar[tuple[int, ...]]
@@ -64,6 +70,16 @@ class AbstractEnergy(eqx.Module):
     @abc.abstractmethod
     def is_holomorphic(self) -> bool:
         """Whether E has a complex derivative in the states, and every state is allowed."""
+
+    @property
+    @abc.abstractmethod
+    def box(self) -> tuple[float, float] | None:
+        """The bounds between which each unit's state is kept; None if every state is allowed."""
+
+    @property
+    @abc.abstractmethod
+    def has_blocks(self) -> bool:
+        """Whether block coordinate descent can relax it."""
 
     @abc.abstractmethod
     def energy(self, x: Array, state: Array) -> Array:
@@ -82,11 +98,18 @@ class AbstractEnergy(eqx.Module):
         """Clamps the input units to a batch of examples `[batch, inputs]`."""
 
     @abc.abstractmethod
-    def constrain(self, candidate: Tree) -> Tree:
-        """Sets every entry of `candidate` that is no parameter to zero.
+    def groups(self) -> tuple[Group, ...]:
+        """Its parameters, group by group."""
 
-        `candidate` has the structure of this energy (a gradient, or what an optimiser made of
-        it); connections that do not exist get zero.
+    @abc.abstractmethod
+    def wires(self) -> Wires:
+        """How many connections it has: what a step and a correction cost in multiply-adds."""
+
+    @abc.abstractmethod
+    def couplings(self) -> Mapping[Block, np.ndarray]:
+        """The couplings between layers `(post, pre)` on the host; empty where it has none.
+
+        `[size of post, size of pre]`; inside a layer strictly lower triangular.
         """
 
 
@@ -121,3 +144,11 @@ class AbstractCost(eqx.Module):
     @abc.abstractmethod
     def num_targets(self, num_outputs: int) -> int:
         """Length of a target for so many output units."""
+
+
+def without_blocks(what: str, why: str) -> ConfigError:
+    """The error for block updates of something that has none."""
+    return ConfigError(
+        f"{what} must offer block updates for `BlockCoordinateDescent`, which it does not: {why}. "
+        "Relax it with `Euler`."
+    )

@@ -13,8 +13,8 @@ from jax import Array
 
 from eqprop.energy.activation import AbstractActivation
 from eqprop.energy.base import AbstractClampedEnergy, AbstractCost, AbstractEnergy
-from eqprop.energy.composed import AbstractTerm, ComposedEnergy
 from eqprop.energy.cost import SquaredError
+from eqprop.energy.groups import Group, groups_of, replaced
 from eqprop.energy.hopfield import HopfieldEnergy
 from eqprop.energy.total import TotalEnergy
 from eqprop.errors import ConfigError
@@ -65,32 +65,22 @@ class Network(eqx.Module):
 
     @property
     def hopfield(self) -> HopfieldEnergy:
-        """The Hopfield energy, alone or as the base of a `ComposedEnergy`.
+        """The energy, which must be a `HopfieldEnergy`: for its dense weights and its wiring.
 
-        **Raises:** `ConfigError` if there is none.
+        **Raises:** `ConfigError` if it is another one.
         """
-        energy = self._base
-        if not isinstance(energy, HopfieldEnergy):
+        if not isinstance(self.energy, HopfieldEnergy):
             raise ConfigError(
-                f"`network` must have a HopfieldEnergy here, got {type(energy).__name__}. "
+                f"`network` must have a HopfieldEnergy here, got {type(self.energy).__name__}. "
                 "What was asked for is defined by its weights and layers."
             )
-        return energy
+        return self.energy
 
-    @property
-    def is_wired(self) -> bool:
-        """Whether there is a Hopfield energy, and so weights between units (`hopfield`)."""
-        return isinstance(self._base, HopfieldEnergy)
-
-    @property
-    def allows_blocks(self) -> bool:
-        """Whether block coordinate descent can relax it: no added terms, states in a box."""
-        energy = self.energy
-        return isinstance(energy, HopfieldEnergy) and energy.activation.is_identity_on_its_box
-
-    @property
-    def _base(self) -> AbstractEnergy:
-        return self.energy.base if isinstance(self.energy, ComposedEnergy) else self.energy
+    def groups(self) -> tuple[Group, ...]:
+        """All parameters: those of the energy, then those of the cost."""
+        energy = [group.inside(lambda tree: tree.energy) for group in self.energy.groups()]
+        cost = groups_of(self.cost, "cost", "readout")
+        return (*energy, *(group.inside(lambda tree: tree.cost) for group in cost))
 
     @property
     def layer_sizes(self) -> tuple[int, ...]:
@@ -156,17 +146,15 @@ class Network(eqx.Module):
 
     def constrain(self, candidate: Network) -> Network:
         """`candidate` with zero wherever this network has no connection."""
-        return eqx.tree_at(
-            lambda network: network.energy, candidate, self.energy.constrain(candidate.energy)
-        )
+        masked = [group for group in self.groups() if group.mask is not None]
+        kept = [jnp.where(jnp.asarray(g.mask), g.of(candidate), 0) for g in masked]
+        return replaced(candidate, masked, kept)
 
     def clipped(self, limit: Array | float) -> Network:
         """With every weight in [-limit, limit]; biases are left alone."""
-        weights = {
-            block: jnp.clip(w, -limit, limit).astype(w.dtype)
-            for block, w in self.hopfield.weights.items()
-        }
-        return eqx.tree_at(lambda n: n.hopfield.weights, self, weights)
+        weights = [group for group in self.groups() if group.clipped]
+        values = [group.of(self) for group in weights]
+        return replaced(self, weights, [jnp.clip(w, -limit, limit).astype(w.dtype) for w in values])
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Every parameter as a host array.
@@ -174,52 +162,21 @@ class Network(eqx.Module):
         `weights_POST_PRE`, `biases_LAYER`; `cost_...` and `terms...` of the cost and of added
         terms of the energy, named by their place in them.
         """
-        energy = self.hopfield
-        arrays = {f"weights_{i}_{j}": np.asarray(w) for (i, j), w in energy.weights.items()}
-        arrays |= {f"biases_{k}": np.asarray(b) for k, b in energy.biases.items()}
-        added = {f"cost{name}": leaf for name, leaf in _named(self.cost)}
-        added |= {f"terms{name}": leaf for name, leaf in _named(self._terms)}
-        return arrays | {name: np.asarray(leaf) for name, leaf in added.items()}
+        return {group.name: np.asarray(group.of(self)) for group in self.groups()}
 
     def with_arrays(self, arrays: Mapping[str, np.ndarray]) -> Network:
         """This network with the parameters that `to_arrays` gave.
 
         **Raises:** `ConfigError` if a parameter is missing or has another shape.
         """
-        energy = self.hopfield
-
-        def take(name: str, like: Array) -> Array:
-            value = arrays.get(name)
+        groups, values = self.groups(), []
+        for group in groups:
+            like, value = group.of(self), arrays.get(group.name)
             if value is None or value.shape != like.shape:
                 got = "nothing" if value is None else str(value.shape)
                 raise ConfigError(
-                    f"`arrays` must hold `{name}` of shape {like.shape}, got {got}. "
+                    f"`arrays` must hold `{group.name}` of shape {like.shape}, got {got}. "
                     "Pass what `Network.to_arrays` returned for the same topology."
                 )
-            return jnp.asarray(value, like.dtype)
-
-        weights = {(i, j): take(f"weights_{i}_{j}", w) for (i, j), w in energy.weights.items()}
-        biases = {k: take(f"biases_{k}", b) for k, b in energy.biases.items()}
-        network = eqx.tree_at(
-            lambda n: (n.hopfield.weights, n.hopfield.biases), self, (weights, biases)
-        )
-
-        def taken(tree: Any, prefix: str) -> Any:
-            parameters, rest = eqx.partition(tree, eqx.is_inexact_array)
-            leaves = [take(f"{prefix}{name}", leaf) for name, leaf in _named(tree)]
-            return eqx.combine(jax.tree.unflatten(jax.tree.structure(parameters), leaves), rest)
-
-        energy = network.energy
-        if isinstance(energy, ComposedEnergy):
-            energy = ComposedEnergy(energy.base, taken(self._terms, "terms"))
-        return Network(energy, taken(self.cost, "cost"))
-
-    @property
-    def _terms(self) -> tuple[AbstractTerm, ...]:
-        return self.energy.terms if isinstance(self.energy, ComposedEnergy) else ()
-
-
-def _named(tree: Any) -> list[tuple[str, Array]]:
-    """The parameters of a cost or of terms, by their place in it."""
-    leaves = jax.tree_util.tree_flatten_with_path(eqx.filter(tree, eqx.is_inexact_array))[0]
-    return [(jax.tree_util.keystr(path).replace(".", "_"), leaf) for path, leaf in leaves]
+            values.append(jnp.asarray(value, like.dtype))
+        return replaced(self, groups, values)

@@ -6,8 +6,12 @@ import equinox as eqx
 import jax
 from jax import Array
 
-from eqprop.energy.base import AbstractBlockClampedEnergy, AbstractClampedEnergy, AbstractCost
-from eqprop.errors import ConfigError
+from eqprop.energy.base import (
+    AbstractBlockClampedEnergy,
+    AbstractClampedEnergy,
+    AbstractCost,
+    without_blocks,
+)
 
 
 class TotalEnergy(AbstractBlockClampedEnergy):
@@ -61,8 +65,11 @@ class TotalEnergy(AbstractBlockClampedEnergy):
     def block_slices(self) -> tuple[slice, ...]:
         return self._blocks.block_slices
 
-    def split(self, block_size: int) -> TotalEnergy:
-        return eqx.tree_at(lambda total: total.free, self, self._blocks.split(block_size))
+    def in_blocks(self, block_size: int | None) -> TotalEnergy:
+        if self.cost.curvature() is None:
+            name = type(self.cost).__name__
+            raise without_blocks("the cost of a nudged phase", f"{name} is no parabola per output")
+        return eqx.tree_at(lambda total: total.free, self, self.free.in_blocks(block_size))
 
     def minimize_block(self, state: Array, block: int) -> Array:
         drive = self._blocks.minimize_block(state, block)
@@ -71,11 +78,7 @@ class TotalEnergy(AbstractBlockClampedEnergy):
             return drive
         target = self.target[:, span.start - hidden : span.stop - hidden]
         curvature = self.cost.curvature()
-        if curvature is None:
-            raise ConfigError(
-                f"the cost must be a parabola in each output for block updates of a nudged phase, "
-                f"got {type(self.cost).__name__}. Relax the nudged phase with `Euler`."
-            )
+        assert curvature is not None  # `in_blocks` made sure
         stiffness = self.beta * curvature
         return (drive + stiffness * target) / (1 + stiffness)
 
@@ -114,8 +117,8 @@ class HeldOutputs(AbstractBlockClampedEnergy):
     def block_slices(self) -> tuple[slice, ...]:
         return self._blocks.block_slices
 
-    def split(self, block_size: int) -> HeldOutputs:
-        return eqx.tree_at(lambda held: held.free, self, self._blocks.split(block_size))
+    def in_blocks(self, block_size: int | None) -> HeldOutputs:
+        return eqx.tree_at(lambda held: held.free, self, self.free.in_blocks(block_size))
 
     def minimize_block(self, state: Array, block: int) -> Array:
         span, hidden = self.block_slices[block], state.shape[1] - self.outputs.shape[1]
@@ -129,9 +132,5 @@ class HeldOutputs(AbstractBlockClampedEnergy):
 
 
 def _with_blocks(energy: AbstractClampedEnergy) -> AbstractBlockClampedEnergy:
-    if not isinstance(energy, AbstractBlockClampedEnergy):
-        raise ConfigError(
-            f"the energy must offer block updates here, got {type(energy).__name__}, which has "
-            "none. Relax it with `Euler`."
-        )
+    assert isinstance(energy, AbstractBlockClampedEnergy)  # `in_blocks` made sure
     return energy

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from eqprop.config.paper import CONNECTIONS, PAPER_P, PER_LAYER
-from eqprop.config.sections import FreePhaseConfig
 from eqprop.experiments.experiment import (
     Experiment,
     Settings,
     lasting,
     replaced,
 )
+from eqprop.relaxation.settings import ResidualSettings
 
 
 def _added(preset: str) -> dict[str, Settings]:
@@ -27,7 +27,7 @@ def _particles(preset: str) -> dict[str, Settings]:
         cold = {"persistent": False}
         # A cold start settles in every epoch as far as in the first: a residual of 1e-3 can hide
         # outputs that have yet to come to life.
-        first = FreePhaseConfig().cold_tolerance
+        first = ResidualSettings(tolerance=1e-3).cold_tolerance
         as_first = {"tolerance": first, "cold_tolerance": first}
         thorough = {"steps": 500, "tolerance": 1e-6, "cold_tolerance": 1e-6, "share": 1.0}
         found |= {

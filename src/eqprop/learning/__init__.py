@@ -1,70 +1,76 @@
 """How equilibria become a gradient."""
 
-from eqprop.learning.auditing import (
-    Agreement,
-    Audit,
-    Oracle,
-    Settling,
-    audit,
-    nudge_of,
-    plain,
-    response,
-)
-from eqprop.learning.backpropagation import Backpropagation
-from eqprop.learning.base import (
-    AbstractLearningRule,
-    Estimate,
-    Parts,
-    Phase,
-    Report,
-    apply_updates,
-    summed,
-    weights_of,
-)
-from eqprop.learning.contrastive import ContrastiveHebbian, CoupledLearning
-from eqprop.learning.differences import AbstractContrastiveRule, Phases, contrast
-from eqprop.learning.equilibrium_propagation import EquilibriumPropagation
-from eqprop.learning.exact import ImplicitDifferentiation, implicit_gradient, interior_units
-from eqprop.learning.holomorphic import HolomorphicEquilibriumPropagation
-from eqprop.learning.nudging import AbstractNudging, Centered, OneSided, RandomSign
-from eqprop.learning.rates import BiasRates, learning_rates
-from eqprop.learning.recurrent_backpropagation import RecurrentBackpropagation
-from eqprop.learning.through_time import BackpropagationThroughTime
+from __future__ import annotations
 
-__all__ = [
-    "AbstractContrastiveRule",
-    "AbstractLearningRule",
-    "AbstractNudging",
-    "Agreement",
-    "Audit",
-    "Backpropagation",
-    "BackpropagationThroughTime",
-    "BiasRates",
-    "Centered",
-    "ContrastiveHebbian",
-    "CoupledLearning",
-    "EquilibriumPropagation",
-    "Estimate",
-    "HolomorphicEquilibriumPropagation",
-    "ImplicitDifferentiation",
-    "OneSided",
-    "Oracle",
-    "Parts",
-    "Phase",
-    "Phases",
-    "RandomSign",
-    "RecurrentBackpropagation",
-    "Report",
-    "Settling",
-    "apply_updates",
-    "audit",
-    "contrast",
-    "implicit_gradient",
-    "interior_units",
-    "learning_rates",
-    "nudge_of",
-    "plain",
-    "response",
-    "summed",
-    "weights_of",
-]
+from typing import TYPE_CHECKING
+
+from eqprop.lazy import attach
+
+if TYPE_CHECKING:
+    from eqprop.learning.auditing import *  # noqa: F403
+    from eqprop.learning.backpropagation import *  # noqa: F403
+    from eqprop.learning.base import *  # noqa: F403
+    from eqprop.learning.contrastive import *  # noqa: F403
+    from eqprop.learning.differences import *  # noqa: F403
+    from eqprop.learning.equilibrium_propagation import *  # noqa: F403
+    from eqprop.learning.exact import *  # noqa: F403
+    from eqprop.learning.holomorphic import *  # noqa: F403
+    from eqprop.learning.nudging import *  # noqa: F403
+    from eqprop.learning.rates import *  # noqa: F403
+    from eqprop.learning.recurrent_backpropagation import *  # noqa: F403
+    from eqprop.learning.through_time import *  # noqa: F403
+
+__getattr__, __dir__, __all__ = attach(  # pyright: ignore[reportUnsupportedDunderAll]
+    __name__,
+    {
+        "auditing": (
+            "Agreement",
+            "Audit",
+            "Oracle",
+            "Settling",
+            "audit",
+            "nudge_of",
+            "plain",
+            "response",
+        ),
+        "backpropagation": ("Backpropagation",),
+        "base": (
+            "AbstractLearningRule",
+            "Batch",
+            "Estimate",
+            "Phase",
+            "Report",
+            "apply_updates",
+            "summed",
+        ),
+        "contrastive": (
+            "ContrastiveHebbian",
+            "CoupledLearning",
+        ),
+        "differences": (
+            "AbstractContrastiveRule",
+            "AbstractNudgedRule",
+            "Phases",
+            "contrast",
+        ),
+        "equilibrium_propagation": ("EquilibriumPropagation",),
+        "exact": (
+            "ImplicitDifferentiation",
+            "implicit_gradient",
+            "interior_units",
+        ),
+        "holomorphic": ("HolomorphicEquilibriumPropagation",),
+        "nudging": (
+            "AbstractNudging",
+            "Centered",
+            "OneSided",
+            "RandomSign",
+        ),
+        "rates": (
+            "BiasRates",
+            "learning_rates",
+        ),
+        "recurrent_backpropagation": ("RecurrentBackpropagation",),
+        "through_time": ("BackpropagationThroughTime",),
+    },
+)

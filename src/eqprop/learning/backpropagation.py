@@ -9,7 +9,7 @@ from jax import Array
 
 from eqprop.energy import Network
 from eqprop.energy.products import dot
-from eqprop.learning.base import AbstractLearningRule, Estimate, Report, summed, weights_of
+from eqprop.learning.base import AbstractLearningRule, Batch, Estimate, Report, summed
 from eqprop.relaxation import Equilibrium, ForwardPass
 from eqprop.topology.work import Wires, Work
 
@@ -36,27 +36,19 @@ class Backpropagation(AbstractLearningRule):
         # Errors are not sent to the inputs.
         return Work(wires.total, wires.free, wires.total)
 
-    def estimate(
-        self,
-        network: Network,
-        x: Array,
-        target: Array,
-        states: Array,
-        key: Array,
-        example_weights: Array | None = None,
-        *,
-        axis: str | None = None,
-    ) -> Estimate:
-        weights, method = weights_of(x, example_weights), ForwardPass()
+    def estimate(self, network: Network, batch: Batch, *, axis: str | None = None) -> Estimate:
+        method = ForwardPass()
 
         @eqx.filter_grad(has_aux=True)
         def slope(network: Network) -> tuple[Array, Array]:
-            state, _ = method.step(method.prepare(network.energy.clamp(x)), states)
-            costs = jax.vmap(network.cost)(network.output(state), target)
-            return dot(weights, costs), state
+            prepared = method.prepare(network.energy.clamp(batch.x))
+            state = method.step(prepared, batch.states, None, None)[0]
+            costs = jax.vmap(network.cost)(network.output(state), batch.target)
+            return dot(batch.weights, costs), state
 
         gradient, state = slope(network)
-        nothing = jnp.zeros(len(x), states.dtype)
-        done = Equilibrium(state, jnp.int32(1), nothing, nothing, nothing == 0, jnp.int32(0))
+        nothing = jnp.zeros(len(state), state.dtype)
+        residual = jnp.where(jnp.isfinite(state).all(axis=1), nothing, jnp.nan)
+        done = Equilibrium.of(state, 1, residual, nothing, 0.0)
         gradient = summed(network.constrain(gradient), axis)
-        return Estimate(gradient, state, Report(done, (), jnp.zeros((), states.dtype)))
+        return Estimate(gradient, state, Report(done, (), jnp.zeros((), state.dtype)))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import abc
+import dataclasses
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import equinox as eqx
 import jax
@@ -12,9 +13,17 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from eqprop.energy import Network
-from eqprop.relaxation import AbstractRelaxation, AbstractTermination, Equilibrium
+from eqprop.energy import AbstractClampedEnergy, Network
+from eqprop.relaxation import (
+    AbstractRelaxation,
+    AbstractTermination,
+    Among,
+    Equilibrium,
+    relax,
+)
 from eqprop.topology.work import Wires, Work
+
+Rule = TypeVar("Rule", bound="AbstractLearningRule")
 
 
 class Phase(eqx.Module):
@@ -28,6 +37,10 @@ class Phase(eqx.Module):
 
     method: AbstractRelaxation
     termination: AbstractTermination
+
+    def relax(self, energy: AbstractClampedEnergy, state: Array, key: Array) -> Equilibrium:
+        """Lets a batch of states settle in this phase."""
+        return relax(energy, state, self.method, self.termination, key=key)
 
 
 class Report(eqx.Module):
@@ -77,85 +90,100 @@ class AbstractLearningRule(eqx.Module):
         """
 
     @abc.abstractmethod
-    def estimate(
-        self,
-        network: Network,
-        x: Array,
-        target: Array,
-        states: Array,
-        key: Array,
-        example_weights: Array | None = None,
-        *,
-        axis: str | None = None,
-    ) -> Estimate:
+    def estimate(self, network: Network, batch: Batch, *, axis: str | None = None) -> Estimate:
         """The gradient on a batch.
 
         **Arguments:**
 
         - `network`: what is trained.
-        - `x`: `[batch, inputs]`, in [0, 1].
-        - `target`: `[batch, targets]`.
-        - `states`: where the free phase starts, `[batch, free units]`.
-        - `key`: for rules that draw.
-        - `example_weights`: `[batch]`, what each example counts in the sum (default: 1 / batch,
-          so that the gradient is the mean). 0 leaves an example out.
+        - `batch`: the examples.
         - `axis`: where the batch is spread over devices, the name of that axis of the mesh. The
           states are then those of this device's part, the gradient that of all parts together.
         """
 
     def estimate_parts(
-        self, network: Network, parts: Parts, key: Array, *, axis: str | None = None
+        self, network: Network, parts: Batch, *, axis: str | None = None
     ) -> tuple[Network, Array, Report]:
         """The gradient on a batch in parts that settle independently, as training takes it.
 
-        **Arguments:** as of `estimate`.
+        **Arguments:** `parts`: a batch with an axis of parts in front; one key for all.
 
         **Returns:** the gradient of all parts, which may be anything where no connection exists,
         so that a mask costs no pass of its own: `Network.constrain` it; the free states `[parts,
         batch, free units]`; and the `Report` of each part, `[parts, ...]`.
         """
-
-        found = [
-            self.estimate(network, part.x, part.target, part.states, key, part.weights)
-            for part in parts.each()
-        ]
+        found = [self.among(part).estimate(network, part) for part in parts.each()]
         gradient = jax.tree.map(lambda *leaves: sum(leaves), *(one.gradient for one in found))
         states, report = stacked([(one.free_states, one.report) for one in found])
         return summed(gradient, axis), states, report
 
+    def among(self: Rule, batch: Batch) -> Rule:
+        """The rule for a batch of which only some places hold an example: `Among` them it stops."""
 
-class Parts(eqx.Module):
-    """A batch in parts that settle independently.
+        def told(node: Any) -> Any:
+            return (
+                Among(rule=node, present=batch.present)
+                if isinstance(node, AbstractTermination)
+                else node
+            )
 
-    **Attributes:** `x` `[parts, batch, inputs]`; `target` `[parts, batch, targets]`; `states`,
-    where free phases start, `[parts, batch, free units]`; `weights` `[parts, batch]`, what each
-    example counts.
+        return jax.tree.map(told, self, is_leaf=lambda n: isinstance(n, AbstractTermination))
+
+
+class Batch(eqx.Module):
+    """Examples, and where their free phases start.
+
+    **Attributes:**
+
+    - `x`: `[batch, inputs]`, in [0, 1].
+    - `target`: `[batch, targets]`.
+    - `states`: where the free phases start, `[batch, free units]`.
+    - `key`: a JAX random key, for rules that draw.
+    - `weights`: `[batch]`, what each example counts in the sum that the gradient is.
+    - `present`: `[batch]`, which places hold an example; the others only fill up the batch.
     """
 
     x: Array
     target: Array
     states: Array
+    key: Array
     weights: Array
+    present: Array
 
-    def each(self) -> list[Parts]:
-        """Every part, without the axis of parts.
+    @staticmethod
+    def of(
+        x: Array, target: Array, states: Array, key: Array | None = None, weights: Any = None
+    ) -> Batch:
+        """A batch whose places all hold an example.
+
+        **Arguments:** `key`: default `jax.random.key(0)`; `weights`: default 1 / batch, so that the
+        gradient is the mean.
+        """
+        key = jax.random.key(0) if key is None else key
+        if weights is None:
+            weights = jnp.full(len(x), 1 / len(x), x.dtype)
+        return Batch(x, target, states, key, weights, jnp.ones(len(x), bool))
+
+    def each(self) -> list[Batch]:
+        """Every part of a batch with an axis of parts in front.
 
         Let them settle one after the other: side by side those that are done would wait for the
         last, and on a CPU a product with twice the examples takes twice the time.
         """
-        return [jax.tree.map(lambda leaf, k=k: leaf[k], self) for k in range(len(self.x))]
+        shared = dataclasses.replace(self, key=None)
+        parts = [jax.tree.map(lambda leaf, k=k: leaf[k], shared) for k in range(len(self.x))]
+        return [dataclasses.replace(part, key=self.key) for part in parts]
+
+    def joined(self) -> Batch:
+        """All parts of a batch with an axis of parts in front, as one."""
+        shared = dataclasses.replace(self, key=None)
+        flat = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), shared)
+        return dataclasses.replace(flat, key=self.key)
 
 
 def stacked(parts: Sequence[Any]) -> Any:
     """What every part has, along a new first axis."""
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *parts)
-
-
-def weights_of(x: Array, example_weights: Array | None) -> Array:
-    """What each example counts, `[batch]`: as given, or 1 / batch."""
-    if example_weights is None:
-        return jnp.full(len(x), 1 / len(x), x.dtype)
-    return example_weights
 
 
 def summed(gradient: Network, axis: str | None) -> Network:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jax import Array
 
 from eqprop.energy import HeldOutputs, Network, SquaredError
 from eqprop.errors import ConfigError
-from eqprop.learning.base import Phase, Report
-from eqprop.learning.differences import AbstractContrastiveRule, Phases
-from eqprop.relaxation import is_traced, relax
+from eqprop.learning.base import AbstractLearningRule, Phase, Report
+from eqprop.learning.differences import AbstractNudgedRule, Phases
+from eqprop.relaxation import AbstractRelaxation, AbstractTermination, is_traced
 from eqprop.topology.work import Wires, Work, two_phases
 
 
-class ContrastiveHebbian(AbstractContrastiveRule):
+class ContrastiveHebbian(AbstractNudgedRule):
     """dE/dtheta with the outputs clamped to their targets, minus dE/dtheta in the free phase.
 
     For a weight that is rho(u_i) rho(u_j) free minus clamped. It is what equilibrium
@@ -44,10 +45,27 @@ class ContrastiveHebbian(AbstractContrastiveRule):
     def phases(
         self, network: Network, x: Array, target: Array, states: Array, key: Array
     ) -> Phases:
-        return _phases(network, x, target, states, (self.free, self.clamped), jnp.asarray(1.0))
+        eta = jnp.asarray(1.0)
+        return _phases(network, (x, target, states, key), (self.free, self.clamped), eta)
+
+    def gently(
+        self, beta: float, settle: AbstractTermination, second: AbstractRelaxation
+    ) -> AbstractLearningRule:
+        # Coupled learning at eta = 1.
+        return CoupledLearning(beta, Phase(self.free.method, settle), Phase(second, settle))
+
+    @property
+    def strength(self) -> float:
+        return 1.0
+
+    def varied(self, size: float, steps: int) -> AbstractLearningRule:
+        raise ConfigError(
+            "`rule` must have a nudge whose strength can be varied, got ContrastiveHebbian. "
+            "Equilibrium propagation, holomorphic or not, and coupled learning have one."
+        )
 
 
-class CoupledLearning(AbstractContrastiveRule):
+class CoupledLearning(AbstractNudgedRule):
     """Contrastive Hebbian learning with outputs held a part of the way to their targets.
 
     The outputs are held at y + eta (target - y), y their free state, and the difference is
@@ -85,7 +103,23 @@ class CoupledLearning(AbstractContrastiveRule):
     def phases(
         self, network: Network, x: Array, target: Array, states: Array, key: Array
     ) -> Phases:
-        return _phases(network, x, target, states, (self.free, self.clamped), self.eta)
+        return _phases(network, (x, target, states, key), (self.free, self.clamped), self.eta)
+
+    def gently(
+        self, beta: float, settle: AbstractTermination, second: AbstractRelaxation
+    ) -> AbstractLearningRule:
+        return CoupledLearning(beta, Phase(self.free.method, settle), Phase(second, settle))
+
+    @property
+    def strength(self) -> float:
+        return float(self.eta)
+
+    def varied(self, size: float, steps: int) -> AbstractLearningRule:
+        return eqx.tree_at(
+            lambda rule: (rule.eta, rule.clamped.termination.max_steps),
+            self,
+            (jnp.asarray(size, self.eta.dtype), jnp.asarray(steps)),
+        )
 
 
 def _check_targets(network: Network) -> None:
@@ -99,18 +133,16 @@ def _check_targets(network: Network) -> None:
 
 def _phases(
     network: Network,
-    x: Array,
-    target: Array,
-    states: Array,
+    batch: tuple[Array, Array, Array, Array],
     phases: tuple[Phase, Phase],
     eta: Array,
 ) -> Phases:
-    first, second = phases
+    (x, target, states, key), (first, second) = batch, phases
     energy = first.method.prepare(network.energy.clamp(x))
-    free = relax(energy, states, first.method, first.termination)
+    free = first.relax(energy, states, jax.random.fold_in(key, 1))
     output = network.output(free.state)
     eta = eta.astype(states.dtype)
     held = HeldOutputs(energy, output + eta * (target - output))
-    clamped = relax(held, held.start(free.state), second.method, second.termination)
+    clamped = second.relax(held, held.start(free.state), jax.random.fold_in(key, 2))
     slopes = ((1 / eta, 0.0, clamped.state), (-1 / eta, 0.0, free.state))
     return Phases(slopes, free.state, Report(free, (clamped,), jnp.zeros_like(eta)))

@@ -14,13 +14,13 @@ from eqprop.energy import Network
 from eqprop.energy.products import dot
 from eqprop.learning.base import (
     AbstractLearningRule,
+    Batch,
     Estimate,
-    Parts,
     Report,
     gathered,
     stacked,
-    weights_of,
 )
+from eqprop.relaxation import AbstractRelaxation, AbstractTermination
 
 Slope = tuple[Array | float, Array | float, Array]
 """Coefficient, beta, and states `[batch, free units]`."""
@@ -99,39 +99,56 @@ class AbstractContrastiveRule(AbstractLearningRule):
     ) -> Phases:
         """Lets a batch settle in all phases.
 
-        **Arguments:** as of `estimate`.
+        **Arguments:** as of `Batch`.
         """
 
-    def estimate(
-        self,
-        network: Network,
-        x: Array,
-        target: Array,
-        states: Array,
-        key: Array,
-        example_weights: Array | None = None,
-        *,
-        axis: str | None = None,
-    ) -> Estimate:
+    def estimate(self, network: Network, batch: Batch, *, axis: str | None = None) -> Estimate:
         self.check(network)
-        found = self.phases(network, x, target, states, key)
-        weights = weights_of(x, example_weights)
-        gradient = contrast(network, x, target, found.slopes, weights, axis=axis)
+        found = self.phases(network, batch.x, batch.target, batch.states, batch.key)
+        gradient = contrast(network, batch.x, batch.target, found.slopes, batch.weights, axis=axis)
         return Estimate(gradient, found.free_states, found.report)
 
     def estimate_parts(
-        self, network: Network, parts: Parts, key: Array, *, axis: str | None = None
+        self, network: Network, parts: Batch, *, axis: str | None = None
     ) -> tuple[Network, Array, Report]:
         self.check(network)
-
-        found = [self.phases(network, p.x, p.target, p.states, key) for p in parts.each()]
+        found = [
+            self.among(p).phases(network, p.x, p.target, p.states, p.key) for p in parts.each()
+        ]
         # One product for all parts: the weights are read and written once.
-        x, target, weights = (
-            array.reshape(-1, *array.shape[2:]) for array in (parts.x, parts.target, parts.weights)
-        )
+        whole = parts.joined()
         slopes = [
             (coefficient, beta, jnp.concatenate([one.slopes[k][2] for one in found]))
             for k, (coefficient, beta, _) in enumerate(found[0].slopes)
         ]
         states, report = stacked([(one.free_states, one.report) for one in found])
-        return _contrast(network, x, target, slopes, weights, axis), states, report
+        gradient = _contrast(network, whole.x, whole.target, slopes, whole.weights, axis)
+        return gradient, states, report
+
+
+class AbstractNudgedRule(AbstractContrastiveRule):
+    """A contrastive rule whose second phase is a nudge, which can be another one.
+
+    What the audit asks of a rule, to tell a strong nudge from a rule that is broken.
+    """
+
+    @abc.abstractmethod
+    def gently(
+        self, beta: float, settle: AbstractTermination, second: AbstractRelaxation
+    ) -> AbstractLearningRule:
+        """The same rule with a small nudge `beta` and phases that `settle`.
+
+        **Arguments:** `second`: the relaxation of its nudged phases.
+        """
+
+    @property
+    @abc.abstractmethod
+    def strength(self) -> float:
+        """Of its own nudge, with its sign."""
+
+    @abc.abstractmethod
+    def varied(self, size: float, steps: int) -> AbstractLearningRule:
+        """The same rule with a nudge of another size and so many nudged steps at most.
+
+        **Raises:** `ConfigError` if the nudge has no size.
+        """

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jax import Array
 
 from eqprop.energy import HopfieldEnergy, Network
 from eqprop.errors import ConfigError
-from eqprop.learning.base import Phase, Report
-from eqprop.learning.differences import AbstractContrastiveRule, Phases
-from eqprop.learning.nudging import AbstractNudging
-from eqprop.relaxation import BlockCoordinateDescent, Euler, is_traced, relax
+from eqprop.learning.base import AbstractLearningRule, Phase, Report
+from eqprop.learning.differences import AbstractNudgedRule, Phases
+from eqprop.learning.nudging import AbstractNudging, Centered
+from eqprop.relaxation import (
+    AbstractRelaxation,
+    AbstractTermination,
+    BlockCoordinateDescent,
+    Euler,
+    is_traced,
+)
 from eqprop.topology.work import Wires, Work, two_phases
 
 
-class EquilibriumPropagation(AbstractContrastiveRule):
+class EquilibriumPropagation(AbstractNudgedRule):
     """Relax freely, nudge the outputs, relax again, compare (section 2.1.1, Eq. 7 and 8).
 
     gradient = (dF/dtheta at beta - dF/dtheta at 0) / beta for every parameter theta, averaged
@@ -69,21 +77,18 @@ class EquilibriumPropagation(AbstractContrastiveRule):
         if not isinstance(method, Euler) or curvature is None or is_traced(method.step_size):
             return
         # Added terms may hold the states; nothing is known of them.
-        if not isinstance(energy, HopfieldEnergy) or energy.activation.is_identity_on_its_box:
+        if not isinstance(energy, HopfieldEnergy) or not energy.is_plain or energy.box:
             return
         step = float(method.step_size)
         for beta in self.nudging.possible():
             if is_traced(beta):
                 continue
-            pull = curvature * float(beta)
-            split = method.nudging_step == "split"
-            factor = (1 - step) * (1 - step * pull) if split else 1 - step * (1 + pull)
-            if abs(factor) >= 1:
+            if abs(method.nudging_step.factor(step, curvature * float(beta))) >= 1:
+                how = type(method.nudging_step).__name__.lower()
                 raise ConfigError(
                     f"`beta` must let the outputs come to rest, got {float(beta):g} with steps of "
-                    f"{step:g} ('{method.nudging_step}') and an activation without a box: states "
-                    f"would grow without limit. Take |beta| below {1 / curvature:g}, or a smaller "
-                    "step."
+                    f"{step:g} ({how}) and an activation without a box: states would grow without "
+                    f"limit. Take |beta| below {1 / curvature:g}, or a smaller step."
                 )
 
     def work(self, wires: Wires, free_steps: float, other_steps: float) -> Work:
@@ -94,12 +99,12 @@ class EquilibriumPropagation(AbstractContrastiveRule):
     ) -> Phases:
         # Prepared once, so that both phases read the same copy of the couplings.
         clamped = self.free.method.prepare(network.energy.clamp(x))
-        free = relax(clamped, states, self.free.method, self.free.termination)
+        free = self.free.relax(clamped, states, jax.random.fold_in(key, 1))
 
         def nudge(beta: Array):
             beta = jnp.asarray(beta, states.dtype)
             total = network.nudged(clamped, beta, target)
-            found = relax(total, free.state, self.nudged.method, self.nudged.termination)
+            found = self.nudged.relax(total, free.state, jax.random.fold_in(key, 2))
             return beta, found
 
         upper, lower = self.nudging.pair(key)
@@ -112,3 +117,22 @@ class EquilibriumPropagation(AbstractContrastiveRule):
         share = 1 / (beta - below_beta)
         slopes = ((share, beta, above.state), (-share, below_beta, below.state))
         return Phases(slopes, free.state, Report(free, nudged, beta))
+
+    def gently(
+        self, beta: float, settle: AbstractTermination, second: AbstractRelaxation
+    ) -> AbstractLearningRule:
+        return EquilibriumPropagation(
+            Centered(beta), Phase(self.free.method, settle), Phase(second, settle)
+        )
+
+    @property
+    def strength(self) -> float:
+        return float(self.nudging.beta)
+
+    def varied(self, size: float, steps: int) -> AbstractLearningRule:
+        beta = self.nudging.beta
+        return eqx.tree_at(
+            lambda rule: (rule.nudging.beta, rule.nudged.termination.max_steps),
+            self,
+            (jnp.copysign(jnp.asarray(size, beta.dtype), beta), jnp.asarray(steps)),
+        )

@@ -11,13 +11,12 @@ from eqprop.energy import Network
 from eqprop.energy.products import dot
 from eqprop.learning.base import (
     AbstractLearningRule,
+    Batch,
     Estimate,
     Phase,
     Report,
     summed,
-    weights_of,
 )
-from eqprop.relaxation import relax
 from eqprop.topology.work import Wires, Work, two_phases
 
 
@@ -60,13 +59,15 @@ def implicit_gradient(
     - `x`: `[batch, inputs]`; `target`: `[batch, targets]`.
     - `states`: equilibria of the free phase, `[batch, free units]`. The result is only as
       exact as they are settled: use float64 and a residual of 1e-12.
-    - `example_weights`: as in `AbstractLearningRule.estimate`.
+    - `example_weights`: `[batch]`, what each counts in the sum (default: 1 / batch).
 
     **Returns:** descent sign, in the structure of `network`. Costs a dense solve of
     `free units` equations per example.
     """
     adjoints = adjoints_of(network, x, target, states)
-    return adjoint_gradient(network, x, target, states, adjoints, weights_of(x, example_weights))
+    if example_weights is None:
+        example_weights = jnp.full(len(x), 1 / len(x), x.dtype)
+    return adjoint_gradient(network, x, target, states, adjoints, example_weights)
 
 
 def adjoints_of(network: Network, x: Array, target: Array, states: Array) -> Array:
@@ -144,18 +145,8 @@ class ImplicitDifferentiation(AbstractLearningRule):
         solve = wires.units**3 / 3
         return Work(free.first, solve, wires.from_input + 2 * wires.free)
 
-    def estimate(
-        self,
-        network: Network,
-        x: Array,
-        target: Array,
-        states: Array,
-        key: Array,
-        example_weights: Array | None = None,
-        *,
-        axis: str | None = None,
-    ) -> Estimate:
-        free = relax(network.energy.clamp(x), states, self.free.method, self.free.termination)
-        gradient = implicit_gradient(network, x, target, free.state, example_weights)
-        report = Report(free, (), jnp.zeros((), states.dtype))
+    def estimate(self, network: Network, batch: Batch, *, axis: str | None = None) -> Estimate:
+        free = self.free.relax(network.energy.clamp(batch.x), batch.states, batch.key)
+        gradient = implicit_gradient(network, batch.x, batch.target, free.state, batch.weights)
+        report = Report(free, (), jnp.zeros((), free.state.dtype))
         return Estimate(summed(gradient, axis), free.state, report)

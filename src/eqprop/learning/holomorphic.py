@@ -10,14 +10,14 @@ from jax import Array, lax
 
 from eqprop.energy import Network
 from eqprop.errors import ConfigError
-from eqprop.learning.base import Phase, Report
-from eqprop.learning.differences import AbstractContrastiveRule, Phases
+from eqprop.learning.base import AbstractLearningRule, Phase, Report
+from eqprop.learning.differences import AbstractNudgedRule, Phases
 from eqprop.learning.nudging import check_beta
-from eqprop.relaxation import Euler, is_traced, relax
+from eqprop.relaxation import AbstractRelaxation, AbstractTermination, Euler, Joint, is_traced
 from eqprop.topology.work import Wires, Work, two_phases
 
 
-class HolomorphicEquilibriumPropagation(AbstractContrastiveRule):
+class HolomorphicEquilibriumPropagation(AbstractNudgedRule):
     """The derivative of dF/dtheta in beta at 0, as a mean over a circle (Cauchy's integral).
 
     gradient = Re (1/N) sum over k of exp(-i phi_k) / radius * dF/dtheta at
@@ -69,11 +69,11 @@ class HolomorphicEquilibriumPropagation(AbstractContrastiveRule):
                 "`Centered` equilibrium propagation."
             )
         method = self.nudged.method
-        if not isinstance(method, Euler) or method.nudging_step != "joint":
+        if not isinstance(method, Euler) or not isinstance(method.nudging_step, Joint):
+            how = f" with {type(method.nudging_step).__name__}" if isinstance(method, Euler) else ""
             raise ConfigError(
                 "the nudged phases must be `Euler` with nudging_step='joint' for holomorphic "
-                f"equilibrium propagation, got {type(method).__name__}"
-                f"{f' with {method.nudging_step!r}' if isinstance(method, Euler) else ''}."
+                f"equilibrium propagation, got {type(method).__name__}{how}."
             )
         curvature = network.cost.curvature()
         if curvature and not is_traced(self.radius) and float(self.radius) * curvature >= 1:
@@ -100,7 +100,7 @@ class HolomorphicEquilibriumPropagation(AbstractContrastiveRule):
         self, network: Network, x: Array, target: Array, states: Array, key: Array
     ) -> Phases:
         clamped = self.free.method.prepare(network.energy.clamp(x))
-        free = relax(clamped, states, self.free.method, self.free.termination)
+        free = self.free.relax(clamped, states, jax.random.fold_in(key, 1))
         # The state at the conjugate of beta is the conjugate: the upper half circle is enough.
         angles = 2 * np.pi * np.arange(self.points // 2 + 1) / self.points
         on_axis = (angles == 0) | (angles == np.pi)
@@ -111,7 +111,7 @@ class HolomorphicEquilibriumPropagation(AbstractContrastiveRule):
 
         def nudge(beta: Array):
             total = network.nudged(clamped, beta, target)
-            return relax(total, start, self.nudged.method, self.nudged.termination)
+            return self.nudged.relax(total, start, jax.random.fold_in(key, 2))
 
         found = lax.map(nudge, self.radius * turns)
         nudged = tuple(jax.tree.map(lambda leaf, k=k: leaf[k], found) for k in range(len(angles)))
@@ -119,6 +119,24 @@ class HolomorphicEquilibriumPropagation(AbstractContrastiveRule):
             (shares[k], self.radius * turns[k], phase.state) for k, phase in enumerate(nudged)
         )
         return Phases(slopes, free.state, Report(free, nudged, self.radius))
+
+    def gently(
+        self, beta: float, settle: AbstractTermination, second: AbstractRelaxation
+    ) -> AbstractLearningRule:
+        return HolomorphicEquilibriumPropagation(
+            beta, Phase(self.free.method, settle), Phase(second, settle), self.points
+        )
+
+    @property
+    def strength(self) -> float:
+        return float(self.radius)
+
+    def varied(self, size: float, steps: int) -> AbstractLearningRule:
+        return eqx.tree_at(
+            lambda rule: (rule.radius, rule.nudged.termination.max_steps),
+            self,
+            (jnp.asarray(size, self.radius.dtype), jnp.asarray(steps)),
+        )
 
 
 def _has_complex_derivative(network: Network) -> bool:

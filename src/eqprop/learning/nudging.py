@@ -33,6 +33,10 @@ class AbstractNudging(eqx.Module):
     def possible(self) -> tuple[Array, ...]:
         """Every beta that `pair` may return, for checks before compilation."""
 
+    @abc.abstractmethod
+    def each(self) -> tuple[AbstractNudging, ...]:
+        """What it may choose, without chance: itself if it draws nothing."""
+
 
 class OneSided(AbstractNudging):
     """The free phase and one nudged phase at `beta` (Eq. 7, 8); its error is of order beta.
@@ -52,6 +56,9 @@ class OneSided(AbstractNudging):
     def possible(self) -> tuple[Array, ...]:
         return (self.beta,)
 
+    def each(self) -> tuple[OneSided]:
+        return (self,)
+
 
 class RandomSign(AbstractNudging):
     """As `OneSided`, with a fair sign of beta for each batch: the paper's choice (section 2.3)."""
@@ -66,6 +73,9 @@ class RandomSign(AbstractNudging):
 
     def possible(self) -> tuple[Array, ...]:
         return self.beta, -self.beta
+
+    def each(self) -> tuple[OneSided, OneSided]:
+        return OneSided(self.beta), OneSided(-self.beta)
 
 
 class Centered(AbstractNudging):
@@ -85,6 +95,9 @@ class Centered(AbstractNudging):
 
     def possible(self) -> tuple[Array, ...]:
         return self.beta, -self.beta
+
+    def each(self) -> tuple[Centered]:
+        return (self,)
 
 
 def check_beta(beta: Array, name: str = "beta") -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import equinox as eqx
@@ -10,8 +10,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from eqprop.energy import Network
-from eqprop.errors import ConfigError
+from eqprop.energy import WEIGHTS, Group, Network
+from eqprop.energy.groups import replaced
+from eqprop.errors import ConfigError, unknown_name
 
 BiasRates = Literal["below", "above", "as_released"]
 
@@ -24,6 +25,7 @@ def learning_rates(
     skip_rate: float | None = None,
     intralayer_rate: float | None = None,
     readout_rate: float | None = None,
+    own: Mapping[str, float] | None = None,
 ) -> Network:
     """The learning rate of every parameter, in the network's own structure.
 
@@ -38,6 +40,7 @@ def learning_rates(
       layer, and else the global one unless given.
     - `readout_rate`: of the parameters of the cost and of added terms of the energy (default:
       the last of the rates).
+    - `own`: rates of single arrays of parameters by their name (`Network.groups`), which win.
 
     Differs from: the paper's text, which gives biases the rate of the weights above and so
     none to the output layer, and its released code, in which a slicing slip leaves them at 1.
@@ -55,10 +58,15 @@ def learning_rates(
     if isinstance(rate, np.ndarray):
         rate = rate.tolist()
     whole = not isinstance(rate, Sequence)
-    if not isinstance(rate, Sequence) and skip_rate is intralayer_rate is readout_rate is None:
+    own, groups = dict(own or {}), network.groups()
+    for name, value in own.items():
+        if name not in {group.name for group in groups}:
+            raise ConfigError(unknown_name("own", name, [group.name for group in groups]))
+        _check_rate(value, name)
+    plain = not own and skip_rate is intralayer_rate is readout_rate is None
+    if not isinstance(rate, Sequence) and plain:
         _check_rate(rate)
         return jax.tree.map(lambda leaf: jnp.asarray(rate, leaf.dtype), parameters)
-    energy = network.hopfield
     gaps = len(network.layer_sizes) - 1
     if isinstance(rate, Sequence):
         layers = list(rate)
@@ -79,18 +87,17 @@ def learning_rates(
         raise ConfigError(
             f"`bias_rates` must be 'below', 'above' or 'as_released', got {bias_rates!r}."
         )
-    own = {0: ("intralayer_rate", intralayer_rate), 1: ("rate", 0.0)}
+    others = {"skip": ("skip_rate", skip_rate), "intralayer": ("intralayer_rate", intralayer_rate)}
 
-    def of_block(block: tuple[int, int]) -> float:
-        post, pre = block
-        if post - pre == 1:
-            return layers[pre]
-        name, value = own.get(post - pre, ("skip_rate", skip_rate))
+    def of_connections(group: Group) -> float:
+        if group.kind == "interlayer":
+            return layers[group.layers[1]]
+        name, value = others[group.kind]
         if value is None:
             raise ConfigError(
                 f"`{name}` must be given when `rate` is a list and connections between layers "
-                f"{pre} and {post} exist, got None. A rate per layer does not say how fast those "
-                f"learn. Pass `{name}`, or one global rate."
+                f"{group.layers[1]} and {group.layers[0]} exist, got None. A rate per layer does "
+                f"not say how fast those learn. Pass `{name}`, or one global rate."
             )
         _check_rate(value, name)
         return value
@@ -100,11 +107,15 @@ def learning_rates(
             return 1.0
         return layers[layer - 1] if bias_rates == "below" else layers[min(layer, gaps - 1)]
 
-    dtype = network.dtype
-    rates = jax.tree.map(lambda leaf: jnp.asarray(readout_rate, leaf.dtype), parameters)
-    weights = {b: jnp.asarray(of_block(b), dtype) for b in energy.weights}
-    biases = {k: jnp.asarray(of_bias(k), dtype) for k in energy.biases}
-    return eqx.tree_at(lambda n: (n.hopfield.weights, n.hopfield.biases), rates, (weights, biases))
+    def of_group(group: Group) -> float:
+        if group.name in own:
+            return own[group.name]
+        if group.kind in WEIGHTS:
+            return of_connections(group)
+        return of_bias(group.layers[0]) if group.kind == "biases" else readout_rate
+
+    found = [jnp.asarray(of_group(group), group.of(network).dtype) for group in groups]
+    return replaced(parameters, groups, found)
 
 
 def _check_rate(rate: float, name: str = "rate") -> None:

@@ -6,17 +6,18 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from eqprop.energy import AbstractClampedEnergy, Network
+from eqprop.energy import AbstractBlockClampedEnergy, AbstractClampedEnergy, Network
+from eqprop.energy.base import without_blocks
 from eqprop.learning.base import (
     AbstractLearningRule,
+    Batch,
     Estimate,
     Phase,
     Report,
     summed,
-    weights_of,
 )
 from eqprop.learning.exact import adjoint_gradient, cost_slopes, interior_units
-from eqprop.relaxation import relax
+from eqprop.relaxation import BlockCoordinateDescent
 from eqprop.topology.work import Wires, Work, two_phases
 
 
@@ -43,35 +44,26 @@ class RecurrentBackpropagation(AbstractLearningRule):
     adjoint: Phase
 
     def check(self, network: Network) -> None:
-        pass
+        if isinstance(self.adjoint.method, BlockCoordinateDescent):
+            raise without_blocks("the adjoint", "it is linear in the slopes of the whole energy")
 
     def work(self, wires: Wires, free_steps: float, other_steps: float) -> Work:
         # The correction of a connection is lambda_i s_j + s_i lambda_j; inputs have no adjoint.
         both = two_phases(wires, free_steps, other_steps)
         return Work(both.first, both.second, wires.from_input + 2 * wires.free)
 
-    def estimate(
-        self,
-        network: Network,
-        x: Array,
-        target: Array,
-        states: Array,
-        key: Array,
-        example_weights: Array | None = None,
-        *,
-        axis: str | None = None,
-    ) -> Estimate:
+    def estimate(self, network: Network, batch: Batch, *, axis: str | None = None) -> Estimate:
+        x, target = batch.x, batch.target
         clamped = self.free.method.prepare(network.energy.clamp(x))
-        free = relax(clamped, states, self.free.method, self.free.termination)
+        free = self.free.relax(clamped, batch.states, jax.random.fold_in(batch.key, 1))
         moving = interior_units(network, x, free.state, margin=0.0)
         problem = AdjointEnergy(
             clamped, free.state, cost_slopes(network, target, free.state), moving
         )
         blank = jnp.zeros_like(free.state)
-        found = relax(problem, blank, self.adjoint.method, self.adjoint.termination)
-        weights = weights_of(x, example_weights)
-        gradient = adjoint_gradient(network, x, target, free.state, found.state, weights)
-        report = Report(free, (found,), jnp.zeros((), states.dtype))
+        found = self.adjoint.relax(problem, blank, jax.random.fold_in(batch.key, 2))
+        gradient = adjoint_gradient(network, x, target, free.state, found.state, batch.weights)
+        report = Report(free, (found,), jnp.zeros((), free.state.dtype))
         return Estimate(summed(gradient, axis), free.state, report)
 
 
@@ -95,6 +87,9 @@ class AdjointEnergy(AbstractClampedEnergy):
 
     def project(self, state: Array) -> Array:
         return state
+
+    def in_blocks(self, block_size: int | None) -> AbstractBlockClampedEnergy:
+        raise without_blocks("the adjoint", "it is linear in the slopes of the whole energy")
 
     def _bend(self, direction: Array) -> Array:
         """-H lambda: how the force changes along a direction."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -12,11 +14,11 @@ from eqprop.energy.products import dot
 from eqprop.errors import ConfigError
 from eqprop.learning.base import (
     AbstractLearningRule,
+    Batch,
     Estimate,
     Phase,
     Report,
     summed,
-    weights_of,
 )
 from eqprop.relaxation import observe, relax
 from eqprop.topology.work import Wires, Work, relaxation
@@ -63,39 +65,31 @@ class BackpropagationThroughTime(AbstractLearningRule):
         share = wires.from_input + relaxation(wires, self.num_steps)
         return Work(wires.from_input + relaxation(wires, free_steps), back, share)
 
-    def estimate(
-        self,
-        network: Network,
-        x: Array,
-        target: Array,
-        states: Array,
-        key: Array,
-        example_weights: Array | None = None,
-        *,
-        axis: str | None = None,
-    ) -> Estimate:
+    def estimate(self, network: Network, batch: Batch, *, axis: str | None = None) -> Estimate:
         method = self.free.method
-        before = relax(network.energy.clamp(x), states, method, self.free.termination)
-        weights = weights_of(x, example_weights)
+        clamped = network.energy.clamp(batch.x)
+        before = relax(clamped, batch.states, method, self.free.termination, key=batch.key)
 
         @eqx.filter_grad(has_aux=True)
         def slope(network: Network) -> tuple[Array, Array]:
-            energy = method.prepare(network.energy.clamp(x))
+            energy = method.prepare(network.energy.clamp(batch.x))
 
-            def step(state: Array, _: None) -> tuple[Array, None]:
-                return method.step(energy, state)[0], None
+            def step(carry: tuple[Array, Any], number: Array) -> tuple[tuple[Array, Any], None]:
+                key = jax.random.fold_in(batch.key, before.steps + number)
+                return method.step(energy, *carry, key)[:2], None
 
-            end, _ = lax.scan(step, before.state, length=self.num_steps)
-            costs = jax.vmap(network.cost)(network.output(end), target)
-            return dot(weights, costs), end
+            start = before.state, method.init(energy, before.state)
+            (end, _), _ = lax.scan(step, start, jnp.arange(self.num_steps))
+            costs = jax.vmap(network.cost)(network.output(end), batch.target)
+            return dot(batch.weights, costs), end
 
         gradient, end = slope(network)
         free = observe(
-            network.energy.clamp(x),
+            clamped,
             end,
             method,
             self.free.termination,
             before.steps + self.num_steps,
         )
-        report = Report(free, (), jnp.zeros((), states.dtype))
+        report = Report(free, (), jnp.zeros((), end.dtype))
         return Estimate(summed(network.constrain(gradient), axis), end, report)

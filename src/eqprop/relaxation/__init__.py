@@ -1,33 +1,61 @@
 """How a state settles, when it stops, and whether it did."""
 
-from eqprop.relaxation.base import (
-    SETTLED,
-    AbstractRelaxation,
-    Equilibrium,
-    is_traced,
-    projected_residual,
-)
-from eqprop.relaxation.block import BlockCoordinateDescent, monotone_bound
-from eqprop.relaxation.driver import observe, relax, watch
-from eqprop.relaxation.euler import Euler, euler_limit
-from eqprop.relaxation.forward import ForwardPass
-from eqprop.relaxation.termination import AbstractTermination, FixedSteps, Residual
+from __future__ import annotations
 
-__all__ = [
-    "SETTLED",
-    "AbstractRelaxation",
-    "AbstractTermination",
-    "BlockCoordinateDescent",
-    "Equilibrium",
-    "Euler",
-    "FixedSteps",
-    "ForwardPass",
-    "Residual",
-    "euler_limit",
-    "is_traced",
-    "monotone_bound",
-    "observe",
-    "projected_residual",
-    "relax",
-    "watch",
-]
+from typing import TYPE_CHECKING
+
+from eqprop.lazy import attach
+
+if TYPE_CHECKING:
+    from eqprop.relaxation.accelerated import *  # noqa: F403
+    from eqprop.relaxation.base import *  # noqa: F403
+    from eqprop.relaxation.block import *  # noqa: F403
+    from eqprop.relaxation.driver import *  # noqa: F403
+    from eqprop.relaxation.euler import *  # noqa: F403
+    from eqprop.relaxation.forward import *  # noqa: F403
+    from eqprop.relaxation.nudged_step import *  # noqa: F403
+    from eqprop.relaxation.termination import *  # noqa: F403
+
+__getattr__, __dir__, __all__ = attach(  # pyright: ignore[reportUnsupportedDunderAll]
+    __name__,
+    {
+        "accelerated": (
+            "Anderson",
+            "Langevin",
+            "Momentum",
+        ),
+        "base": (
+            "AbstractRelaxation",
+            "Equilibrium",
+            "Outcome",
+            "SETTLED",
+            "is_traced",
+            "projected_residual",
+        ),
+        "block": (
+            "BlockCoordinateDescent",
+            "monotone_bound",
+        ),
+        "driver": (
+            "observe",
+            "relax",
+            "watch",
+        ),
+        "euler": (
+            "Euler",
+            "euler_limit",
+        ),
+        "forward": ("ForwardPass",),
+        "nudged_step": (
+            "AbstractNudgedStep",
+            "Joint",
+            "Split",
+        ),
+        "termination": (
+            "AbstractTermination",
+            "Among",
+            "FixedSteps",
+            "Residual",
+        ),
+    },
+)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import abc
+import enum
+from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from jax.core import Tracer
 
@@ -13,6 +16,19 @@ from eqprop.energy import AbstractClampedEnergy
 
 SETTLED = 1e-3
 """A state counts as settled in training and evaluation when its residual is at most this."""
+
+
+class Outcome(enum.IntEnum):
+    """How the relaxation of an example ended."""
+
+    SETTLED = 0
+    STEP_LIMIT = 1
+    NOT_FINITE = 2
+
+    @property
+    def words(self) -> str:
+        """For people: `settled`, `step limit`, `not finite`."""
+        return self.name.lower().replace("_", " ")
 
 
 class Equilibrium(eqx.Module):
@@ -25,17 +41,35 @@ class Equilibrium(eqx.Module):
     - `residual`: `[batch]`, the largest `|project(s + force) - s|` of each example; 0 at an
       equilibrium, whatever the method and its step size.
     - `energy`: `[batch]`.
-    - `settled`: `[batch]`, whether the residual is within tolerance.
-    - `energy_rises`: how often the energy of an example was seen higher than at the check
-      before, a scalar; a relaxation that descends has none.
+    - `outcome`: `[batch]`, an `Outcome` for each example; `words` says it.
     """
 
     state: Array
     steps: Array
     residual: Array
     energy: Array
-    settled: Array
-    energy_rises: Array
+    outcome: Array
+
+    @staticmethod
+    def of(
+        state: Array, steps: Array | int, residual: Array, energy: Array, tolerance: Array | float
+    ) -> Equilibrium:
+        """With the outcome that a residual means."""
+        outcome = jnp.where(residual <= tolerance, Outcome.SETTLED, Outcome.STEP_LIMIT)
+        outcome = jnp.where(jnp.isfinite(residual), outcome, Outcome.NOT_FINITE)
+        return Equilibrium(
+            state, jnp.asarray(steps, jnp.int32), residual, energy, outcome.astype(jnp.int8)
+        )
+
+    @property
+    def settled(self) -> Array:
+        """Which examples settled, `[batch]`."""
+        return self.outcome == Outcome.SETTLED
+
+    @property
+    def words(self) -> list[str]:
+        """The outcome of each example in words."""
+        return [Outcome(int(code)).words for code in np.asarray(self.outcome).ravel()]
 
 
 class AbstractRelaxation(eqx.Module):
@@ -49,11 +83,20 @@ class AbstractRelaxation(eqx.Module):
         """
 
     @abc.abstractmethod
-    def step(self, prepared: AbstractClampedEnergy, state: Array) -> tuple[Array, Array]:
+    def init(self, prepared: AbstractClampedEnergy, state: Array) -> Any:
+        """What the method remembers from step to step, before the first; None for nothing."""
+
+    @abc.abstractmethod
+    def step(
+        self, prepared: AbstractClampedEnergy, state: Array, memory: Any, key: Array | None
+    ) -> tuple[Array, Any, Array]:
         """One step or sweep on `state` `[batch, free units]`.
 
-        **Returns:** the new state, and for each example the residual as it was seen on the way,
-        `[batch]`: it costs nothing and tells when a look at the residual itself pays.
+        **Arguments:** `memory`, as `init` or the step before gave it; `key`, of this step, for
+        methods that draw.
+
+        **Returns:** the new state and memory, and for each example the residual as it was seen on
+        the way, `[batch]`: it costs nothing and tells when a look at the residual itself pays.
         """
 
     @abc.abstractmethod

@@ -7,13 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from eqprop.energy import (
-    AbstractBlockClampedEnergy,
-    AbstractClampedEnergy,
-    HeldOutputs,
-    Network,
-    TotalEnergy,
-)
+from eqprop.energy import AbstractBlockClampedEnergy, AbstractClampedEnergy, Network
 from eqprop.errors import ConfigError
 from eqprop.relaxation.base import AbstractRelaxation, is_traced, projected_residual
 from eqprop.relaxation.euler import check_step_size
@@ -59,16 +53,14 @@ class BlockCoordinateDescent(AbstractRelaxation):
             raise ConfigError(f"`block_size` must be 1 or more, got {self.block_size}. Try 64.")
 
     def prepare(self, energy: AbstractClampedEnergy) -> AbstractBlockClampedEnergy:
-        base = energy.free if isinstance(energy, TotalEnergy | HeldOutputs) else energy
-        if not isinstance(base, AbstractBlockClampedEnergy):
-            raise ConfigError(
-                f"the energy must offer block updates for `BlockCoordinateDescent`, got "
-                f"{type(base).__name__}, which has none. Relax it with `Euler`."
-            )
-        assert isinstance(energy, AbstractBlockClampedEnergy)
-        return energy if self.block_size is None else energy.split(self.block_size)
+        return energy.in_blocks(self.block_size)
 
-    def step(self, prepared: AbstractClampedEnergy, state: Array) -> tuple[Array, Array]:
+    def init(self, prepared: AbstractClampedEnergy, state: Array) -> None:
+        return None
+
+    def step(
+        self, prepared: AbstractClampedEnergy, state: Array, memory: None, key: Array | None
+    ) -> tuple[Array, None, Array]:
         assert isinstance(prepared, AbstractBlockClampedEnergy)  # `prepare` made sure
         seen = jnp.zeros(len(state), state.dtype)
         for block, span in enumerate(prepared.block_slices):
@@ -78,7 +70,7 @@ class BlockCoordinateDescent(AbstractRelaxation):
             off = jnp.abs(prepared.project(here + drawn) - here)
             seen = jnp.maximum(seen, jnp.max(off, axis=1))
             state = state.at[:, span].set(there)
-        return state, seen
+        return state, None, seen
 
     def residual(self, energy: AbstractClampedEnergy, state: Array) -> Array:
         return projected_residual(energy, state)
@@ -101,7 +93,10 @@ def monotone_bound(network: Network, block_size: int | None = None) -> float:
     2.0
     """
     lowest = [0.0]
-    for coupling in network.hopfield.intralayer_couplings().values():
+    for (post, pre), lower in network.energy.couplings().items():
+        if post != pre:
+            continue
+        coupling = lower + lower.T
         step = block_size or len(coupling)
         for start in range(0, len(coupling), step):
             part = coupling[start : start + step, start : start + step].astype(np.float64)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
 from eqprop.energy import AbstractClampedEnergy
 from eqprop.relaxation.base import AbstractRelaxation, Equilibrium
-from eqprop.relaxation.termination import AbstractTermination
+from eqprop.relaxation.termination import AbstractTermination, Among
 
 
 def relax(
@@ -15,6 +18,8 @@ def relax(
     state: Array,
     method: AbstractRelaxation,
     termination: AbstractTermination,
+    *,
+    key: Array | None = None,
 ) -> Equilibrium:
     """Lets a batch of states settle.
 
@@ -25,55 +30,57 @@ def relax(
     - `state`: where to start, `[batch, free units]`; projected first.
     - `method`: `Euler`, `BlockCoordinateDescent`, ...
     - `termination`: `FixedSteps` or `Residual`.
+    - `key`: a JAX random key, for methods that draw.
 
-    **Returns:** an `Equilibrium`. Not settling is no error: look at `settled`.
+    **Returns:** an `Equilibrium`. Not settling is no error: look at `outcome`. An example whose
+    state is no longer finite waits for nobody, and nobody waits for it.
 
     >>> import eqprop, jax.numpy as jnp
     >>> network = eqprop.Network.initialize(eqprop.layered([4, 3, 2]), seed=0)
     >>> clamped = network.energy.clamp(jnp.ones((1, 4)))
     >>> found = eqprop.relax(clamped, network.cold_state(1),
     ...                      eqprop.BlockCoordinateDescent(), eqprop.Residual(1e-6))
-    >>> bool(found.settled.all())
-    True
+    >>> found.words
+    ['settled']
     """
     limit = jnp.asarray(termination.max_steps, jnp.int32)
     energy = method.prepare(energy)
+    present = jnp.ones(len(state), bool)
+    if isinstance(termination, Among):
+        present = termination.present
+
+    def is_done(residual: Array) -> Array:
+        finite = jnp.isfinite(residual)
+        enough = termination.is_done(jnp.where(finite, residual, 0), present)
+        return enough | ~jnp.any(finite & present)
+
+    def step(carry):
+        steps, state, memory, _ = carry
+        own = None if key is None else jax.random.fold_in(key, steps)
+        return steps + 1, *method.step(energy, state, memory, own)
 
     def unfinished(carry):
         steps, *_, done = carry
         return (steps < limit) & ~done
 
     def until_it_seems_done(carry):
-        steps, state, _, energy_before, rises, _ = carry
-
-        def step(inner):
-            steps, state, _ = inner
-            return steps + 1, *method.step(energy, state)
-
         def goes_on(inner):
-            steps, _, seen = inner
-            return (steps < limit) & ~termination.is_done(seen)
+            steps, *_, seen = inner
+            return (steps < limit) & ~is_done(seen)
 
         # The residual seen during a step is a little old: what it suggests is looked at below.
-        steps, state, _ = lax.while_loop(goes_on, step, step((steps, state, None)))
-        residual, energy_now = method.residual(energy, state), jnp.real(energy.energy(state))
-        rises += _rises(energy_before, energy_now)
-        return steps, state, residual, energy_now, rises, termination.is_done(residual)
+        steps, state, memory, _ = lax.while_loop(goes_on, step, step(carry[:4]))
+        residual = method.residual(energy, state)
+        return steps, state, memory, residual, is_done(residual)
 
     start = energy.project(state)
-    nothing = jnp.full(len(start), jnp.inf, jnp.real(start).dtype)
-    first = (jnp.int32(0), start, nothing, nothing, jnp.int32(0), jnp.asarray(False))
-    steps, end, residual, energies, rises, _ = lax.while_loop(
-        unfinished, until_it_seems_done, first
-    )
-    return Equilibrium(
-        state=end,
-        steps=steps,
-        residual=residual,
-        energy=energies,
-        settled=residual <= termination.tolerance,
-        energy_rises=rises,
-    )
+    nothing = jnp.zeros(len(start), jnp.real(start).dtype)
+    first = (jnp.int32(0), start, method.init(energy, start), nothing, jnp.asarray(False))
+    steps, end, _, residual, _ = lax.while_loop(unfinished, until_it_seems_done, first)
+    # Without a step nothing was measured yet.
+    residual = lax.cond(steps > 0, lambda: residual, lambda: method.residual(energy, end))
+    value = jnp.real(energy.energy(end))
+    return Equilibrium.of(end, steps, residual, value, termination.tolerance)
 
 
 def observe(
@@ -86,14 +93,8 @@ def observe(
     """A state that something else relaxed, `steps` steps long, looked at as `relax` would."""
     prepared = method.prepare(energy)
     residual = method.residual(prepared, state)
-    return Equilibrium(
-        state=state,
-        steps=jnp.asarray(steps, jnp.int32),
-        residual=residual,
-        energy=jnp.real(prepared.energy(state)),
-        settled=residual <= termination.tolerance,
-        energy_rises=jnp.int32(0),
-    )
+    value = jnp.real(prepared.energy(state))
+    return Equilibrium.of(state, steps, residual, value, termination.tolerance)
 
 
 def watch(
@@ -106,14 +107,16 @@ def watch(
     """
     energy = method.prepare(energy)
 
-    def step(_, carry):
-        state, before, rises = carry
-        state, _ = method.step(energy, state)
+    def step(number, carry):
+        state, memory, before, rises = carry
+        own = jax.random.fold_in(jax.random.key(0), number)
+        state, memory, _ = method.step(energy, state, memory, own)
         now = energy.energy(state)
-        return state, now, rises + _rises(before, now)
+        return state, memory, now, rises + _rises(before, now)
 
     start = energy.project(state)
-    state, _, rises = lax.fori_loop(0, steps, step, (start, energy.energy(start), jnp.int32(0)))
+    first: Any = (start, method.init(energy, start), energy.energy(start), jnp.int32(0))
+    state, _, _, rises = lax.fori_loop(0, steps, step, first)
     return state, rises
 
 

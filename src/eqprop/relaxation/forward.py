@@ -9,6 +9,8 @@ import numpy as np
 from jax import Array
 
 from eqprop.energy import AbstractClampedEnergy, ClampedHopfieldEnergy
+from eqprop.energy.connections import ClampedConnections
+from eqprop.energy.interactions import ClampedBiases
 from eqprop.energy.products import matmul
 from eqprop.errors import ConfigError
 from eqprop.relaxation.base import AbstractRelaxation
@@ -29,10 +31,21 @@ class ForwardPass(AbstractRelaxation):
                 f"the energy must be a `HopfieldEnergy` for a forward pass, got "
                 f"{type(energy).__name__}: only weights between layers can be read forwards."
             )
-        check_acyclic(energy.weights)
+        for part in energy.parts[1:]:
+            if not isinstance(part, ClampedBiases):
+                raise ConfigError(
+                    f"the energy must have connections and biases alone for a forward pass, got "
+                    f"{type(part).__name__} too: only weights between layers can be read forwards."
+                )
+        check_acyclic(_connections(energy).weights)
         return energy
 
-    def step(self, prepared: AbstractClampedEnergy, state: Array) -> tuple[Array, Array]:
+    def init(self, prepared: AbstractClampedEnergy, state: Array) -> None:
+        return None
+
+    def step(
+        self, prepared: AbstractClampedEnergy, state: Array, memory: None, key: Array | None
+    ) -> tuple[Array, None, Array]:
         assert isinstance(prepared, ClampedHopfieldEnergy)  # `prepare` made sure
         sizes = prepared.layer_sizes
         ends = np.cumsum([0, *sizes[1:]])
@@ -41,21 +54,29 @@ class ForwardPass(AbstractRelaxation):
             span = slice(int(ends[layer - 1]), int(ends[layer]))
             layers[layer] = prepared.activation(drive(prepared, layer, span, layers))
         new = jnp.concatenate(list(layers.values()), axis=1)
-        return new, jnp.max(jnp.abs(new - state), axis=1)
+        return new, None, jnp.max(jnp.abs(new - state), axis=1)
 
     def residual(self, energy: AbstractClampedEnergy, state: Array) -> Array:
-        return self.step(energy, state)[1]
+        return self.step(energy, state, None, None)[2]
 
 
 def drive(
     clamped: ClampedHopfieldEnergy, layer: int, span: slice, layers: Mapping[int, Array]
 ) -> Array:
     """What the units of a layer, `span` of the free ones, add up from the layers before it."""
-    total = clamped.input_drive[:, span] + clamped.biases[span]
+    connections, biases = _connections(clamped), clamped.parts[1]
+    assert isinstance(biases, ClampedBiases)  # `prepare` made sure
+    total = connections.input_drive[:, span] + biases.values[span]
     for earlier, activity in layers.items():
-        if earlier < layer and (layer, earlier) in clamped.weights:
-            total += matmul(activity, clamped.weights[layer, earlier].T)
+        if earlier < layer and (layer, earlier) in connections.weights:
+            total += matmul(activity, connections.weights[layer, earlier].T)
     return total
+
+
+def _connections(clamped: ClampedHopfieldEnergy) -> ClampedConnections:
+    found = clamped.parts[0]
+    assert isinstance(found, ClampedConnections)
+    return found
 
 
 def check_acyclic(blocks: object) -> None:

@@ -25,8 +25,12 @@ class AbstractTermination(eqx.Module):
     tolerance: eqx.AbstractVar[Array]
 
     @abc.abstractmethod
-    def is_done(self, residual: Array) -> Array:
-        """Whether to stop before `max_steps`, given the residuals `[batch]`."""
+    def is_done(self, residual: Array, present: Array) -> Array:
+        """Whether to stop before `max_steps`.
+
+        **Arguments:** `residual` `[batch]`; `present` `[batch]`, which of them are examples: what
+        only fills up a batch counts nowhere.
+        """
 
 
 class FixedSteps(AbstractTermination):
@@ -47,7 +51,7 @@ class FixedSteps(AbstractTermination):
     def __init__(self, max_steps: int | Array, tolerance: float | Array = SETTLED) -> None:
         self.max_steps, self.tolerance = jnp.asarray(max_steps), jnp.asarray(tolerance)
 
-    def is_done(self, residual: Array) -> Array:
+    def is_done(self, residual: Array, present: Array) -> Array:
         return jnp.asarray(False)
 
 
@@ -65,8 +69,9 @@ class Residual(AbstractTermination):
       twice as many sweeps as the one but last, so .9 halves the time and leaves one in ten
       examples a little short; what did not settle is reported either way.
 
-    >>> bool(Residual(1e-3, share=0.5).is_done(jnp.array([1e-4, 1e-2])))
-    True
+    >>> residual, present = jnp.array([1e-4, 1e-2, 0.0]), jnp.array([True, True, False])
+    >>> [bool(Residual(1e-3, share=share).is_done(residual, present)) for share in (0.5, 0.6)]
+    [True, False]
     """
 
     max_steps: Array
@@ -87,6 +92,25 @@ class Residual(AbstractTermination):
                 f"`share` must lie in (0, 1], got {float(self.share):g}. 1 waits for every example."
             )
 
-    def is_done(self, residual: Array) -> Array:
-        settled = jnp.sum(residual <= self.tolerance, axis=-1)
-        return settled >= self.share * residual.shape[-1]
+    def is_done(self, residual: Array, present: Array) -> Array:
+        settled = jnp.sum((residual <= self.tolerance) & present, axis=-1)
+        return settled >= self.share * jnp.sum(present, axis=-1)
+
+
+class Among(AbstractTermination):
+    """`rule` for a batch of which only some places hold an example.
+
+    **Attributes:** `rule`; `present` `[batch]`, which places do; the limits are those of the rule.
+    """
+
+    max_steps: Array
+    tolerance: Array
+    rule: AbstractTermination
+    present: Array
+
+    def __init__(self, rule: AbstractTermination, present: Array) -> None:
+        self.max_steps, self.tolerance = rule.max_steps, rule.tolerance
+        self.rule, self.present = rule, present
+
+    def is_done(self, residual: Array, present: Array) -> Array:
+        return self.rule.is_done(residual, present)

@@ -38,7 +38,7 @@ def audit_run(
     - `respond`: whether to measure the answer to beta and to the number of nudged steps too.
     """
     config = load_config(RunFolder.open(path).path / "config.toml")
-    if config.learning.rule == "backpropagation":
+    if config.learning.rule.reads_forwards:
         raise ConfigError(
             "`run` must have a rule that relaxes, got one trained by 'backpropagation', which is "
             "the gradient of another network: its wiring read forwards. Audit another run."

@@ -6,53 +6,22 @@ import functools
 import itertools
 import math
 from pathlib import Path
+from typing import Any
 
 import jax
 import optax
 
-from eqprop import data
 from eqprop.config.sections import PhaseConfig
 from eqprop.config.settings import RunConfig
 from eqprop.data import Dataset
-from eqprop.energy import (
-    AbstractCost,
-    CrossEntropy,
-    HardSigmoid,
-    Network,
-    ShiftedSigmoid,
-    Sigmoid,
-    SquaredError,
-    Tanh,
-)
+from eqprop.energy import Network
 from eqprop.errors import DataError
-from eqprop.learning import (
-    AbstractLearningRule,
-    Backpropagation,
-    BackpropagationThroughTime,
-    Centered,
-    ContrastiveHebbian,
-    CoupledLearning,
-    EquilibriumPropagation,
-    HolomorphicEquilibriumPropagation,
-    ImplicitDifferentiation,
-    OneSided,
-    Phase,
-    RandomSign,
-    RecurrentBackpropagation,
-    learning_rates,
-)
-from eqprop.relaxation import BlockCoordinateDescent, Euler, FixedSteps, ForwardPass, Residual
+from eqprop.learning import AbstractLearningRule, Phase, learning_rates
+from eqprop.relaxation import AbstractNudgedStep, FixedSteps, ForwardPass, Joint
 from eqprop.running.wiring import check_memory, stream_seed
 from eqprop.topology import Topology, layered
 from eqprop.training import Examples, Trainer, evaluation_phase
-
-_NUDGING = {"random-sign": RandomSign, "one-sided": OneSided, "centered": Centered}
-_ACTIVATIONS = {
-    "hard-sigmoid": HardSigmoid,
-    "sigmoid": Sigmoid,
-    "shifted-sigmoid": ShiftedSigmoid,
-    "tanh": Tanh,
-}
+from eqprop.training.settings import OptimizerChoice, ScheduleChoice
 
 
 def build_network(config: RunConfig, topology: Topology, num_targets: int | None = None) -> Network:
@@ -68,41 +37,23 @@ def build_network(config: RunConfig, topology: Topology, num_targets: int | None
     if isinstance(skip_scale, str):
         limits = [(6 / (a + b)) ** 0.5 for a, b in itertools.pairwise(sizes)]
         skip_scale = sum(limits) / len(limits)
-    cost: AbstractCost = SquaredError(wanted.cost_factor)
-    if wanted.cost == "cross-entropy":
-        # A stream of its own: the weights are those of the same network without a read-out.
-        key = jax.random.fold_in(jax.random.key(seed), 1 << 20)
-        cost = CrossEntropy.initialize(sizes[-1], num_targets or sizes[-1], key)
-    return Network.initialize(
+    # Streams of their own: the weights are those of the same network without a read-out or a term.
+    streams = [jax.random.fold_in(jax.random.key(seed), 1 << bit) for bit in (20, 21)]
+    network = Network.initialize(
         topology,
         seed=seed,
-        cost=cost,
-        activation=_ACTIVATIONS[wanted.activation](),
+        cost=wanted.cost.build(sizes[-1], num_targets or sizes[-1], streams[0]),
+        activation=wanted.activation.build(),
         skip_scale=skip_scale,
         intralayer_scale=wanted.intralayer_scale,
     )
+    return Network(network.hopfield.plus(*wanted.term.build(sizes, streams[1])), network.cost)
 
 
 def build_rule(config: RunConfig, epoch: int) -> AbstractLearningRule:
     """The learning rule in an epoch (from 0): relaxations may take more steps in the first."""
-    wanted = config.learning
-    free, nudged = _phase(config.free, epoch), _phase(config.nudged, epoch)
-    match wanted.rule:
-        case "holomorphic":
-            return HolomorphicEquilibriumPropagation(wanted.beta, free, nudged, wanted.points)
-        case "contrastive-hebbian":
-            return ContrastiveHebbian(free, nudged)
-        case "coupled":
-            return CoupledLearning(wanted.beta, free, nudged)
-        case "recurrent-backpropagation":
-            return RecurrentBackpropagation(free, nudged)
-        case "implicit":
-            return ImplicitDifferentiation(free)
-        case "through-time":
-            return BackpropagationThroughTime(free, wanted.differentiated_steps)
-        case "backpropagation":
-            return Backpropagation()
-    return EquilibriumPropagation(_NUDGING[wanted.nudging](wanted.beta), free, nudged)
+    nudged = _phase(config.nudged, epoch, config.nudged.nudging_step.build())
+    return config.learning.rule.build(_phase(config.free, epoch, Joint()), nudged)
 
 
 def check_rule(config: RunConfig) -> None:
@@ -113,31 +64,27 @@ def check_rule(config: RunConfig) -> None:
 
 def look_phase(config: RunConfig, network: Network) -> Phase:
     """How examples are relaxed when the error is measured: until they have settled."""
-    if config.learning.rule == "backpropagation":
+    if config.learning.rule.reads_forwards:
         return Phase(ForwardPass(), FixedSteps(1))
     return evaluation_phase(network, config.evaluation.max_steps)
 
 
 def free_phase(config: RunConfig, epoch: int) -> Phase:
     """How the free phase relaxes in an epoch (from 0)."""
-    if config.learning.rule == "backpropagation":
+    if config.learning.rule.reads_forwards:
         return Phase(ForwardPass(), FixedSteps(1))
-    return _phase(config.free, epoch)
+    return _phase(config.free, epoch, Joint())
 
 
 def free_block_size(config: RunConfig) -> int | None:
     """The most units that a sweep of the free phase updates at once, None for whole layers."""
-    return config.free.block_size or None
+    return getattr(config.free.method, "block_size", None) or None
 
 
-def _phase(wanted: PhaseConfig, epoch: int) -> Phase:
+def _phase(wanted: PhaseConfig, epoch: int, step: AbstractNudgedStep) -> Phase:
     cold = epoch == 0
     steps = (wanted.cold_steps if cold else None) or wanted.steps
-    tolerance = wanted.cold_tolerance if cold else wanted.tolerance
-    stop = Residual(tolerance, steps, wanted.share) if wanted.tolerance else FixedSteps(steps)
-    if wanted.method == "block":
-        return Phase(BlockCoordinateDescent(wanted.step_size, wanted.block_size or None), stop)
-    return Phase(Euler(wanted.step_size, nudging_step=wanted.nudging_step), stop)
+    return Phase(wanted.method.build(step), wanted.termination.build(steps, cold=cold))
 
 
 def build_optimizer(config: RunConfig, updates: int) -> optax.GradientTransformation:
@@ -148,33 +95,20 @@ def build_optimizer(config: RunConfig, updates: int) -> optax.GradientTransforma
     - `updates`: of the whole run, which a schedule spans.
     """
     wanted = config.learning
-    return _optimizer(
-        wanted.optimizer,
-        wanted.momentum,
-        wanted.weight_decay,
-        wanted.schedule,
-        wanted.final_rate,
-        0 if wanted.schedule == "constant" else updates,
-    )
+    spanned = 0 if wanted.schedule.is_constant else updates
+    chosen: Any = wanted.optimizer, wanted.weight_decay, wanted.schedule  # frozen: hashable
+    return _optimizer(*chosen, spanned)
 
 
 @functools.cache
 def _optimizer(
-    name: str, momentum: float, decay: float, schedule: str, final: float, updates: int
+    optimizer: OptimizerChoice, decay: float, schedule: ScheduleChoice, updates: int
 ) -> optax.GradientTransformation:
     # The same object for the same settings: a new one would compile the training program anew.
-    rate = {
-        "constant": lambda: 1.0,
-        "cosine": lambda: optax.cosine_decay_schedule(1.0, updates, alpha=final),
-        "exponential": lambda: optax.exponential_decay(1.0, updates, final),
-    }[schedule]()
-    if name == "sgd":
-        plain = optax.sgd(rate, momentum=momentum or None)
-        return optax.chain(optax.add_decayed_weights(decay), plain) if decay else plain
-    if name in ("adamw", "lion"):
-        return getattr(optax, name)(rate, weight_decay=decay)
-    plain = getattr(optax, name)(rate)
-    return optax.chain(optax.add_decayed_weights(decay), plain) if decay else plain
+    made = optimizer.build(schedule.build(updates), decay)
+    if decay and not optimizer.decays:
+        return optax.chain(optax.add_decayed_weights(decay), made)
+    return made
 
 
 def build_trainer(config: RunConfig, network: Network, examples: Examples) -> Trainer:
@@ -190,6 +124,7 @@ def build_trainer(config: RunConfig, network: Network, examples: Examples) -> Tr
             bias_rates=config.learning.bias_rates,
             skip_rate=config.learning.skip_rate,
             intralayer_rate=config.learning.intralayer_rate,
+            own=config.learning.own_rates,
         ),
         batch_size=batch_size,
         key=jax.random.key(stream_seed(config.seed, "signs")),
@@ -202,9 +137,9 @@ def build_trainer(config: RunConfig, network: Network, examples: Examples) -> Tr
     )
 
 
-def load_data(config: RunConfig, data_dir: Path | None = None) -> data.Dataset:
+def load_data(config: RunConfig, data_dir: Path | None = None) -> Dataset:
     """The data set of a run, checked against its layer sizes."""
-    dataset = data.load(config.data.dataset, data_dir)
+    dataset = config.data.dataset.load(data_dir)
     if config.data.split == "journal":
         dataset = dataset.as_in_the_journal()
     dataset = dataset.limited(
@@ -218,7 +153,7 @@ def check_fit(config: RunConfig, dataset: Dataset) -> None:
     """Refuses layer sizes that do not fit the data set or this machine."""
     check_memory(config)
     sizes = config.topology.layer_sizes
-    if config.network.cost == "cross-entropy":
+    if not config.network.cost.holds_targets:
         if sizes[0] != dataset.num_inputs:
             raise DataError(
                 f"`topology.layer_sizes` must begin with {dataset.num_inputs} for {dataset.name}, "

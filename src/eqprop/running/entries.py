@@ -17,7 +17,7 @@ def join_logs(logs: Sequence[BatchLog]) -> BatchLog:
 
 
 def update_entries(log: BatchLog, first: int) -> list[dict[str, Any]]:
-    """One entry per recorded batch: root mean squares per pair of layers `post-pre`.
+    """One entry per recorded batch: root mean squares per group of parameters.
 
     **Arguments:**
 
@@ -29,7 +29,7 @@ def update_entries(log: BatchLog, first: int) -> list[dict[str, Any]]:
         entry: dict[str, Any] = {"kind": "updates", "batch": first + int(row)}
         for name in ("corrections", "updates"):
             sizes = getattr(log, name)
-            entry[name] = {f"{a}-{b}": float(v[row]) for (a, b), v in sizes.items()}
+            entry[name] = {label: float(v[row]) for label, v in sizes.items()}
         entries.append(entry)
     return entries
 

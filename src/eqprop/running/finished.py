@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from eqprop import data
 from eqprop.config.settings import RunConfig
 from eqprop.config.settings import load_recorded as load_config
 from eqprop.energy import Network
@@ -86,7 +85,7 @@ def evaluate_run(path: Path, split: str, data_dir: Path | None = None) -> dict[s
     """Error, cost and share unsettled of a finished run on a whole split, from a cold start."""
     config = load_config(RunFolder.open(path).path / "config.toml")
     network = load_model(path).network
-    dataset = data.load(config.data.dataset, data_dir)
+    dataset = config.data.dataset.load(data_dir)
     if config.data.split == "journal":
         dataset = dataset.as_in_the_journal()
     chosen = dataset.split(split)

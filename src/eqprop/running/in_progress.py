@@ -31,7 +31,6 @@ from eqprop.running.entries import epoch_entry, evaluation_entry, join_logs, upd
 from eqprop.running.finished import look
 from eqprop.running.snapshot import NETWORK, Cursor, Snapshot
 from eqprop.running.wiring import build_topology
-from eqprop.topology import Wires
 from eqprop.training import BatchLog, Evaluation, Examples, Probe, Trainer, inputs, probe
 
 _PROBED = 200  # examples whose free phase is watched step by step once an epoch
@@ -97,7 +96,7 @@ class RunInProgress:
 
         topology = build_topology(config)
         network = build_network(config, topology, dataset.num_outputs)
-        self.wires = Wires.of(topology)
+        self.wires = network.energy.wires()
         examples = _examples(network, dataset.split("train"))
         trainer = build_trainer(config, network, examples)
         counts = examples.target.sum(axis=0)

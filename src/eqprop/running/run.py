@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from eqprop import data
 from eqprop.config.settings import RunConfig
 from eqprop.config.settings import load_recorded as load_config
+from eqprop.data import Dataset
 from eqprop.errors import BusyError, ConfigError, DataError
 from eqprop.records import RunFolder, locked
 from eqprop.running import team
@@ -81,7 +81,7 @@ def complete(
     path: Path,
     *,
     data_dir: Path | None = None,
-    dataset: data.Dataset | None = None,
+    dataset: Dataset | None = None,
     report: Reporter = _silent,
     stop: StopSignal = lambda: None,
 ) -> RunFolder:
@@ -149,7 +149,7 @@ def begun(
     folder: RunFolder,
     *,
     data_dir: Path | None = None,
-    dataset: data.Dataset | None = None,
+    dataset: Dataset | None = None,
     report: Reporter = _silent,
     stop: StopSignal = lambda: None,
 ) -> Iterator[RunInProgress | None]:
@@ -181,7 +181,7 @@ def begun(
         yield RunInProgress(folder, identity["id"], config, dataset, report, stop)
 
 
-def _load_again(config: RunConfig, data_dir: Path | None, remembered: str | None) -> data.Dataset:
+def _load_again(config: RunConfig, data_dir: Path | None, remembered: str | None) -> Dataset:
     """Looks where the run found its data at first, when nothing else is said now."""
     if data_dir is None and "EQPROP_DATA" not in os.environ and remembered:
         try:

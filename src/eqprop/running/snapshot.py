@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -184,4 +185,9 @@ def _log(state: TrainState, arrays: dict[str, np.ndarray], batches: int) -> Batc
     like = jax.tree.map(
         lambda leaf: np.zeros(batches, leaf.dtype), BatchLog.empty(state.network, 1)
     )
-    return jax.tree.map(np.asarray, tree_from_arrays(like, arrays, "log"))
+    # Earlier versions named pairs of layers `(2, 1)`, and recorded nothing of other parameters.
+    named = {re.sub(r"\[\((\d+), (\d+)\)\]", r"['\1-\2']", key): v for key, v in arrays.items()}
+    nothing = {label: np.full(batches, np.nan, leaf.dtype) for label, leaf in like.updates.items()}
+    like = dataclasses.replace(like, corrections=nothing, updates=nothing)
+    sizes = {k: v for k, v in tree_to_arrays(like, "log").items() if v.dtype.kind == "f"}
+    return jax.tree.map(np.asarray, tree_from_arrays(like, sizes | named, "log"))

@@ -56,7 +56,14 @@ def program_of(config: RunConfig) -> Hashable:
     values = config.model_dump(mode="json")
     for section in ("name", "seed", "topology", "evaluation", "checkpoint"):
         del values[section]
-    for own in ("learning_rate", "bias_rates", "skip_rate", "intralayer_rate", "max_weight"):
+    for own in (
+        "learning_rate",
+        "bias_rates",
+        "skip_rate",
+        "intralayer_rate",
+        "own_rates",
+        "max_weight",
+    ):
         del values["learning"][own]
     for own in ("skip_scale", "intralayer_scale"):
         del values["network"][own]

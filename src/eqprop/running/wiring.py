@@ -9,15 +9,7 @@ import numpy as np
 
 from eqprop.config.settings import RunConfig
 from eqprop.errors import ConfigError
-from eqprop.topology import (
-    Topology,
-    add_skip_connections,
-    layered,
-    rewire,
-    rewire_each,
-    with_intralayer,
-    without_intralayer,
-)
+from eqprop.topology import Topology, layered, with_intralayer, without_intralayer
 
 # One stream per purpose, so that what one purpose draws never shifts another.
 STREAMS = ("wiring", "weights", "order", "signs")
@@ -37,7 +29,7 @@ def check_memory(config: RunConfig) -> None:
     wanted = config.topology
     sizes = wanted.layer_sizes
     pairs = sum(a * b for a, b in itertools.pairwise(sizes))
-    if wanted.wiring != "layered" or wanted.intralayer:
+    if wanted.wiring.skips or wanted.intralayer:
         pairs = sum(sizes) ** 2 // 2
     # Masks, weights, their symmetric assembly, gradient and update.
     needed = pairs * (1 + 5 * 4)
@@ -55,23 +47,9 @@ def check_memory(config: RunConfig) -> None:
 def build_topology(config: RunConfig) -> Topology:
     """The wiring of a run."""
     check_memory(config)
-    topology = _wired(config)
-    return without_intralayer(topology) if config.topology.drop_intralayer else topology
-
-
-def _wired(config: RunConfig) -> Topology:
     wanted = config.topology
-    topology = layered(wanted.layer_sizes)
+    base = layered(wanted.layer_sizes)
     if wanted.intralayer:
-        topology = with_intralayer(topology)
-    seed = stream_seed(config.seed, "wiring")
-    where = {"seed": seed, "receivers": wanted.receivers}
-    if wanted.wiring == "rewire":
-        return rewire(topology, n=wanted.connections, p=wanted.p, **where)
-    if wanted.wiring == "rewire_each":
-        assert wanted.p is not None
-        return rewire_each(topology, p=wanted.p, **where)
-    if wanted.wiring == "add":
-        assert wanted.connections is not None
-        return add_skip_connections(topology, n=wanted.connections, **where)
-    return topology
+        base = with_intralayer(base)
+    topology = wanted.wiring.build(base, stream_seed(config.seed, "wiring"))
+    return without_intralayer(topology) if wanted.drop_intralayer else topology

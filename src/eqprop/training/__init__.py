@@ -1,39 +1,65 @@
 """Persistent particles, chunks of an epoch, evaluation."""
 
-from eqprop.training.arrays import tree_from_arrays, tree_to_arrays
-from eqprop.training.batches import Layout
-from eqprop.training.evaluation import Evaluation, evaluate
-from eqprop.training.examples import Examples, inputs, one_hot
-from eqprop.training.logs import BatchLog, PhaseLog
-from eqprop.training.model import Model, default_rule, evaluation_phase
-from eqprop.training.probing import Probe, probe
-from eqprop.training.sharding import join_processes
-from eqprop.training.together import Together
-from eqprop.training.train import Fixed, TrainState, train_chunk
-from eqprop.training.trainer import Chunk, Stretch, Trainer
+from __future__ import annotations
 
-__all__ = [
-    "BatchLog",
-    "Chunk",
-    "Evaluation",
-    "Examples",
-    "Fixed",
-    "Layout",
-    "Model",
-    "PhaseLog",
-    "Probe",
-    "Stretch",
-    "Together",
-    "TrainState",
-    "Trainer",
-    "default_rule",
-    "evaluate",
-    "evaluation_phase",
-    "inputs",
-    "join_processes",
-    "one_hot",
-    "probe",
-    "train_chunk",
-    "tree_from_arrays",
-    "tree_to_arrays",
-]
+from typing import TYPE_CHECKING
+
+from eqprop.lazy import attach
+
+if TYPE_CHECKING:
+    from eqprop.training.arrays import *  # noqa: F403
+    from eqprop.training.batches import *  # noqa: F403
+    from eqprop.training.evaluation import *  # noqa: F403
+    from eqprop.training.examples import *  # noqa: F403
+    from eqprop.training.logs import *  # noqa: F403
+    from eqprop.training.model import *  # noqa: F403
+    from eqprop.training.probing import *  # noqa: F403
+    from eqprop.training.sharding import *  # noqa: F403
+    from eqprop.training.together import *  # noqa: F403
+    from eqprop.training.train import *  # noqa: F403
+    from eqprop.training.trainer import *  # noqa: F403
+
+__getattr__, __dir__, __all__ = attach(  # pyright: ignore[reportUnsupportedDunderAll]
+    __name__,
+    {
+        "arrays": (
+            "tree_from_arrays",
+            "tree_to_arrays",
+        ),
+        "batches": ("Layout",),
+        "evaluation": (
+            "Evaluation",
+            "evaluate",
+        ),
+        "examples": (
+            "Examples",
+            "inputs",
+            "one_hot",
+        ),
+        "logs": (
+            "BatchLog",
+            "PhaseLog",
+        ),
+        "model": (
+            "Model",
+            "default_rule",
+            "evaluation_phase",
+        ),
+        "probing": (
+            "Probe",
+            "probe",
+        ),
+        "sharding": ("join_processes",),
+        "together": ("Together",),
+        "train": (
+            "Fixed",
+            "TrainState",
+            "train_chunk",
+        ),
+        "trainer": (
+            "Chunk",
+            "Stretch",
+            "Trainer",
+        ),
+    },
+)

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from eqprop.energy import Network
+from eqprop.energy import Group, Network
 from eqprop.relaxation import Equilibrium
 from eqprop.training.sharding import SHARDS
 
@@ -20,7 +20,7 @@ class PhaseLog(eqx.Module):
     """How one phase settled, or several of one kind, per batch: all `[batches]`.
 
     **Attributes:** `steps` of all of them, by the shard that took most; `residual`, the largest
-    of the batch; `unsettled`, number of examples that did not settle; `energy_rises`;
+    of the batch; `unsettled`, number of examples that did not settle;
     `broken_unit`, the first free unit that is NaN or infinite in some example, -1 where there is
     none.
     """
@@ -28,7 +28,6 @@ class PhaseLog(eqx.Module):
     steps: Array
     residual: Array
     unsettled: Array
-    energy_rises: Array
     broken_unit: Array
 
     @staticmethod
@@ -53,16 +52,14 @@ class PhaseLog(eqx.Module):
                 sum((found.steps for found in phases), start=none),
                 jnp.max(jnp.where(present, residual, 0)),
                 jnp.sum(present & ~settled, dtype=jnp.int32),
-                sum((found.energy_rises for found in phases), start=none),
                 _first(broken),
             )
 
-        steps, residual, unsettled, rises, broken = jax.vmap(part)(phases, present)
+        steps, residual, unsettled, broken = jax.vmap(part)(phases, present)
         return PhaseLog(
             steps=jnp.max(steps),
             residual=jnp.max(residual),
             unsettled=jnp.sum(unsettled, dtype=jnp.int32),
-            energy_rises=jnp.sum(rises, dtype=jnp.int32),
             broken_unit=jnp.max(broken),
         )
 
@@ -72,13 +69,12 @@ class PhaseLog(eqx.Module):
             steps=lax.pmax(self.steps, SHARDS),
             residual=lax.pmax(self.residual, SHARDS),
             unsettled=lax.psum(self.unsettled, SHARDS),
-            energy_rises=lax.psum(self.energy_rises, SHARDS),
             broken_unit=lax.pmax(self.broken_unit, SHARDS),
         )
 
 
 class BatchLog(eqx.Module):
-    """What training saw, per batch: all `[batches]`, the last two `{block: [batches]}`.
+    """What training saw, per batch: all `[batches]`, the last two `{label: [batches]}`.
 
     **Attributes:**
 
@@ -88,7 +84,8 @@ class BatchLog(eqx.Module):
     - `cost`: summed over the examples.
     - `free`, `nudged`: see `PhaseLog`.
     - `corrections`, `updates`: root mean square over the connections that exist of the
-      correction and of the applied update, per pair of layers; NaN for batches not recorded.
+      correction and of the applied update, per group of parameters (`Group.label`); NaN for
+      batches not recorded.
     """
 
     examples: Array
@@ -96,17 +93,16 @@ class BatchLog(eqx.Module):
     cost: Array
     free: PhaseLog
     nudged: PhaseLog
-    corrections: dict[tuple[int, int], Array]
-    updates: dict[tuple[int, int], Array]
+    corrections: dict[str, Array]
+    updates: dict[str, Array]
 
     @staticmethod
     def empty(network: Network, batches: int) -> BatchLog:
         """Room for so many batches."""
         whole = jnp.zeros(batches, jnp.int32)
         real = jnp.zeros(batches, network.dtype)
-        phase = PhaseLog(whole, real, whole, whole, whole)
-        blocks = network.hopfield.masks if network.is_wired else ()
-        sizes = {block: real for block in blocks}
+        phase = PhaseLog(whole, real, whole, whole)
+        sizes = {group.label: real for group in network.groups()}
         return BatchLog(whole, whole, real, phase, phase, sizes, sizes)
 
     def over_devices(self) -> BatchLog:
@@ -125,26 +121,24 @@ class BatchLog(eqx.Module):
 
 def sizes(
     network: Network, recorded: Array, trees: Callable[[], Sequence[Any]]
-) -> list[dict[tuple[int, int], Array]]:
-    """Root mean square per block over the connections that exist of each of two trees, or NaN.
+) -> list[dict[str, Array]]:
+    """Root mean square per group over the entries that exist of each of two trees, or NaN.
 
     **Arguments:** `trees` makes them; it is asked where they are `recorded` alone.
     """
-    if not network.is_wired:
-        return [{}, {}]
-    masks = network.hopfield.masks
+    groups = network.groups()
 
-    def measure() -> list[dict[tuple[int, int], Array]]:
-        return [
-            {
-                block: jnp.sqrt(jnp.sum(weight**2) / jnp.maximum(1, jnp.sum(masks[block])))
-                for block, weight in tree.hopfield.weights.items()
-            }
-            for tree in trees()
-        ]
+    def size(group: Group, tree: Any) -> Array:
+        array = group.of(tree)
+        count = array.size if group.mask is None else jnp.maximum(1, jnp.sum(group.mask))
+        return jnp.sqrt(jnp.sum(array**2) / count).astype(network.dtype)
 
-    def skip() -> list[dict[tuple[int, int], Array]]:
-        return [{block: jnp.full((), jnp.nan, network.dtype) for block in masks}] * 2
+    def measure() -> list[dict[str, Array]]:
+        return [{group.label: size(group, tree) for group in groups} for tree in trees()]
+
+    def skip() -> list[dict[str, Array]]:
+        nothing = jnp.full((), jnp.nan, network.dtype)
+        return [{group.label: nothing for group in groups}] * 2
 
     return lax.cond(recorded, measure, skip)
 

@@ -42,7 +42,7 @@ def evaluation_phase(network: Network, max_steps: int = 300) -> Phase:
 
     Over-relaxed block coordinate descent where the network allows it, else `Euler(0.5)`.
     """
-    if network.allows_blocks:
+    if network.energy.has_blocks:
         return _sweeps(max_steps)
     return Phase(Euler(0.5), Residual(max_steps=max_steps))
 

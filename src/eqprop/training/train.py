@@ -16,7 +16,7 @@ from jax.sharding import Mesh, PartitionSpec
 
 from eqprop.energy import Network
 from eqprop.errors import ConfigError
-from eqprop.learning import AbstractLearningRule, Parts, apply_updates
+from eqprop.learning import AbstractLearningRule, Batch, apply_updates
 from eqprop.training.arrays import tree_from_arrays, tree_to_arrays
 from eqprop.training.batches import Layout
 from eqprop.training.examples import Examples, inputs
@@ -280,8 +280,8 @@ def _train_batch(
     else:
         start = jnp.stack([network.cold_state(slots.shape[1])] * len(slots))
     weights = present / total.astype(x.dtype)
-    parts = Parts(x, target, start, weights)
-    raw, states, report = fixed.rule.estimate_parts(network, parts, key, axis=SHARDS)
+    parts = Batch(x, target, start, key, weights, present)
+    raw, states, report = fixed.rule.estimate_parts(network, parts, axis=SHARDS)
     if persistent:
         particles = particles.at[where].set(states, mode="drop")
     output = jax.vmap(network.output)(states)
@@ -314,7 +314,5 @@ def _train_batch(
         corrections=corrections,
         updates=applied,
     )
-    network = apply_updates(network, updates)
-    if network.is_wired:
-        network = network.clipped(fixed.max_weight)
+    network = apply_updates(network, updates).clipped(fixed.max_weight)
     return TrainState(network, optimizer_state, particles, state.batches_seen + 1), entry

@@ -5,14 +5,11 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
+from typing import Any
 
-import equinox as eqx
-import jax
 import numpy as np
 
-from eqprop.energy import Network
-
-_KINDS = {0: "intralayer", 1: "interlayer"}
+from eqprop.energy import WEIGHTS, Network
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,38 +39,30 @@ def agreements(
     """Of every pair of layers, every kind of connection or parameter, and all together."""
     parts: dict[str, tuple[np.ndarray, np.ndarray]] = {}
     kinds: dict[str, list[str]] = {}
-    for (post, pre), mask in network.hopfield.masks.items():
-        exists = np.asarray(mask)
-        if not exists.any():
+    for group in network.groups():
+        exists = None if group.mask is None else np.asarray(group.mask)
+        if exists is not None and not exists.any():
             continue
-        name = f"{post}-{pre}"
-        parts[name] = tuple(  # pyright: ignore[reportArgumentType]
-            np.asarray(g.hopfield.weights[post, pre], np.float64)[exists] for g in (found, exact)
-        )
-        kinds.setdefault(_KINDS.get(post - pre, "skip"), []).append(name)
-    for name, leaves in (("biases", _biases), ("others", _others)):
-        both = [np.concatenate([np.zeros(0), *map(np.ravel, leaves(g))]) for g in (found, exact)]
-        if len(both[0]):
-            parts[name] = (both[0], both[1])
-            kinds[name] = [name]
+        both = (_entries(group.of(gradient), exists) for gradient in (found, exact))
+        parts[group.label] = tuple(both)  # pyright: ignore[reportArgumentType]
+        kind = group.kind if group.kind in (*WEIGHTS, "biases") else "others"
+        kinds.setdefault(kind, []).append(group.label)
 
     def joined(name: str, names: Sequence[str]) -> Agreement:
         return _agreement(name, *(np.concatenate([parts[n][k] for n in names]) for k in (0, 1)))
 
-    pairs = tuple(_agreement(name, *both) for name, both in parts.items() if name not in kinds)
+    pairs = tuple(
+        _agreement(label, *parts[label]) for kind in WEIGHTS for label in kinds.get(kind, ())
+    )
+    order = list(parts)
+    pairs = tuple(sorted(pairs, key=lambda pair: order.index(pair.name)))
     by_kind = tuple(joined(kind, names) for kind, names in kinds.items())
-    return pairs, by_kind, joined("all", list(parts))
+    return pairs, by_kind, joined("all", order)
 
 
-def _biases(gradient: Network) -> list[np.ndarray]:
-    return [np.asarray(b, np.float64) for b in gradient.hopfield.biases.values()]
-
-
-def _others(gradient: Network) -> list[np.ndarray]:
-    """Parameters of the cost and of added terms."""
-    rest = eqx.tree_at(lambda n: (n.hopfield.weights, n.hopfield.biases), gradient, (None, None))
-    leaves = jax.tree.leaves(eqx.filter(rest, eqx.is_inexact_array_like))
-    return [np.asarray(leaf, np.float64) for leaf in leaves]
+def _entries(array: Any, exists: np.ndarray | None) -> np.ndarray:
+    values = np.asarray(array, np.float64)
+    return values.ravel() if exists is None else values[exists]
 
 
 def _agreement(name: str, found: np.ndarray, exact: np.ndarray) -> Agreement:
@@ -94,8 +83,9 @@ def _agreement(name: str, found: np.ndarray, exact: np.ndarray) -> Agreement:
 def off_wiring(network: Network, gradient: Network) -> float:
     """Root mean square of a gradient where no connection exists."""
     missing = [
-        np.asarray(gradient.hopfield.weights[block])[~np.asarray(mask)]
-        for block, mask in network.hopfield.masks.items()
+        np.asarray(group.of(gradient))[~np.asarray(group.mask)]
+        for group in network.groups()
+        if group.mask is not None
     ]
     entries = np.concatenate(missing) if missing else np.zeros(0)
     return float(np.sqrt(np.mean(entries**2))) if len(entries) else 0.0

@@ -15,16 +15,16 @@ import numpy as np
 from jax import Array
 
 from eqprop.energy import Network
+from eqprop.energy.products import dot
 from eqprop.errors import ConfigError
 from eqprop.learning.auditing.agreement import agreements, off_wiring
 from eqprop.learning.auditing.findings import Audit, Settling, untouched
 from eqprop.learning.auditing.oracle import Oracle, as_batch, gentle_step
 from eqprop.learning.auditing.verdict import GOOD, verdict_of
-from eqprop.learning.base import AbstractLearningRule, Estimate, Phase
-from eqprop.learning.contrastive import ContrastiveHebbian, CoupledLearning
+from eqprop.learning.base import AbstractLearningRule, Batch, Estimate
+from eqprop.learning.differences import AbstractContrastiveRule, AbstractNudgedRule
 from eqprop.learning.equilibrium_propagation import EquilibriumPropagation
-from eqprop.learning.holomorphic import HolomorphicEquilibriumPropagation
-from eqprop.learning.nudging import Centered, OneSided, RandomSign
+from eqprop.learning.nudging import AbstractNudging
 from eqprop.relaxation import (
     SETTLED,
     BlockCoordinateDescent,
@@ -35,11 +35,6 @@ from eqprop.relaxation import (
 )
 
 Part = TypeVar("Part")
-
-_NUDGES = (
-    EquilibriumPropagation, HolomorphicEquilibriumPropagation, CoupledLearning, ContrastiveHebbian,
-)  # fmt: skip
-"""Rules whose second phase is a nudge, which can be small."""
 
 _FAR = 10 * SETTLED
 """Two states further apart than this in some unit are two states."""
@@ -61,7 +56,7 @@ def audit(
 
     **Arguments:**
 
-    - `network`: with a Hopfield energy.
+    - `network`: any.
     - `rule`: any learning rule.
     - `x` `[examples, inputs]`, `target` `[examples, targets]`: 20 to 100 examples will do.
     - `states`: where free phases start, `[examples, free units]`: the persistent particles.
@@ -74,16 +69,17 @@ def audit(
     rule.check(network)
     x, target, states = as_batch(network, x, target, states, network.dtype)
     oracle = oracle or Oracle.of(network, x, target, states)
-    correction = _correction(rule, network, x, target, states, oracle)
+    batch = _batch(network, x, target, states, oracle)
+    correction = _correction(rule, network, batch)
     pairs, kinds, overall = agreements(network, correction.gradient, oracle.gradient)
     ends = np.cumsum(network.layer_sizes[1:])[:-1].tolist()
-    at_bound = [np.isin(part, (0, 1)) for part in np.split(oracle.settled, ends, axis=1)]
-    bounded = network.hopfield.activation.is_identity_on_its_box
+    box = network.energy.box
+    at_bound = [np.isin(part, box or ()) for part in np.split(oracle.settled, ends, axis=1)]
     block_step, block_limit = _block_steps(rule, network)
     gentle, left = math.nan, untouched((*pairs, *kinds))
     never = left
     if (overall.cosine < GOOD or left) and (other := _gently(rule, oracle)) is not None:
-        found = _correction(other, network, x, target, states, oracle)
+        found = _correction(other, network, batch)
         *parts, whole = agreements(network, found.gradient, oracle.gradient)
         gentle = whole.cosine
         still = untouched(itertools.chain(*parts))
@@ -97,6 +93,7 @@ def audit(
         betas=correction.betas,
         effective_betas=tuple(_effective_beta(rule, network, b) for b in correction.betas),
         small_nudge_cosine=gentle,
+        cost_slope=_towards_the_target(rule, network, batch),
         never_touched=never,
         overall=overall,
         pairs=pairs,
@@ -108,7 +105,7 @@ def audit(
         step_size=max((float(m.step_size) for m in _parts(rule, Euler)), default=0.0),
         block_step=block_step,
         block_limit=block_limit,
-        saturation=tuple(float(part.mean()) if bounded else math.nan for part in at_bound),
+        saturation=tuple(float(part.mean()) if box else math.nan for part in at_bound),
         off_wiring=off_wiring(network, correction.gradient),
     )
     return dataclasses.replace(result, verdict=verdict_of(result))
@@ -138,18 +135,18 @@ def response(
 
     **Raises:** `ConfigError` for a rule without a nudge, and for arrays of another shape.
     """
-    nudge = nudge_of(rule)
+    nudged = nudge_of(rule)
     x, target, states = as_batch(network, x, target, states, network.dtype)
     oracle, rows = oracle or Oracle.of(network, x, target, states), []
+    batch = _batch(network, x, target, states, oracle)
     for size, count in itertools.product(betas, steps):
-        own = nudge(rule)[0]
-        beta = size if isinstance(rule, CoupledLearning) else float(jnp.copysign(size, own))
-        changed = eqx.tree_at(nudge, rule, (jnp.asarray(beta, own.dtype), jnp.asarray(count)))
+        changed = nudged.varied(size, count)
         try:
             changed.check(network)
         except ConfigError:
             continue
-        found = _correction(changed, network, x, target, states, oracle)
+        beta = nudge_of(changed).strength
+        found = _correction(changed, network, batch)
         pairs, kinds, overall = agreements(network, found.gradient, oracle.gradient)
         settling = _settling(found.nudged)
         setting = {
@@ -166,22 +163,19 @@ def response(
     return rows
 
 
-def nudge_of(rule: AbstractLearningRule) -> Callable[[Any], tuple[Array, Array]]:
-    """Where a rule keeps the strength of its nudge and the number of steps of its second phase.
+def nudge_of(rule: AbstractLearningRule) -> AbstractNudgedRule:
+    """The rule, if it has a nudge whose strength and steps can be varied.
 
     **Raises:** `ConfigError` for a rule without them.
     """
-    if isinstance(rule, EquilibriumPropagation):
-        return lambda r: (r.nudging.beta, r.nudged.termination.max_steps)
-    if isinstance(rule, HolomorphicEquilibriumPropagation):
-        return lambda r: (r.radius, r.nudged.termination.max_steps)
-    if isinstance(rule, CoupledLearning):
-        return lambda r: (r.eta, r.clamped.termination.max_steps)
-    raise ConfigError(
-        f"`rule` must have a nudge whose strength and steps can be varied, got "
-        f"{type(rule).__name__}. Equilibrium propagation, holomorphic or not, and coupled learning "
-        "have one."
-    )
+    if not isinstance(rule, AbstractNudgedRule):
+        raise ConfigError(
+            f"`rule` must have a nudge whose strength and steps can be varied, got "
+            f"{type(rule).__name__}. Equilibrium propagation, holomorphic or not, and coupled "
+            "learning have one."
+        )
+    rule.varied(abs(rule.strength), 1)
+    return rule
 
 
 @dataclasses.dataclass(frozen=True)
@@ -194,18 +188,19 @@ class _Correction:
     betas: tuple[float, ...]
 
 
+def _batch(network: Network, x: Array, target: Array, states: Array, oracle: Oracle) -> Batch:
+    """The examples, each counted as in the exact gradient."""
+    return Batch.of(x, target, states, weights=jnp.asarray(oracle.shares, network.dtype))
+
+
 def _correction(
     rule: AbstractLearningRule,
     network: Network,
-    x: Array,
-    target: Array,
-    states: Array,
-    oracle: Oracle,
+    batch: Batch,
 ) -> _Correction:
-    shares = jnp.asarray(oracle.shares, network.dtype)
     gradients, nudged, betas = [], (), []
     for single in _each_sign(rule):
-        found = _estimate(single, network, x, target, states, shares)
+        found = _estimate(single, network, batch)
         gradients.append(jax.device_get(found.gradient))
         nudged += found.report.nudged
         betas += _betas(single, float(found.report.beta))
@@ -221,37 +216,53 @@ def _betas(rule: AbstractLearningRule, reported: float) -> list[float]:
 
 
 @eqx.filter_jit
-def _estimate(
-    rule: AbstractLearningRule, network: Network, x: Array, target: Array, states: Array, w: Array
-) -> Estimate:
-    return rule.estimate(network, x, target, states, jax.random.key(0), w)
+def _estimate(rule: AbstractLearningRule, network: Network, batch: Batch) -> Estimate:
+    return rule.estimate(network, batch)
 
 
 def _each_sign(rule: AbstractLearningRule) -> Iterator[AbstractLearningRule]:
-    """The rule; one with a random sign of beta once with each of them."""
-    if not _parts(rule, RandomSign):
-        yield rule
-        return
-    for sign in (1, -1):
-        yield _changed(rule, RandomSign, lambda node, sign=sign: OneSided(sign * node.beta))
+    """The rule; one that draws a sign of beta once with each of them."""
+    nudging = _parts(rule, AbstractNudging)
+    for number in range(max((len(each.each()) for each in nudging), default=1)):
+
+        def chosen(node: AbstractNudging, number: int = number) -> AbstractNudging:
+            return node.each()[number % len(node.each())]
+
+        yield _changed(rule, AbstractNudging, chosen)
 
 
 def _gently(rule: AbstractLearningRule, oracle: Oracle) -> AbstractLearningRule | None:
     """The rule with its nudges small and its phases settled; None if it nudges nowhere."""
-    settle, beta = Residual(1e-6, max_steps=2_000), jnp.asarray(0.05)
-    second = Phase(Euler(gentle_step(oracle.step_limit)), settle)
+    settle, second = Residual(1e-6, max_steps=2_000), Euler(gentle_step(oracle.step_limit))
+    if not _parts(rule, AbstractNudgedRule):
+        return None
+    return _changed(rule, AbstractNudgedRule, lambda node: node.gently(0.05, settle, second))
 
-    def gentle(node: Any) -> Any:
-        first = Phase(node.free.method, settle)
-        if isinstance(node, EquilibriumPropagation):
-            changes = (Centered(beta), first, second)
-            return eqx.tree_at(lambda r: (r.nudging, r.free, r.nudged), node, changes)
-        if isinstance(node, HolomorphicEquilibriumPropagation):
-            changes = (beta, first, second)
-            return eqx.tree_at(lambda r: (r.radius, r.free, r.nudged), node, changes)
-        return CoupledLearning(beta, first, second)  # contrastive Hebbian learning at eta = 1
 
-    return _changed(rule, _NUDGES, gentle) if _parts(rule, _NUDGES) else None
+def _towards_the_target(rule: AbstractLearningRule, network: Network, batch: Batch) -> float:
+    """How the cost changes from the less to the more nudged states of a contrastive rule.
+
+    Relative to its size, by the rule's own coefficients. A nudge of any strength lowers the cost,
+    so that it is above 0 only where phases are swapped; NaN for a rule without such states.
+    """
+    parts = _parts(rule, AbstractContrastiveRule)
+    found = [_costs(single, network, batch) for part in parts for single in _each_sign(part)]
+    if not found:
+        return math.nan
+    change, size = (float(sum(each)) for each in zip(*found, strict=True))
+    return change / size if size else math.nan
+
+
+@eqx.filter_jit
+def _costs(rule: Any, network: Network, batch: Batch) -> tuple[Array, Array]:
+    found = rule.phases(network, batch.x, batch.target, batch.states, batch.key)
+    change, size = jnp.zeros(()), jnp.zeros(())
+    for coefficient, _, states in found.slopes:
+        outputs = network.output(states)
+        costs = dot(batch.weights, jax.vmap(network.cost)(outputs, batch.target))
+        change += jnp.real(coefficient * costs)
+        size += jnp.abs(coefficient * costs)
+    return change, size
 
 
 def _astray(free: Equilibrium, oracle: Oracle) -> float:
@@ -270,16 +281,13 @@ def _settling(phases: Sequence[Equilibrium]) -> Settling:
 
 
 def _effective_beta(rule: AbstractLearningRule, network: Network, beta: float) -> float:
-    """beta / (1 - c step_size beta) for `split` steps, c the curvature of the cost (DESIGN)."""
+    """What a beta amounts to by the nudging step of the rule."""
     methods = [ep.nudged.method for ep in _parts(rule, EquilibriumPropagation)]
-    split = [m for m in methods if isinstance(m, Euler) and m.nudging_step == "split"]
-    if not split:
+    steps = [method for method in methods if isinstance(method, Euler)]
+    if not steps:
         return beta
-    curvature = network.cost.curvature()
-    if curvature is None:
-        return math.nan
-    rest = 1 - curvature * float(split[0].step_size) * beta
-    return math.inf if abs(rest) < 1e-6 else beta / rest
+    curvature, size = network.cost.curvature(), float(steps[0].step_size)
+    return steps[0].nudging_step.effective_beta(beta, size, curvature)
 
 
 def _parts(rule: AbstractLearningRule, kind: type[Part] | tuple[type[Part], ...]) -> list[Part]:

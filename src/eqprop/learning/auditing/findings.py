@@ -37,6 +37,9 @@ class Audit:
     - `small_nudge_cosine`: the overall cosine of the same rule with a small nudge in settled
       phases, which tells a strong nudge from swapped phases; NaN where the rule itself follows
       the gradient or has no nudge.
+    - `cost_slope`: how the cost changes from the less to the more nudged states of a contrastive
+      rule, relative to its size; above 0 only where phases are swapped, however strong the nudge.
+      NaN for rules of another kind.
     - `never_touched`: those of the `untouched` parts that the rule leaves alone with a small nudge
       too.
     - `overall`, `pairs`, `kinds`: see `Agreement`; biases and others stand among the kinds.
@@ -65,6 +68,7 @@ class Audit:
     betas: tuple[float, ...]
     effective_betas: tuple[float, ...]
     small_nudge_cosine: float
+    cost_slope: float
     never_touched: tuple[str, ...]
     overall: Agreement
     pairs: tuple[Agreement, ...]

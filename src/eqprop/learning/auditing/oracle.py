@@ -94,7 +94,7 @@ class Oracle:
             both = found & np.asarray(cold.settled)
             lowest = _lowest_eigenvalue(network)
             limit = 2 / (1 - lowest)
-            if not network.allows_blocks:
+            if not network.energy.has_blocks:
                 limit = float(jnp.min(euler_limit(wide.energy.clamp(x), warm.state)))
         return Oracle(
             settled=np.asarray(warm.state),
@@ -134,7 +134,7 @@ def _settled(
     network: Network, x: Array, states: Array, tolerance: float, max_steps: int
 ) -> Equilibrium:
     clamped = network.energy.clamp(x)
-    if network.allows_blocks:
+    if network.energy.has_blocks:
         method = BlockCoordinateDescent(1.0, block_size=20)
     else:
         method = Euler(gentle_step(jnp.min(euler_limit(clamped, states))))
@@ -147,6 +147,12 @@ def gentle_step(limit: Any) -> Any:
 
 
 def _lowest_eigenvalue(network: Network) -> float:
-    inputs = network.num_inputs
-    coupling = network.hopfield.dense_weights()[inputs:, inputs:].astype(np.float64)
-    return float(np.linalg.eigvalsh(coupling)[0])
+    """Of the coupling between free units; NaN for an energy without one."""
+    starts = np.concatenate([[0, 0], np.cumsum(network.layer_sizes[1:])])
+    dense = np.zeros((starts[-1], starts[-1]))
+    couplings = network.energy.couplings()
+    for (post, pre), weight in couplings.items():
+        if pre:
+            rows, columns = (slice(starts[k], starts[k + 1]) for k in (post, pre))
+            dense[rows, columns] = weight
+    return float(np.linalg.eigvalsh(dense + dense.T)[0]) if couplings else np.nan

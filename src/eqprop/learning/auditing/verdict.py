@@ -15,6 +15,7 @@ OPPOSED = 0.1
 """A cosine below minus this is no accident."""
 
 _MANY = 0.1  # of the examples
+_ROUNDING = 1e-4  # of a cost slope
 
 
 def verdict_of(found: Audit) -> tuple[str, ...]:
@@ -47,7 +48,9 @@ def _broken(found: Audit) -> list[str]:
 def _climbs(found: Audit) -> bool:
     """A strong nudge alone can point away from the gradient; a small one cannot."""
     gentle = found.small_nudge_cosine
-    return found.overall.cosine < -FAIR if math.isnan(gentle) else gentle < -OPPOSED
+    swapped = found.cost_slope > _ROUNDING and found.overall.cosine < 0
+    opposed = found.overall.cosine < -FAIR if math.isnan(gentle) else gentle < -OPPOSED
+    return swapped or opposed
 
 
 def _advice(found: Audit) -> list[str]:

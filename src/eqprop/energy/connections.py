@@ -1,0 +1,235 @@
+"""Connections between units: masked dense blocks, and how they are laid out for a relaxation."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import itertools
+import operator
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from eqprop.energy.groups import Group, kind_of
+from eqprop.energy.interactions import AbstractClampedInteraction, AbstractInteraction, Seen
+from eqprop.energy.products import dot, matmul
+from eqprop.topology import Block, Topology
+
+
+class Connections(AbstractInteraction):
+    """-1/2 rho(u)' W rho(u) (Eq. 2), W symmetric with zero diagonal.
+
+    Each undirected connection is stored once, in the block of its pair of layers, so symmetry is
+    exact by construction; blocks inside a layer are strictly lower triangular.
+
+    **Attributes:**
+
+    - `weights`: `{(post, pre): [size of post, size of pre]}`; zero where no connection exists.
+    - `masks`: boolean, shaped like `weights`: which connections exist.
+    - `layer_sizes`: units per layer, input first.
+    """
+
+    weights: dict[Block, Array]
+    masks: dict[Block, Array]
+    layer_sizes: tuple[int, ...] = eqx.field(static=True)
+
+    @staticmethod
+    def initialize(
+        topology: Topology,
+        key: Array,
+        *,
+        skip_scale: float = 0.05,
+        intralayer_scale: float = 0.05,
+        dtype: Any = jnp.float32,
+    ) -> Connections:
+        """Random weights as in sections 2.3.1 and 2.3.3; see `HopfieldEnergy.initialize`."""
+        sizes = topology.layer_sizes
+        weights, masks = {}, {}
+        for block, mask in topology.masks.items():
+            post, pre = block
+            if post - pre == 1:
+                bound = (6 / (sizes[post] + sizes[pre])) ** 0.5
+            else:
+                bound = intralayer_scale if post == pre else skip_scale
+            stream = jax.random.fold_in(jax.random.fold_in(key, post), pre)
+            draw = jax.random.uniform(stream, mask.shape, dtype, -bound, bound)
+            weights[block] = jnp.where(mask, draw, jnp.zeros((), dtype))
+            masks[block] = jnp.asarray(mask)
+        return Connections(weights, masks, sizes)
+
+    @property
+    def has_blocks(self) -> bool:
+        return True
+
+    def energy(self, seen: Seen) -> Array:
+        # `dot`, not `vdot`: for complex states nothing may be conjugated.
+        products = (
+            dot(seen.active[post], matmul(weight, seen.active[pre]))
+            for (post, pre), weight in self.weights.items()
+        )
+        return -functools.reduce(operator.add, products)
+
+    def clamp(self, x: Array) -> ClampedConnections:
+        drives = [
+            matmul(x, self.weights[layer, 0].T)
+            if (layer, 0) in self.weights
+            else jnp.zeros((len(x), self.layer_sizes[layer]), x.dtype)
+            for layer in range(1, len(self.layer_sizes))
+        ]
+        return ClampedConnections(
+            weights=self.weights,
+            blocks=_blocks(self.weights, self.layer_sizes, None),
+            input_drive=jnp.concatenate(drives, axis=1),
+            layer_sizes=self.layer_sizes,
+        )
+
+    def groups(self, prefix: str) -> tuple[Group, ...]:
+        return tuple(
+            Group(
+                name=f"weights_{post}_{pre}",
+                label=f"{post}-{pre}",
+                of=lambda tree, block=(post, pre): tree.weights[block],
+                kind=kind_of(post, pre),
+                layers=(post, pre),
+                mask=self.masks[post, pre],
+                clipped=True,
+            )
+            for post, pre in self.weights
+        )
+
+    def messages(self) -> tuple[int, int]:
+        counts = {block: int(np.asarray(mask).sum()) for block, mask in self.masks.items()}
+        from_input = sum(count for (_, pre), count in counts.items() if pre == 0)
+        return from_input, sum(counts.values()) - from_input
+
+    def couplings(self) -> Mapping[Block, np.ndarray]:
+        return {block: np.asarray(weight) for block, weight in self.weights.items()}
+
+
+class ClampedConnections(AbstractClampedInteraction):
+    """`Connections` with their inputs clamped to a batch.
+
+    **Attributes:**
+
+    - `weights`, `layer_sizes`: of the `Connections`.
+    - `blocks`: the units that are updated at once, and what they are wired to.
+    - `input_drive`: W_in x, `[batch, free units]`.
+    - `block_size`: of the blocks; None for whole layers.
+    """
+
+    weights: dict[Block, Array]
+    blocks: tuple[_UnitBlock, ...]
+    input_drive: Array
+    layer_sizes: tuple[int, ...] = eqx.field(static=True)
+    block_size: int | None = eqx.field(static=True, default=None)
+
+    def energy(self, state: Array, active: Array) -> Array:
+        return -jnp.sum(active * (0.5 * self.coupled(active) + self.input_drive), axis=1)
+
+    def pull(self, active: Array) -> Array:
+        return self.coupled(active) + self.input_drive
+
+    def push(self, state: Array) -> None:
+        return None
+
+    def in_blocks(self, block_size: int | None) -> ClampedConnections:
+        if block_size == self.block_size:
+            return self
+        blocks = _blocks(self.weights, self.layer_sizes, block_size)
+        return dataclasses.replace(self, blocks=blocks, block_size=block_size)
+
+    def at_block(self, state: Array, block: int, span: slice) -> Array:
+        return self.blocks[block].pull(state) + self.input_drive[:, span]
+
+    def coupled(self, active: Array) -> Array:
+        """What the free units receive from each other, `[batch, free units]`."""
+        return jnp.concatenate([block.pull(active) for block in self.blocks], axis=1)
+
+
+def block_spans(
+    layer_sizes: Sequence[int], coupled: Sequence[int], block_size: int | None
+) -> list[tuple[int, int, int]]:
+    """Layer, and first and last unit in it, of every block: of layers coupled inside by parts.
+
+    The units of a layer without a coupling between them move alike one by one or at once.
+    """
+    spans = []
+    for layer in range(1, len(layer_sizes)):
+        size = layer_sizes[layer]
+        step = block_size if block_size and layer in coupled else size
+        spans += [(layer, start, min(start + step, size)) for start in range(0, size, step)]
+    return spans
+
+
+_LANES = 16  # a CPU's product is up to a third faster with whole vectors of columns
+_STRIP = 8 * _LANES  # units; strips of whole layers take six times as long to assemble
+
+
+class _UnitBlock(eqx.Module):
+    """A stretch of units of one layer, and their coupling with all free units.
+
+    A product of a few examples with a matrix [from, to] is the fastest on a CPU; it is put
+    together once per batch, in strips of few columns, the last filled up with columns of zeros.
+    """
+
+    strips: tuple[Array, ...]
+    span: tuple[int, int] = eqx.field(static=True)
+    sources: tuple[tuple[int, int], ...] = eqx.field(static=True)
+
+    def pull(self, active: Array) -> Array:
+        """W rho(s) at the units of this block, `[batch, size]`."""
+        size = self.span[1] - self.span[0]
+        if not self.sources:
+            return jnp.zeros((len(active), size), active.dtype)
+        seen = jnp.concatenate([active[:, start:stop] for start, stop in self.sources], axis=1)
+        return jnp.concatenate([matmul(seen, strip) for strip in self.strips], axis=1)[:, :size]
+
+
+def _blocks(
+    weights: Mapping[Block, Array], layer_sizes: tuple[int, ...], block_size: int | None
+) -> tuple[_UnitBlock, ...]:
+    """The free units by layers, those coupled inside in blocks of at most `block_size`."""
+    begins = [0, 0, *np.cumsum(layer_sizes[1:]).tolist()]  # of each layer in the state
+    coupled = [post for post, pre in weights if post == pre]
+    blocks = []
+    for layer, start, stop in block_spans(layer_sizes, coupled, block_size):
+        others = [k for k in range(1, len(layer_sizes)) if _pair(layer, k) in weights]
+        sources = _merged([slice(begins[k], begins[k] + layer_sizes[k]) for k in others])
+
+        def strip(start: int, stop: int, layer: int = layer, others: list[int] = others) -> Array:
+            couplings = [_coupling(weights, layer, other, slice(start, stop)) for other in others]
+            return jnp.pad(jnp.concatenate(couplings), ((0, 0), (0, -(stop - start) % _LANES)))
+
+        cuts = [*range(start, stop, _STRIP), stop]
+        strips = [strip(*cut) for cut in itertools.pairwise(cuts)] if others else []
+        begin = begins[layer]
+        blocks.append(_UnitBlock(tuple(strips), (begin + start, begin + stop), sources))
+    return tuple(blocks)
+
+
+def _pair(layer: int, other: int) -> Block:
+    return max(layer, other), min(layer, other)
+
+
+def _coupling(weights: Mapping[Block, Array], layer: int, other: int, units: slice) -> Array:
+    """What some units of `layer` receive from those of `other`: `[other, units]`."""
+    weight = weights[_pair(layer, other)]
+    if layer == other:
+        return weight[:, units] + weight[units].T
+    return weight[units].T if layer > other else weight[:, units]
+
+
+def _merged(spans: Sequence[slice]) -> tuple[tuple[int, int], ...]:
+    """The same stretches with touching ones joined, so that fewer pieces are put together."""
+    merged: list[tuple[int, int]] = []
+    for span in spans:
+        if merged and merged[-1][1] == span.start:
+            merged[-1] = (merged[-1][0], span.stop)
+        else:
+            merged.append((span.start, span.stop))
+    return tuple(merged)

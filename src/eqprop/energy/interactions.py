@@ -1,0 +1,203 @@
+"""What an energy is made of beside its units: interactions, each with its own parameters."""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+import functools
+import operator
+from collections.abc import Mapping, Sequence
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from eqprop.energy.base import without_blocks
+from eqprop.energy.groups import Group, groups_of
+from eqprop.energy.products import dot
+from eqprop.topology import Block
+
+
+@dataclasses.dataclass(frozen=True)
+class Seen:
+    """What an interaction sees of one example.
+
+    **Attributes:** `x` `[inputs]` and `state` `[free units]`; the same layer by layer, input first:
+    `states`, and `active`, rho of them (the inputs as they are).
+    """
+
+    x: Array
+    state: Array
+    states: Sequence[Array]
+    active: Sequence[Array]
+
+
+class AbstractClampedInteraction(eqx.Module):
+    """An interaction with its inputs clamped to a batch.
+
+    What is 0 everywhere is told as None, so that it costs nothing.
+    """
+
+    @abc.abstractmethod
+    def energy(self, state: Array, active: Array) -> Array:
+        """Its share of the energy, `[batch]`, at states and activities `[batch, free units]`."""
+
+    @abc.abstractmethod
+    def pull(self, active: Array) -> Array | None:
+        """Minus its slope in the activities, `[batch, free units]`."""
+
+    @abc.abstractmethod
+    def push(self, state: Array) -> Array | None:
+        """Minus its slope in the states where it acts on these, `[batch, free units]`."""
+
+    @abc.abstractmethod
+    def in_blocks(self, block_size: int | None) -> AbstractClampedInteraction:
+        """The same, ready for `at_block`. **Raises:** `ConfigError` where it has no blocks."""
+
+    @abc.abstractmethod
+    def at_block(self, state: Array, block: int, span: slice) -> Array:
+        """`pull` and `push` together at the units `span` of a block, where rho is the identity."""
+
+
+class AbstractInteraction(eqx.Module):
+    """A part of an energy: what it adds, its pull on the units, its parameters, its work."""
+
+    @property
+    @abc.abstractmethod
+    def has_blocks(self) -> bool:
+        """Whether it is a parabola in the units of any block."""
+
+    @abc.abstractmethod
+    def energy(self, seen: Seen) -> Array:
+        """Its share of the energy of one example, a scalar."""
+
+    @abc.abstractmethod
+    def clamp(self, x: Array) -> AbstractClampedInteraction:
+        """Clamps the input units to a batch of examples `[batch, inputs]`."""
+
+    @abc.abstractmethod
+    def groups(self, prefix: str) -> tuple[Group, ...]:
+        """Its parameters; `prefix` begins the names of those that have none of their own."""
+
+    @abc.abstractmethod
+    def messages(self) -> tuple[int, int]:
+        """Multiply-adds of its pull: those from the inputs, once a phase, and those of each step.
+
+        Of a step each connection counts once, though a message goes each way.
+        """
+
+    @abc.abstractmethod
+    def couplings(self) -> Mapping[Block, np.ndarray]:
+        """As `AbstractEnergy.couplings`."""
+
+
+class AbstractTerm(AbstractInteraction):
+    """A term of an energy: one method, for one example; autodiff does the rest.
+
+    The inexact arrays among the leaves are parameters that training moves.
+    """
+
+    @abc.abstractmethod
+    def __call__(self, x: Array, state: Array) -> Array:
+        """The term, a scalar, at inputs `[inputs]` and free units `[free units]`.
+
+        Write it without conjugates (`jnp.dot`, not `jnp.vdot`; no `abs`) if it is to be trained
+        by holomorphic equilibrium propagation.
+        """
+
+    @property
+    def has_blocks(self) -> bool:
+        return False
+
+    def energy(self, seen: Seen) -> Array:
+        return self(seen.x, seen.state)
+
+    def clamp(self, x: Array) -> ClampedTerm:
+        return ClampedTerm(self, x)
+
+    def groups(self, prefix: str) -> tuple[Group, ...]:
+        return groups_of(self, prefix)
+
+    def messages(self) -> tuple[int, int]:
+        return 0, 0
+
+    def couplings(self) -> Mapping[Block, np.ndarray]:
+        return {}
+
+
+class ClampedTerm(AbstractClampedInteraction):
+    """`AbstractTerm` with its inputs clamped to a batch `[batch, inputs]`."""
+
+    term: AbstractTerm
+    x: Array
+
+    def energy(self, state: Array, active: Array) -> Array:
+        return jax.vmap(self.term)(self.x, state)
+
+    def pull(self, active: Array) -> None:
+        return None
+
+    def push(self, state: Array) -> Array:
+        slope = jax.grad(self.term.__call__, argnums=1, holomorphic=jnp.iscomplexobj(state))
+        return -jax.vmap(slope)(self.x, state)
+
+    def in_blocks(self, block_size: int | None) -> AbstractClampedInteraction:
+        raise without_blocks("every term of the energy", f"{type(self.term).__name__} has none")
+
+    def at_block(self, state: Array, block: int, span: slice) -> Array:
+        return self.push(state)[:, span]
+
+
+class Biases(AbstractInteraction):
+    """-b'u, a bias on the state of every free unit (Eq. 2).
+
+    **Attributes:** `values`: `{layer: [size of layer]}` for every free layer.
+    """
+
+    values: dict[int, Array]
+
+    @property
+    def has_blocks(self) -> bool:
+        return True
+
+    def energy(self, seen: Seen) -> Array:
+        products = (dot(bias, seen.states[layer]) for layer, bias in self.values.items())
+        return -functools.reduce(operator.add, products)
+
+    def clamp(self, x: Array) -> ClampedBiases:
+        return ClampedBiases(jnp.concatenate([self.values[layer] for layer in sorted(self.values)]))
+
+    def groups(self, prefix: str) -> tuple[Group, ...]:
+        return tuple(
+            Group(f"biases_{k}", f"biases {k}", lambda tree, k=k: tree.values[k], "biases", (k,))
+            for k in self.values
+        )
+
+    def messages(self) -> tuple[int, int]:
+        return 0, 0
+
+    def couplings(self) -> Mapping[Block, np.ndarray]:
+        return {}
+
+
+class ClampedBiases(AbstractClampedInteraction):
+    """`Biases` as they act on a state: `values` `[free units]`."""
+
+    values: Array
+
+    def energy(self, state: Array, active: Array) -> Array:
+        return -jnp.sum(self.values * state, axis=1)
+
+    def pull(self, active: Array) -> None:
+        return None
+
+    def push(self, state: Array) -> Array:
+        return self.values
+
+    def in_blocks(self, block_size: int | None) -> ClampedBiases:
+        return self
+
+    def at_block(self, state: Array, block: int, span: slice) -> Array:
+        return self.values[span]

@@ -1,0 +1,150 @@
+"""Activations, costs and terms of the energy by name: what `network` chooses."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import Field
+
+from eqprop.registry import Above0, Choice, Kind
+
+if TYPE_CHECKING:
+    from jax import Array
+
+    from eqprop.energy.activation import AbstractActivation
+    from eqprop.energy.base import AbstractCost
+    from eqprop.energy.interactions import AbstractInteraction
+
+ACTIVATIONS = Kind("activation", "eqprop.energy.settings")
+COSTS = Kind("cost", "eqprop.energy.settings")
+TERMS = Kind("term", "eqprop.energy.settings")
+
+
+class ActivationChoice(Choice):
+    """rho.
+
+    `has_box`: whether states are kept in a box on which rho is the identity, so that blocks of
+    units have a minimum in closed form; `is_holomorphic`: whether it has a complex derivative.
+    """
+
+    kind = ACTIVATIONS
+    has_box: ClassVar[bool] = False
+    is_holomorphic: ClassVar[bool] = False
+
+    def build(self) -> AbstractActivation:
+        """The activation."""
+        raise NotImplementedError
+
+
+class HardSigmoidSettings(ActivationChoice, name="hard-sigmoid"):
+    """clip(s, 0, 1), the paper's."""
+
+    has_box = True
+
+    def build(self) -> AbstractActivation:
+        from eqprop.energy.activation import HardSigmoid
+
+        return HardSigmoid()
+
+
+class SigmoidSettings(ActivationChoice, name="sigmoid"):
+    """1 / (1 + exp(-s))."""
+
+    is_holomorphic = True
+
+    def build(self) -> AbstractActivation:
+        from eqprop.energy.activation import Sigmoid
+
+        return Sigmoid()
+
+
+class ShiftedSigmoidSettings(ActivationChoice, name="shifted-sigmoid"):
+    """1 / (1 + exp(2 - 4 s)), the smooth curve nearest to the hard sigmoid."""
+
+    is_holomorphic = True
+
+    def build(self) -> AbstractActivation:
+        from eqprop.energy.activation import ShiftedSigmoid
+
+        return ShiftedSigmoid()
+
+
+class TanhSettings(ActivationChoice, name="tanh"):
+    """tanh(s)."""
+
+    is_holomorphic = True
+
+    def build(self) -> AbstractActivation:
+        from eqprop.energy.activation import Tanh
+
+        return Tanh()
+
+
+class CostChoice(Choice):
+    """What the outputs should have been.
+
+    `holds_targets`: whether its targets are states of output units.
+    """
+
+    kind = COSTS
+    holds_targets: ClassVar[bool] = False
+
+    def curvature(self) -> float | None:
+        """As `AbstractCost.curvature`."""
+        return None
+
+    def build(self, outputs: int, targets: int, key: Array) -> AbstractCost:
+        """The cost of a network with so many output units and targets; `key` for its parameters."""
+        raise NotImplementedError
+
+
+class SquaredErrorSettings(CostChoice, name="squared-error"):
+    """factor |y - target|^2."""
+
+    cost_factor: Above0 = Field(
+        default=1.0, description="C = factor |y - target|^2; Eq. 3 has 0.5, section 2.3 has 1"
+    )
+    holds_targets = True
+
+    def curvature(self) -> float:
+        return 2 * self.cost_factor
+
+    def build(self, outputs: int, targets: int, key: Array) -> AbstractCost:
+        from eqprop.energy.cost import SquaredError
+
+        return SquaredError(self.cost_factor)
+
+
+class CrossEntropySettings(CostChoice, name="cross-entropy"):
+    """The last layer read by a softmax with parameters of its own."""
+
+    def build(self, outputs: int, targets: int, key: Array) -> AbstractCost:
+        from eqprop.energy.cost import CrossEntropy
+
+        return CrossEntropy.initialize(outputs, targets, key)
+
+
+class TermChoice(Choice):
+    """What is added to the Hopfield energy."""
+
+    kind = TERMS
+
+    def build(self, layer_sizes: tuple[int, ...], key: Array) -> tuple[AbstractInteraction, ...]:
+        """The terms that are added; `key` for their initial parameters."""
+        raise NotImplementedError
+
+    @property
+    def adds(self) -> bool:
+        """Whether anything is added."""
+        return True
+
+
+class NoTerm(TermChoice, name="none"):
+    """Nothing."""
+
+    def build(self, layer_sizes: tuple[int, ...], key: Any) -> tuple[()]:
+        return ()
+
+    @property
+    def adds(self) -> bool:
+        return False

@@ -1,0 +1,33 @@
+"""Names of a package that are loaded when they are first used (PEP 562)."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+
+def attach(
+    package: str, homes: Mapping[str, Sequence[str]]
+) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
+    """`__getattr__`, `__dir__` and `__all__` of a package.
+
+    **Arguments:** `homes`: the public names by the module, inside the package, that they are of; a
+    name `public = original` is called otherwise there.
+    """
+    home_of: dict[str, tuple[str, str]] = {}
+    for home, names in homes.items():
+        for name in names:
+            public, _, original = (part.strip() for part in name.partition("="))
+            home_of[public] = home, original or public
+
+    def load(name: str) -> Any:
+        if name not in home_of:
+            raise AttributeError(f"module '{package}' has no attribute '{name}'")
+        home, original = home_of[name]
+        value = getattr(importlib.import_module(f"{package}.{home}"), original)
+        setattr(sys.modules[package], name, value)
+        return value
+
+    return load, lambda: sorted(home_of), sorted(home_of)

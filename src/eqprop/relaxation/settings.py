@@ -1,0 +1,176 @@
+"""Relaxations, terminations and nudged steps by name: what `free` and `nudged` choose."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+from pydantic import Field
+
+from eqprop.registry import Above0, Choice, Count, Kind, Rate, Share
+
+if TYPE_CHECKING:
+    from eqprop.relaxation.base import AbstractRelaxation
+    from eqprop.relaxation.nudged_step import AbstractNudgedStep
+    from eqprop.relaxation.termination import AbstractTermination
+
+RELAXATIONS = Kind("relaxation", "eqprop.relaxation.settings")
+TERMINATIONS = Kind("termination", "eqprop.relaxation.settings")
+NUDGED_STEPS = Kind("nudged-step", "eqprop.relaxation.settings")
+
+
+class RelaxationChoice(Choice):
+    """How states move.
+
+    `nudged_steps`: the names of the nudged steps that it can take, the usual one first;
+    `needs_blocks`: whether the energy must have a minimum over each block in closed form;
+    `unit`: what its steps are called.
+    """
+
+    kind = RELAXATIONS
+    nudged_steps: ClassVar[tuple[str, ...]] = ("joint",)
+    needs_blocks: ClassVar[bool] = False
+    unit: ClassVar[str] = "steps"
+
+    def build(self, nudged_step: AbstractNudgedStep) -> AbstractRelaxation:
+        """The method; a free phase never asks for the nudged step."""
+        raise NotImplementedError
+
+
+class EulerSettings(RelaxationChoice, name="euler"):
+    """Euler steps along the force, the paper's."""
+
+    step_size: Above0 = Field(default=0.5, description="of a step; the paper has 0.5")
+    nudged_steps = ("split", "joint")
+    unit = "Euler steps"
+
+    def build(self, nudged_step: AbstractNudgedStep) -> AbstractRelaxation:
+        from eqprop.relaxation.euler import Euler
+
+        return Euler(self.step_size, nudging_step=nudged_step)
+
+
+class BlockSettings(RelaxationChoice, name="block"):
+    """Block coordinate descent: one block of units after the other goes to its minimum."""
+
+    step_size: Annotated[float, Field(gt=0, lt=2)] = Field(
+        default=1.5, description="above 1 is over-relaxation; from 2 on no network settles"
+    )
+    block_size: Count = Field(
+        default=64, description="most units updated at once; 0 for whole layers"
+    )
+    needs_blocks = True
+    unit = "sweeps"
+
+    def build(self, nudged_step: AbstractNudgedStep) -> AbstractRelaxation:
+        from eqprop.relaxation.block import BlockCoordinateDescent
+
+        return BlockCoordinateDescent(self.step_size, self.block_size or None)
+
+
+class MomentumSettings(RelaxationChoice, name="momentum"):
+    """Euler steps that keep a part of the step before."""
+
+    step_size: Above0 = Field(default=0.5, description="of a step")
+    inertia: Annotated[float, Field(ge=0, lt=1)] = Field(
+        default=0.5, description="share of the step before that is taken again"
+    )
+
+    def build(self, nudged_step: AbstractNudgedStep) -> AbstractRelaxation:
+        from eqprop.relaxation.accelerated import Momentum
+
+        return Momentum(self.step_size, self.inertia)
+
+
+class AndersonSettings(RelaxationChoice, name="anderson"):
+    """Anderson mixing of the last images of Euler steps."""
+
+    step_size: Above0 = Field(default=0.5, description="of the Euler step that is mixed")
+    depth: Annotated[int, Field(ge=1, le=10)] = Field(
+        default=3, description="how many earlier steps are mixed"
+    )
+
+    def build(self, nudged_step: AbstractNudgedStep) -> AbstractRelaxation:
+        from eqprop.relaxation.accelerated import Anderson
+
+        return Anderson(self.step_size, self.depth)
+
+
+class LangevinSettings(RelaxationChoice, name="langevin"):
+    """Euler steps with noise on every state."""
+
+    step_size: Above0 = Field(default=0.5, description="of a step")
+    noise: Rate = Field(default=1e-3, description="standard deviation of the noise in a time of 1")
+
+    def build(self, nudged_step: AbstractNudgedStep) -> AbstractRelaxation:
+        from eqprop.relaxation.accelerated import Langevin
+
+        return Langevin(self.step_size, self.noise)
+
+
+class TerminationChoice(Choice):
+    """When a phase stops."""
+
+    kind = TERMINATIONS
+
+    def build(self, steps: int, *, cold: bool) -> AbstractTermination:
+        """The rule for a phase of at most so many steps; `cold` in the first epoch."""
+        raise NotImplementedError
+
+
+class ResidualSettings(TerminationChoice, name="residual"):
+    """Once enough examples have settled."""
+
+    tolerance: Rate = Field(
+        default=1e-3, description="stop once residuals are within it; 0 takes every step"
+    )
+    cold_tolerance: Rate = Field(
+        default_factory=lambda values: values.get("tolerance", 0.0) / 100,
+        description="instead, in the first epoch; a hundredth of the other unless said: outputs "
+        "that are still at 0 come to life slowly, with small residuals",
+    )
+    share: Share = Field(
+        default=1.0, description="of the examples (of a shard) that must be within the tolerance"
+    )
+
+    def build(self, steps: int, *, cold: bool) -> AbstractTermination:
+        from eqprop.relaxation.termination import FixedSteps, Residual
+
+        tolerance = self.cold_tolerance if cold else self.tolerance
+        return Residual(tolerance, steps, self.share) if self.tolerance else FixedSteps(steps)
+
+
+class FixedStepsSettings(TerminationChoice, name="fixed-steps"):
+    """After all steps."""
+
+    def build(self, steps: int, *, cold: bool) -> AbstractTermination:
+        from eqprop.relaxation.termination import FixedSteps
+
+        return FixedSteps(steps)
+
+
+class NudgedStepChoice(Choice):
+    """What a step of a nudged phase does with the cost."""
+
+    kind = NUDGED_STEPS
+
+    def build(self) -> AbstractNudgedStep:
+        """The nudged step."""
+        raise NotImplementedError
+
+
+class SplitSettings(NudgedStepChoice, name="split"):
+    """The step of the energy first, then that of the cost, as released."""
+
+    def build(self) -> AbstractNudgedStep:
+        from eqprop.relaxation.nudged_step import Split
+
+        return Split()
+
+
+class JointSettings(NudgedStepChoice, name="joint"):
+    """Both forces at once, as the paper writes it."""
+
+    def build(self) -> AbstractNudgedStep:
+        from eqprop.relaxation.nudged_step import Joint
+
+        return Joint()
