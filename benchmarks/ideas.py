@@ -31,65 +31,24 @@ from jax import Array, lax  # noqa: E402
 
 import eqprop  # noqa: E402
 from eqprop.energy import AbstractClampedEnergy  # noqa: E402
-from eqprop.learning import Phase  # noqa: E402
+from eqprop.learning import Batch, Phase  # noqa: E402
+from eqprop.relaxation import AbstractRelaxation, Anderson, Momentum  # noqa: E402
 
 BATCH, BATCHES, TOLERANCE, SHARE, LIMIT = 20, 10, 1e-3, 0.9, 400
 METHOD = common.rule_for().free.method  # of the default free phase
 
 
-def sweeps(
-    energy: AbstractClampedEnergy, step: Callable, first: int, state: Array, *memory: Array
-) -> Array:
-    """How many it takes until enough examples have settled, `first` of them done.
-
-    **Arguments:** `step(state, *memory)` makes one and returns both anew.
-    """
-
-    def goes_on(carry):
-        count, state, *_ = carry
-        settled = jnp.mean(METHOD.residual(energy, state) <= TOLERANCE) >= SHARE
-        return (count < LIMIT) & ~settled
-
-    def one_more(carry):
-        count, *rest = carry
-        return count + 1, *step(*rest)
-
-    return lax.while_loop(goes_on, one_more, (jnp.int32(first), state, *memory))[0]
+def everyone(residual: Array) -> Array:
+    """All places of a batch hold an example."""
+    return jnp.ones(len(residual), bool)
 
 
 @jax.jit
-def plain(
-    energy: AbstractClampedEnergy,
-    start: Array,
-    momentum: Array,
-    method: eqprop.BlockCoordinateDescent = METHOD,
+def settled(
+    energy: AbstractClampedEnergy, start: Array, method: AbstractRelaxation = METHOD
 ) -> Array:
-    """Sweeps as they are; momentum carries a part of the last change on."""
-    energy = method.prepare(energy)
-
-    def step(state, before):
-        ahead = energy.project(state + momentum * (state - before))
-        return method.step(energy, ahead)[0], state
-
-    return sweeps(energy, step, 0, energy.project(start), energy.project(start))
-
-
-@jax.jit
-def anderson(energy: AbstractClampedEnergy, start: Array) -> Array:
-    """Sweeps with Anderson's mixing of the last two, example by example."""
-    energy = METHOD.prepare(energy)
-
-    def step(state, image_before, change_before):
-        image = METHOD.step(energy, state)[0]
-        change = image - state
-        turn = change - change_before
-        share = jnp.sum(change * turn, axis=1) / jnp.maximum(jnp.sum(turn**2, axis=1), 1e-12)
-        mixed = image - jnp.clip(share, -1, 1)[:, None] * (image - image_before)
-        return energy.project(mixed), image, change
-
-    first = energy.project(start)
-    image = METHOD.step(energy, first)[0]
-    return sweeps(energy, step, 1, image, image, image - first)
+    """How many steps a method takes until it has settled."""
+    return eqprop.relax(energy, start, method, eqprop.Residual(max_steps=LIMIT, share=0.9)).steps
 
 
 def iterations(network: eqprop.Network, before: Array, kept: Array) -> list[tuple[str, float]]:
@@ -102,21 +61,21 @@ def iterations(network: eqprop.Network, before: Array, kept: Array) -> list[tupl
 
     cold = network.cold_state(BATCH)
     ahead = 2 * kept - before
-    still = jnp.asarray(0.0)
     found = [
-        ("cold start", lambda e, s: plain(e, cold, still)),
-        ("kept start", lambda e, s: plain(e, kept[s], still)),
-        ("start extrapolated from the last two visits", lambda e, s: plain(e, ahead[s], still)),
+        ("cold start", lambda e, s: settled(e, cold)),
+        ("kept start", lambda e, s: settled(e, kept[s])),
+        ("start extrapolated from the last two visits", lambda e, s: settled(e, ahead[s])),
     ]
-    for momentum in (0.1, 0.2, 0.4):
-        share = jnp.asarray(momentum)
-        name = f"kept start, momentum {momentum:g}"
-        found.append((name, lambda e, s, share=share: plain(e, kept[s], share)))
-    found.append(("kept start, Anderson mixing of two", lambda e, s: anderson(e, kept[s])))
+    for inertia in (0.1, 0.2, 0.4):
+        method = Momentum(METHOD, inertia)
+        name = f"kept start, momentum {inertia:g}"
+        found.append((name, lambda e, s, method=method: settled(e, kept[s], method)))
+    mixing = Anderson(METHOD, depth=1)
+    found.append(("kept start, Anderson mixing of two", lambda e, s: settled(e, kept[s], mixing)))
     for step_size, block_size in ((1.4, 64), (1.6, 64), (1.5, 32), (1.5, 100), (1.5, 250)):
         other = eqprop.BlockCoordinateDescent(step_size, block_size=block_size)
         name = f"kept start, step {step_size:g}, blocks of {block_size}"
-        found.append((name, lambda e, s, other=other: plain(e, kept[s], still, other)))
+        found.append((name, lambda e, s, other=other: settled(e, kept[s], other)))
     return [(f"sweeps, {name}", mean(task)) for name, task in found]
 
 
@@ -124,7 +83,7 @@ def nudged_steps(network: eqprop.Network, kept: Array, target: Array) -> list[tu
     """Cosine of corrections after so many nudged steps with those after 60."""
     x, default = common.mnist_inputs(BATCH * BATCHES), common.rule_for()
     free = Phase(METHOD, eqprop.Residual(1e-5, 2000))
-    estimate = jax.jit(lambda rule, *batch: rule.estimate(network, *batch).gradient)
+    estimate = jax.jit(lambda rule, *batch: rule.estimate(network, Batch.of(*batch)).gradient)
 
     def gradients(steps: int) -> np.ndarray:
         nudged = Phase(default.nudged.method, eqprop.FixedSteps(steps))
@@ -189,7 +148,7 @@ def free_phases(
 
         unseen = jnp.full(len(state), jnp.inf, state.dtype)
         part, *_ = lax.while_loop(
-            lambda carry: (carry[2] < LIMIT) & ~termination.is_done(carry[1]),
+            lambda carry: (carry[2] < LIMIT) & ~termination.is_done(carry[1], everyone(carry[1])),
             sweep,
             (state[:, chosen], unseen, 0),
         )
@@ -203,13 +162,15 @@ def free_phases(
         def again(carry):
             state, *_, count = carry
             for _ in range(whole):
-                before, state = state, METHOD.step(energy, state)[0]
+                before, state = state, METHOD.step(energy, state, None, None)[0]
             state = few(energy, state, jnp.max(jnp.abs(state - before), axis=0))
             return state, METHOD.residual(energy, state), count + 1
 
         unseen = jnp.full(len(part[1]), jnp.inf, part[1].dtype)
         _, residual, _ = lax.while_loop(
-            lambda carry: (carry[2] < LIMIT // whole) & ~termination.is_done(carry[1]),
+            lambda carry: (
+                (carry[2] < LIMIT // whole) & ~termination.is_done(carry[1], everyone(carry[1]))
+            ),
             again,
             (part[1], unseen, 0),
         )

@@ -51,16 +51,16 @@ def rows_of(run: Path) -> list[dict]:
 
 def first_epoch_of(run: Path) -> dict:
     """How one run relaxed in its first epoch, and its error after it."""
-    phase = load_recorded(run / "config.toml").free
+    flat = load_recorded(run / "config.toml").flat()
     entry = RunFolder.open(run).epochs()[0]
     network, _, seed = label_of(run)
     return {
         "network": network,
         "seed": seed,
-        "step size": phase.step_size,
-        "tolerance": phase.cold_tolerance,
-        "share": phase.share,
-        "most sweeps": phase.cold_steps or phase.steps,
+        "step size": flat["free.step_size"],
+        "tolerance": flat["free.cold_tolerance"],
+        "share": flat["free.share"],
+        "most sweeps": flat.get("free.cold_steps") or flat["free.steps"],
         "free sweeps": round(entry["free_steps"], 1),
         "training error %": round(100 * entry["training_error"], 2),
     }

@@ -15,7 +15,7 @@ import tempfile
 import time
 
 import common
-from eqprop.experiments.catalogue import DRAWINGS, EXPERIMENTS
+from eqprop.experiments.catalogue import drawings, experiments
 
 
 def minutes_of(figure: str) -> dict:
@@ -23,9 +23,9 @@ def minutes_of(figure: str) -> dict:
     with tempfile.TemporaryDirectory() as folder:
         command = [common.program(), "reproduce", figure, "--preset", "quick", "--out", folder]
         cells = 0
-        if figure in EXPERIMENTS:
+        if figure in experiments():
             command += ["--workers", str(len(os.sched_getaffinity(0)))]
-            cells = len(EXPERIMENTS[figure].cells("quick"))
+            cells = len(experiments()[figure].cells("quick"))
         environment = os.environ | {"JAX_COMPILATION_CACHE_DIR": f"{folder}/compiled"}
         began = time.perf_counter()
         subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL)
@@ -35,7 +35,7 @@ def minutes_of(figure: str) -> dict:
 
 def main() -> None:
     options = common.parser(__doc__ or "")
-    names = [*EXPERIMENTS, *DRAWINGS]
+    names = [*experiments(), *drawings()]
     options.add_argument("--figures", nargs="+", choices=names, default=names)
     given = options.parse_args()
     for figure in given.figures:

@@ -27,8 +27,9 @@ import numpy as np  # noqa: E402
 from jax.sharding import PartitionSpec  # noqa: E402
 
 import eqprop  # noqa: E402
+from eqprop.energy.connections import ClampedConnections  # noqa: E402
 from eqprop.energy.hopfield import ClampedHopfieldEnergy  # noqa: E402
-from eqprop.learning import Phase  # noqa: E402
+from eqprop.learning import Batch, Phase  # noqa: E402
 from eqprop.training import Trainer  # noqa: E402
 from eqprop.training.sharding import SHARDS, mesh_for  # noqa: E402
 
@@ -66,7 +67,9 @@ def stored(network: eqprop.Network, method: eqprop.BlockCoordinateDescent) -> tu
     """Multiply-adds of a sweep per example, and the share of them with a weight of zero."""
     energy = method.prepare(network.energy.clamp(jnp.zeros((1, network.num_inputs))))
     assert isinstance(energy, ClampedHopfieldEnergy)
-    strips = [np.asarray(strip) for block in energy.blocks for strip in block.strips]
+    connections = energy.parts[0]
+    assert isinstance(connections, ClampedConnections)
+    strips = [np.asarray(strip) for block in connections.blocks for strip in block.strips]
     total = sum(strip.size for strip in strips)
     return total, sum(int((strip == 0).sum()) for strip in strips) / total
 
@@ -111,7 +114,7 @@ def corrections(name: str, trainer: Trainer, network: eqprop.Network, kept: jax.
     fast = common.rule_for(free={"cold_tolerance": 1e-3})  # as from the second epoch on
     settled = Phase(fast.free.method, eqprop.Residual(1e-6, 5000))
     thorough = eqprop.EquilibriumPropagation(fast.nudging, settled, fast.nudged)
-    estimate = jax.jit(lambda rule, x, y, s, key: rule.estimate(network, x, y, s, key))
+    estimate = jax.jit(lambda rule, *batch: rule.estimate(network, Batch.of(*batch)))
     x = common.mnist_inputs(len(kept))
     cosines: dict[tuple[int, int], list[float]] = {}
     reached = []

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-import runpy
 from pathlib import Path
+
+from eqprop.analysis.pages import pages
 
 RESULTS = Path(__file__).parents[1] / "docs" / "results"
 
 
 def test_the_results_pages_come_out_of_the_committed_records():
-    made = runpy.run_path(str(RESULTS / "tables.py"))["pages"]()
+    made = pages(RESULTS)
     assert "figure3.md" in made
     for name, text in made.items():
         assert text == (RESULTS / name).read_text("utf-8"), name

@@ -80,6 +80,8 @@ class Kind:
         self._own[name] = found
         return found
 
+    __getitem__ = find
+
     def each(self) -> Iterator[tuple[str, Any]]:
         """Name and thing of everything of this kind."""
         for name in self.names():

@@ -11,7 +11,7 @@ import numpy as np
 
 import eqprop
 from eqprop.analysis import complexity
-from eqprop.experiments.rules import paired_differences
+from eqprop.analysis.paired import BASELINE, paired_differences
 from eqprop.learning import contrast
 from eqprop.topology import Wires
 from eqprop.topology.work import relaxation, two_phases
@@ -102,12 +102,12 @@ def test_paired_differences_have_their_interval():
         for seed in range(3)
         for epoch in (1, 2)
     ]  # fmt: skip
-    found = {row["rule"]: row for row in paired_differences(rows)}
+    found = {row["rule"]: row for row in paired_differences(rows, BASELINE)}
     entry = found["centered"]
     assert entry["seeds"] == 3 and np.isclose(entry["mean"], 0.05)
     assert np.isclose(entry["low"], 0.05) and np.isclose(entry["high"], 0.05)
     rows[-1]["validation_error"] += 0.03
-    entry = {row["rule"]: row for row in paired_differences(rows)}["centered"]
+    entry = {row["rule"]: row for row in paired_differences(rows, BASELINE)}["centered"]
     # t of two degrees of freedom: 4.303 times the standard error.
     apart = np.array([0.05, 0.05, 0.08])
     assert np.isclose(entry["high"] - entry["mean"], 4.303 * apart.std(ddof=1) / 3**0.5, rtol=1e-3)

@@ -93,7 +93,7 @@ def test_recorded_sizes_are_root_mean_squares_over_existing_connections():
             jax.random.fold_in(trainer.key, 0),
         ),
     )
-    labels = {"biases 1": found.gradient.hopfield.biases[1]}
+    labels = {"biases 1": np.asarray(found.gradient.hopfield.biases[1])}
     for (post, pre), mask in network.hopfield.masks.items():
         weights = np.asarray(found.gradient.hopfield.weights[post, pre])
         labels[f"{post}-{pre}"] = weights[np.asarray(mask)]

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import signal
 import sys
+
+COMMANDS = (
+    "reproduce", "train", "resume", "report", "audit", "evaluate", "config", "topology", "data",
+)  # fmt: skip
 
 
 def main() -> None:
@@ -20,6 +25,9 @@ def run(tokens: list[str]) -> int:
 
     from eqprop.cli.app import app
     from eqprop.errors import EqpropError
+
+    for name in COMMANDS:  # importing a module declares its command
+        importlib.import_module(f"eqprop.cli.{name}")
 
     try:
         app(tokens, exit_on_error=False, print_error=False, result_action="return_value")

@@ -1,60 +1,32 @@
-"""`eqprop audit`: the audit of a run on the terminal."""
+"""`eqprop audit`: a run's corrections beside the exact gradient."""
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
-from rich.console import Console
-from rich.table import Table
+from cyclopts import Parameter
 
-from eqprop.analysis.collect import FLAT_COLUMNS, flat_rows, write_rows
-from eqprop.errors import RunFolderError
-from eqprop.learning import Audit, plain
-from eqprop.plots.audit import audit_picture
-from eqprop.records import RunFolder
-from eqprop.running import auditing
+from eqprop.cli.app import DataDir, app
 
 
-def report(
-    run: Path, *, examples: int, response: bool, data_dir: Path | None, out: Path | None
+@app.command(name="audit")
+def command(
+    run: Annotated[Path, Parameter(help="Folder of a finished run.")],
+    *,
+    examples: Annotated[int, Parameter(help="How many training examples to look at.")] = 40,
+    response: Annotated[
+        bool, Parameter(negative="", help="Vary beta and the nudged steps too; a minute more.")
+    ] = False,
+    data_dir: DataDir = None,
+    out: Annotated[
+        Path | None, Parameter(name="--out", help="Folder for its files; default: the run's.")
+    ] = None,
 ) -> None:
-    """Prints table, facts and verdict; writes the files."""
-    found, rows = auditing.audit_run(run, examples=examples, respond=response, data_dir=data_dir)
-    table = Table(title="The rule's correction beside the exact gradient")
-    table.add_column("connections", no_wrap=True)
-    for title in ("cosine", "same sign %", "size ratio", "exact rms"):
-        table.add_column(title, justify="right")
-    for row in auditing.table(found):
-        table.add_row(*row)
-    console = Console()
-    (console if console.is_terminal else Console(width=120)).print(table)
-    for line in (*auditing.facts(found), "", *found.verdict):
-        print(line)
-    caption = f"{run.name}: {examples} training examples"
-    for path in _write(found, rows, out or run, caption):
-        print(path)
+    """Compare a run's corrections with the exact gradient, layer by layer, and give a verdict.
 
+    Writes audit.json, its tables as audit.csv, audit-facts.csv and audit-response.csv, a picture.
+    """
+    from eqprop.cli.audit_report import write
 
-def _write(found: Audit, rows: Sequence[dict[str, Any]], folder: Path, caption: str) -> list[Path]:
-    """Writes `audit.json`, its tables as CSV, and the picture, into a folder."""
-    record = RunFolder(folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as problem:
-        raise RunFolderError(
-            f"`--out` must be a writable folder, got {folder} ({problem.strerror})."
-        ) from None
-    values = found.to_dict()
-    record.write_json("audit.json", values | {"response": plain(list(rows))})
-    parts = [*values["pairs"], *values["kinds"], values["overall"]]
-    write_rows(parts, auditing.AGREEMENT_COLUMNS, folder / "audit.csv")
-    tables = ("overall", "pairs", "kinds", "verdict")
-    facts = {name: value for name, value in dataclasses.asdict(found).items() if name not in tables}
-    write_rows(flat_rows(facts), FLAT_COLUMNS, folder / "audit-facts.csv")
-    if rows:
-        write_rows(rows, auditing.RESPONSE_COLUMNS, folder / "audit-response.csv")
-    audit_picture(found, rows, caption, folder / "audit")
-    return [folder / name for name in ("audit.json", "audit.csv", "audit.png")]
+    write(run, examples=examples, response=response, data_dir=data_dir, out=out)

@@ -134,8 +134,8 @@ class NudgedPhaseConfig(PhaseConfig):
         if name != "nudging_step":
             return default
         method = values.get("method", cls.model_fields["method"].default)
-        section: Any = type(method) if isinstance(method, Choice) else RELAXATIONS.find(method)
-        return NUDGED_STEPS.find(section.nudged_steps[0])()
+        chosen: Any = method if isinstance(method, Choice) else RELAXATIONS.find(method)()
+        return NUDGED_STEPS.find(chosen.nudged_steps[0])()
 
 
 class LearningConfig(Section):

@@ -15,9 +15,10 @@ DATASETS = Kind("dataset", "eqprop.data.settings")
 
 
 class DatasetChoice(Choice):
-    """Examples to learn from."""
+    """Examples to learn from. `has_test`: whether it has a test split."""
 
     kind = DATASETS
+    has_test: ClassVar[bool] = False
 
     def load(self, data_dir: Path | None = None) -> Dataset:
         """The data set.
@@ -31,6 +32,7 @@ class _FromSource(DatasetChoice):
     """Files that are found on this machine or downloaded."""
 
     where: ClassVar[str]
+    has_test = True
 
     @classmethod
     def source(cls) -> Source:
@@ -86,6 +88,8 @@ class DiabetesSettings(DatasetChoice, name="diabetes"):
 
 class TeacherSettings(DatasetChoice, name="teacher"):
     """Noisy copies of random prototypes, for tests."""
+
+    has_test = True
 
     def load(self, data_dir: Path | None = None) -> Dataset:
         from eqprop.data.bundled import teacher

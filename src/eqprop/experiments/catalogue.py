@@ -1,40 +1,41 @@
-"""Every experiment by name."""
+"""Every figure and question of this package: importing a module declares it."""
 
 from __future__ import annotations
 
-from eqprop.experiments.ablations import ADDED, ERRATA, INITIALISATION, PARTICLES, SIGN
-from eqprop.experiments.baseline import BASELINE
-from eqprop.experiments.controls import CONTROLS
-from eqprop.experiments.experiment import Experiment
-from eqprop.experiments.figure3 import FIGURE3
-from eqprop.experiments.figure4 import FIGURE4
-from eqprop.experiments.figure5 import FIGURE5
-from eqprop.experiments.journal import JOURNAL
-from eqprop.experiments.rules import RULES
+from eqprop.experiments import (
+    added,
+    baseline,
+    controls,
+    errata,
+    figure1,
+    figure2,
+    figure3,
+    figure4,
+    figure5,
+    figure6,
+    figure7,
+    initialisation,
+    journal,
+    particles,
+    rules,
+    sign,
+    table1,
+)
+from eqprop.experiments.drawing import Drawing
+from eqprop.experiments.experiment import EXPERIMENTS, Experiment
 
-DRAWINGS = {
-    "figure1": "the layered topology, with exact accounting",
-    "figure2": "the rewired topology, with exact accounting",
-    "figure6": "the hardware of a neuron, equilibrium propagation",
-    "figure7": "the hardware of a neuron, backpropagation",
-    "table1": "both methods compared, counted from the implementation",
-}
-"""What is drawn without training anything (`eqprop.cli.drawings`), and what it shows."""
+__all__ = [
+    "added", "baseline", "controls", "errata", "figure1", "figure2", "figure3", "figure4",
+    "figure5", "figure6", "figure7", "initialisation", "journal", "particles", "rules", "sign",
+    "table1",
+]  # fmt: skip
 
-EXPERIMENTS: dict[str, Experiment] = {
-    experiment.name: experiment
-    for experiment in (
-        FIGURE3,
-        JOURNAL,
-        FIGURE4,
-        FIGURE5,
-        ADDED,
-        PARTICLES,
-        SIGN,
-        INITIALISATION,
-        CONTROLS,
-        BASELINE,
-        ERRATA,
-        RULES,
-    )
-}
+
+def experiments() -> dict[str, Experiment]:
+    """Everything that trains, by name."""
+    return {name: found for name, found in EXPERIMENTS.each() if isinstance(found, Experiment)}
+
+
+def drawings() -> dict[str, Drawing]:
+    """Everything that is drawn without training, by name."""
+    return {name: found for name, found in EXPERIMENTS.each() if isinstance(found, Drawing)}

@@ -4,15 +4,51 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from eqprop.config.paper import PAPER_P
 from eqprop.config.settings import RunConfig, build, override
 from eqprop.errors import ConfigError, unknown_name
+from eqprop.registry import Kind
 from eqprop.sweeps.sweep import Cell
+
+if TYPE_CHECKING:
+    from eqprop.analysis.tables import Drawn
+
+EXPERIMENTS = Kind("experiment", "eqprop.experiments.catalogue")
+"""Figures and questions; those of this package stand in modules beside this one."""
 
 Settings = Mapping[str, Any]
 """Changes of the default configuration, `{section: {key: value}}`."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Published:
+    """What a paper says of an experiment, to stand beside full-size runs.
+
+    **Attributes:**
+
+    - `text`: its claims, with where they stand.
+    - `errors`: training / test error in percent by condition, or by data set and condition.
+    - `mnist_alone`: whether its numbers are of MNIST only.
+    """
+
+    text: str
+    errors: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    mnist_alone: bool = True
+
+
+def draw_errors(drawn: Drawn, stem: Path) -> None:
+    """The picture of most experiments: errors against epochs."""
+    from eqprop.plots.curves import error_curves
+
+    error_curves(drawn.epochs, drawn.caption, stem)
+
+
+def nothing_more(drawn: Drawn) -> list[str]:
+    """Most experiments have no further tables."""
+    return []
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,6 +74,13 @@ class Experiment:
     seeds: int = 1
     quick_seeds: int | None = None
     more: Callable[[str], Settings | None] = lambda name: None
+    picture: Callable[[Drawn, Path], None] = draw_errors
+    tables: Callable[[Drawn], list[str]] = nothing_more
+    speed: str = "late_update"
+    published: Published | None = None
+
+    def __post_init__(self) -> None:
+        EXPERIMENTS.add(self.name, self)
 
     def default_seeds(self, preset: str) -> int:
         """How many seeds unless the command says otherwise."""

@@ -10,6 +10,7 @@ from eqprop.experiments.experiment import (
     QUICK,
     SMOKE,
     Experiment,
+    Published,
     Settings,
     merged,
     replaced,
@@ -41,4 +42,16 @@ FIGURE3 = Experiment(
         "as-released": merged(PAPER, {"free": RELEASED}),
     },
     conditions=networks,
+    published=Published(
+        "Section 3.1, after 250 epochs: about 2.5 % test error (our validation error) and 0 % "
+        "training error for the layer-skipping network and for the layered one with a rate "
+        "per layer; the layered one with a single rate is about 0.5 points worse in both. The "
+        "layer-skipping network needs around 25 % more epochs than the one with a rate per "
+        "layer.",
+        errors={
+            "layered": "0.5 / 3.0 after 250 epochs",
+            "per-layer": "0 / 2.5 after 250 epochs",
+            "rewired": "0 / 2.5 after 250 epochs",
+        },
+    ),
 )

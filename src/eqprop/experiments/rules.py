@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from eqprop.analysis.collect import mean_and_interval
+from eqprop.analysis.paired import BASELINE
 from eqprop.config.paper import CONNECTIONS
 from eqprop.experiments.experiment import Experiment, Settings, lasting, merged, replaced
 from eqprop.experiments.figure3 import three_by_500
 
-BASELINE = "random-sign"
-"""The paper's rule, which the others are compared with."""
-
-DIFFERENCE_COLUMNS = ("network", "rule", "seeds", "mean", "low", "high")
+if TYPE_CHECKING:
+    from eqprop.analysis.tables import Drawn
 
 _SWEEPS, _STEPS = 33, 8
 """The budget is that of two epochs with so many free sweeps and nudged steps: about what the
@@ -68,6 +67,31 @@ def _conditions(preset: str) -> dict[str, Settings]:
     return found
 
 
+def _picture(drawn: Drawn, stem: Path) -> None:
+    from eqprop.plots.rules import work_curves
+
+    work_curves(drawn.epochs, drawn.caption, stem)
+
+
+def _tables(drawn: Drawn) -> list[str]:
+    """Every rule against the paper's at the end of the budget."""
+    from eqprop.analysis import collect, paired
+
+    found = paired.paired_differences(drawn.epochs, BASELINE)
+    file = drawn.sweep.path / "rules-differences.csv"
+    collect.write_rows(found, paired.DIFFERENCE_COLUMNS, file)
+    lines = []
+    for row in found:
+        if row["rule"] == BASELINE:
+            continue
+        interval = paired.interval_of(row)
+        lines.append(
+            f"{row['network']}, {row['rule']} against {BASELINE}: validation error "
+            f"{100 * row['mean']:+.2f}{interval and f' {interval}'} points, {row['seeds']} seed(s)"
+        )
+    return lines
+
+
 RULES = Experiment(
     name="rules",
     about="learning rules at equal work, counted in multiply-adds",
@@ -75,44 +99,6 @@ RULES = Experiment(
     conditions=_conditions,
     seeds=3,
     quick_seeds=1,
+    picture=_picture,
+    tables=_tables,
 )
-
-
-def interval_of(row: Mapping[str, Any]) -> str:
-    """The interval of a row of `paired_differences` in points; empty for one seed."""
-    return "" if row["low"] == "" else f"[{100 * row['low']:+.2f}, {100 * row['high']:+.2f}]"
-
-
-def paired_differences(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Final validation error of each rule minus that of the paper's, by network and seed.
-
-    Online training errors are not compared: where a budget ends in mid-epoch they are of other
-    examples.
-
-    **Arguments:**
-
-    - `rows`: of `collect.epoch_rows`, or of its CSV.
-
-    **Returns:** a row per network and rule: `mean`, and the ends `low`, `high` of its 95 %
-    interval (Student's t over the seeds; empty for one seed).
-    """
-    last: dict[tuple[str, str, Any], float] = {}
-    for row in rows:
-        network, _, rule = row["condition"].partition("-")
-        last[network, rule, row["seed"]] = float(row["validation_error"])
-    found = []
-    for network, rule in dict.fromkeys((n, r) for n, r, _ in last):
-        apart = [
-            error - last[network, BASELINE, seed]
-            for (n, r, seed), error in last.items()
-            if (n, r) == (network, rule) and (network, BASELINE, seed) in last
-        ]
-        if not apart:  # the paper's rule was not run
-            continue
-        mean, half = mean_and_interval(apart)
-        entry = {"network": network, "rule": rule, "seeds": len(apart)}
-        entry |= {"mean": mean, "low": "", "high": ""}
-        if half is not None:
-            entry |= {"low": mean - half, "high": mean + half}
-        found.append(entry)
-    return found

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from eqprop.analysis import collect
 from eqprop.plots.style import save
 from eqprop.topology import Topology
 
@@ -21,6 +22,16 @@ def draw(topology: Topology, path: Path) -> None:
         graph(topology, path)
     else:
         block_densities(topology, path)
+
+
+def draw_with_counts(made: Topology, stem: Path) -> list[str]:
+    """The picture as .png and .svg, and its exact counts as .csv; returns them in words."""
+    for suffix in (".png", ".svg"):
+        draw(made, stem.with_suffix(suffix))
+    counts = made.accounting().to_dict()
+    collect.write_rows(collect.flat_rows(counts), collect.FLAT_COLUMNS, stem.with_suffix(".csv"))
+    kinds = ", ".join(f"{counts[name]:,} {name}" for name in ("interlayer", "intralayer", "skip"))
+    return [f"{counts['total']:,} connections: {kinds}"]
 
 
 def graph(topology: Topology, path: Path) -> None:

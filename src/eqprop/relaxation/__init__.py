@@ -21,8 +21,8 @@ __getattr__, __dir__, __all__ = attach(  # pyright: ignore[reportUnsupportedDund
     {
         "accelerated": (
             "Anderson",
-            "Langevin",
             "Momentum",
+            "Noisy",
         ),
         "base": (
             "AbstractRelaxation",

@@ -1,6 +1,8 @@
-"""Relaxations that remember earlier steps or draw: momentum, Anderson mixing, noise."""
+"""Relaxations made of another one: with momentum, with Anderson mixing, with noise."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -9,142 +11,136 @@ from jax import Array
 
 from eqprop.energy import AbstractClampedEnergy
 from eqprop.errors import ConfigError
-from eqprop.relaxation.base import AbstractRelaxation, is_traced, projected_residual
-from eqprop.relaxation.euler import check_step_size
-from eqprop.relaxation.nudged_step import explicit_step
+from eqprop.relaxation.base import AbstractRelaxation, is_traced
 
 
 class Momentum(AbstractRelaxation):
-    """s <- project(s + step_size * force + inertia * (the last move of s)): the heavy ball.
+    """A step of `method` from a state that has gone on as it last moved: the heavy ball.
 
-    A nudged phase is `Joint`.
-
-    **Arguments:** `step_size`, above 0; `inertia`, in [0, 1).
+    **Arguments:** `method`; `inertia`, the share of the last move that is made again, in [0, 1).
 
     **References:** Polyak, "Some methods of speeding up the convergence of iteration methods",
     USSR Comput. Math. Math. Phys. 4:5 (1964).
     """
 
-    step_size: Array = eqx.field(default=0.5, converter=jnp.asarray)
+    method: AbstractRelaxation
     inertia: Array = eqx.field(default=0.5, converter=jnp.asarray)
 
     def __check_init__(self) -> None:
-        check_step_size(self.step_size)
         if not is_traced(self.inertia) and not bool((self.inertia >= 0) & (self.inertia < 1)):
             raise ConfigError(
                 f"`inertia` must lie in [0, 1), got {float(self.inertia):g}. Try 0.5."
             )
 
     def prepare(self, energy: AbstractClampedEnergy) -> AbstractClampedEnergy:
-        return energy
+        return self.method.prepare(energy)
 
-    def init(self, prepared: AbstractClampedEnergy, state: Array) -> Array:
-        return jnp.zeros_like(state)
-
-    def step(
-        self, prepared: AbstractClampedEnergy, state: Array, memory: Array, key: Array | None
-    ) -> tuple[Array, Array, Array]:
-        force = prepared.force(state)
-        off = jnp.abs(prepared.project(state + force) - state)
-        new = prepared.project(state + self.step_size * force + self.inertia * memory)
-        return new, new - state, jnp.max(off, axis=1)
-
-    def residual(self, energy: AbstractClampedEnergy, state: Array) -> Array:
-        return projected_residual(energy, state)
-
-
-class Anderson(AbstractRelaxation):
-    """Anderson mixing: the combination of the last images of an Euler step whose moves cancel best.
-
-    A nudged phase is `Joint`.
-
-    **Arguments:** `step_size`, of the Euler step, above 0; `depth`, how many earlier steps are
-    mixed, 1 or more.
-
-    **References:** Anderson, "Iterative procedures for nonlinear integral equations", J. ACM 12:547
-    (1965).
-    """
-
-    step_size: Array = eqx.field(default=0.5, converter=jnp.asarray)
-    depth: int = eqx.field(default=3, static=True)
-
-    def __check_init__(self) -> None:
-        check_step_size(self.step_size)
-        if self.depth < 1:
-            raise ConfigError(f"`depth` must be 1 or more, got {self.depth}. Try 3.")
-
-    def prepare(self, energy: AbstractClampedEnergy) -> AbstractClampedEnergy:
-        return energy
-
-    def init(self, prepared: AbstractClampedEnergy, state: Array) -> tuple[Array, Array, Array]:
-        past = jnp.zeros((self.depth, *state.shape), state.dtype)
-        return past, past, jnp.int32(0)
+    def init(self, prepared: AbstractClampedEnergy, state: Array) -> tuple[Array, Any]:
+        return state, self.method.init(prepared, state)
 
     def step(
         self,
         prepared: AbstractClampedEnergy,
         state: Array,
-        memory: tuple[Array, Array, Array],
+        memory: tuple[Array, Any],
         key: Array | None,
-    ) -> tuple[Array, tuple[Array, Array, Array], Array]:
-        images, moves, count = memory
-        image, seen = explicit_step(prepared, state, self.step_size)
+    ) -> tuple[Array, tuple[Array, Any], Array]:
+        before, inner = memory
+        ahead = prepared.project(state + self.inertia * (state - before))
+        new, inner, seen = self.method.step(prepared, ahead, inner, key)
+        return new, (state, inner), seen
+
+    def residual(self, energy: AbstractClampedEnergy, state: Array) -> Array:
+        return self.method.residual(energy, state)
+
+
+class Anderson(AbstractRelaxation):
+    """Anderson mixing: the combination of the last images of `method` whose moves cancel best.
+
+    **Arguments:** `method`; `depth`, how many earlier steps are mixed, 1 or more.
+
+    **References:** Anderson, "Iterative procedures for nonlinear integral equations", J. ACM 12:547
+    (1965).
+    """
+
+    method: AbstractRelaxation
+    depth: int = eqx.field(default=3, static=True)
+
+    def __check_init__(self) -> None:
+        if self.depth < 1:
+            raise ConfigError(f"`depth` must be 1 or more, got {self.depth}. Try 3.")
+
+    def prepare(self, energy: AbstractClampedEnergy) -> AbstractClampedEnergy:
+        return self.method.prepare(energy)
+
+    def init(
+        self, prepared: AbstractClampedEnergy, state: Array
+    ) -> tuple[Array, Array, Array, Any]:
+        past = jnp.zeros((self.depth, *state.shape), state.dtype)
+        return past, past, jnp.int32(0), self.method.init(prepared, state)
+
+    def step(
+        self,
+        prepared: AbstractClampedEnergy,
+        state: Array,
+        memory: tuple[Array, Array, Array, Any],
+        key: Array | None,
+    ) -> tuple[Array, tuple[Array, Array, Array, Any], Array]:
+        images, moves, count, inner = memory
+        image, inner, seen = self.method.step(prepared, state, inner, key)
         move = image - state
         # Differences to the newest; those of steps that were not taken yet are left out.
         taken = (jnp.arange(self.depth) < count)[:, None, None]
         apart = jnp.where(taken, moves - move, 0)
+        identity = jnp.eye(self.depth, dtype=state.dtype)
 
-        def weights(apart: Array, move: Array) -> Array:
+        def shares_of(apart: Array, move: Array) -> Array:
             gram = apart @ apart.T
             ridge = 1e-6 * jnp.trace(gram) + jnp.finfo(gram.dtype).tiny
-            return jnp.linalg.solve(
-                gram + ridge * jnp.eye(self.depth, dtype=gram.dtype), apart @ move
-            )
+            return -jnp.linalg.solve(gram + ridge * identity, apart @ move)
 
-        shares = jax.vmap(weights, in_axes=(1, 0))(apart, move)
-        mixed = image - jnp.einsum("bk,kbu->bu", shares, jnp.where(taken, images - image, 0))
+        shares = jax.vmap(shares_of, in_axes=(1, 0))(apart, move)
+        mixed = image + jnp.einsum("bk,kbu->bu", shares, jnp.where(taken, images - image, 0))
         place = count % self.depth
-        memory = images.at[place].set(image), moves.at[place].set(move), count + 1
+        memory = images.at[place].set(image), moves.at[place].set(move), count + 1, inner
         return prepared.project(mixed), memory, seen
 
     def residual(self, energy: AbstractClampedEnergy, state: Array) -> Array:
-        return projected_residual(energy, state)
+        return self.method.residual(energy, state)
 
 
-class Langevin(AbstractRelaxation):
-    """Euler steps with noise: s <- project(s + h * force + noise * sqrt(h) * a normal number).
+class Noisy(AbstractRelaxation):
+    """A step of `method`, then noise on every state: it never settles below its noise.
 
-    It never settles below its noise. A nudged phase is `Joint`.
-
-    **Arguments:** `step_size`, h, above 0; `noise`, standard deviation in a time of 1, 0 or more.
+    **Arguments:** `method`; `noise`, standard deviation of what is added in a step, 0 or more.
 
     **Raises:** `ConfigError` for a relaxation without a key.
     """
 
-    step_size: Array = eqx.field(default=0.5, converter=jnp.asarray)
+    method: AbstractRelaxation
     noise: Array = eqx.field(default=1e-3, converter=jnp.asarray)
 
     def __check_init__(self) -> None:
-        check_step_size(self.step_size)
         if not is_traced(self.noise) and not bool(self.noise >= 0):
             raise ConfigError(f"`noise` must be 0 or more, got {float(self.noise):g}.")
 
     def prepare(self, energy: AbstractClampedEnergy) -> AbstractClampedEnergy:
-        return energy
+        return self.method.prepare(energy)
 
-    def init(self, prepared: AbstractClampedEnergy, state: Array) -> None:
-        return None
+    def init(self, prepared: AbstractClampedEnergy, state: Array) -> Any:
+        return self.method.init(prepared, state)
 
     def step(
-        self, prepared: AbstractClampedEnergy, state: Array, memory: None, key: Array | None
-    ) -> tuple[Array, None, Array]:
+        self, prepared: AbstractClampedEnergy, state: Array, memory: Any, key: Array | None
+    ) -> tuple[Array, Any, Array]:
         if key is None:
             raise ConfigError(
                 "`key` must be given for a relaxation that draws. Pass it to `relax`."
             )
-        new, seen = explicit_step(prepared, state, self.step_size)
-        drawn = jax.random.normal(key, state.shape, state.dtype)
-        return prepared.project(new + self.noise * jnp.sqrt(self.step_size) * drawn), None, seen
+        mine, inner = jax.random.split(key)
+        new, memory, seen = self.method.step(prepared, state, memory, inner)
+        drawn = jax.random.normal(mine, state.shape, state.dtype)
+        return prepared.project(new + self.noise * drawn), memory, seen
 
     def residual(self, energy: AbstractClampedEnergy, state: Array) -> Array:
-        return projected_residual(energy, state)
+        return self.method.residual(energy, state)

@@ -67,24 +67,38 @@ class BlockSettings(RelaxationChoice, name="block"):
         return BlockCoordinateDescent(self.step_size, self.block_size or None)
 
 
-class MomentumSettings(RelaxationChoice, name="momentum"):
-    """Euler steps that keep a part of the step before."""
+class _Around(RelaxationChoice):
+    """A relaxation that is made of the steps of another."""
 
-    step_size: Above0 = Field(default=0.5, description="of a step")
+    moves: RelaxationChoice = Field(
+        default=EulerSettings(), description="the relaxation whose steps it takes"
+    )
+
+    @property
+    def nudged_steps(self) -> tuple[str, ...]:
+        return self.moves.nudged_steps
+
+    @property
+    def needs_blocks(self) -> bool:
+        return self.moves.needs_blocks
+
+
+class MomentumSettings(_Around, name="momentum"):
+    """Steps from a state that has gone on as it last moved."""
+
     inertia: Annotated[float, Field(ge=0, lt=1)] = Field(
-        default=0.5, description="share of the step before that is taken again"
+        default=0.5, description="share of the last move that is made again"
     )
 
     def build(self, nudged_step: AbstractNudgedStep) -> AbstractRelaxation:
         from eqprop.relaxation.accelerated import Momentum
 
-        return Momentum(self.step_size, self.inertia)
+        return Momentum(self.moves.build(nudged_step), self.inertia)
 
 
-class AndersonSettings(RelaxationChoice, name="anderson"):
-    """Anderson mixing of the last images of Euler steps."""
+class AndersonSettings(_Around, name="anderson"):
+    """Anderson mixing of the last steps."""
 
-    step_size: Above0 = Field(default=0.5, description="of the Euler step that is mixed")
     depth: Annotated[int, Field(ge=1, le=10)] = Field(
         default=3, description="how many earlier steps are mixed"
     )
@@ -92,19 +106,18 @@ class AndersonSettings(RelaxationChoice, name="anderson"):
     def build(self, nudged_step: AbstractNudgedStep) -> AbstractRelaxation:
         from eqprop.relaxation.accelerated import Anderson
 
-        return Anderson(self.step_size, self.depth)
+        return Anderson(self.moves.build(nudged_step), self.depth)
 
 
-class LangevinSettings(RelaxationChoice, name="langevin"):
-    """Euler steps with noise on every state."""
+class NoisySettings(_Around, name="noisy"):
+    """Steps with noise on every state."""
 
-    step_size: Above0 = Field(default=0.5, description="of a step")
-    noise: Rate = Field(default=1e-3, description="standard deviation of the noise in a time of 1")
+    noise: Rate = Field(default=1e-3, description="standard deviation of what a step adds")
 
     def build(self, nudged_step: AbstractNudgedStep) -> AbstractRelaxation:
-        from eqprop.relaxation.accelerated import Langevin
+        from eqprop.relaxation.accelerated import Noisy
 
-        return Langevin(self.step_size, self.noise)
+        return Noisy(self.moves.build(nudged_step), self.noise)
 
 
 class TerminationChoice(Choice):

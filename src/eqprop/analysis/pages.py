@@ -1,0 +1,491 @@
+"""Results pages from committed CSV files, as a tables.toml beside them says."""
+
+from __future__ import annotations
+
+import csv
+import tomllib
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from eqprop.analysis import collect, correlation, paired
+
+
+def read(file: Path) -> list[dict[str, str]]:
+    """The rows of a CSV file."""
+    with open(file, newline="") as opened:
+        return list(csv.DictReader(opened))
+
+
+def lay_out(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table."""
+    lines = [columns, ["---"] * len(columns), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+def several(value: str | list[str]) -> list[str]:
+    """What an entry of tables.toml names, one thing or a list of them."""
+    return [value] if isinstance(value, str) else value
+
+
+def number(value: float, factor: int = 100, sign: str = "") -> str:
+    """An error in percent, or a cost, by the factor that `collect.measure_of` has for it."""
+    return f"{factor * value:{sign}.{2 if factor == 100 else 4}f}"
+
+
+def mean_and_singles(values: Sequence[float], factor: int = 100) -> str:
+    """Mean and, of several, single values."""
+    mean = number(sum(values) / len(values), factor)
+    singles = ", ".join(number(value, factor) for value in values)
+    return mean if len(values) == 1 else f"{mean} ({singles})"
+
+
+def conditions(
+    rows: Sequence[Mapping[str, str]],
+    epoch: int | None = None,
+    reference: str = "",
+    show: Mapping[str, str] | Sequence[str] = (),
+    looks: int = 1,
+) -> str:
+    """A row per condition: errors after an epoch, and what they differ by from a reference.
+
+    A regression, where no example is ever wrong, has costs instead.
+
+    **Arguments:**
+
+    - `epoch`: the last one that all seeds of all conditions have, if it is not given.
+    - `reference`: a condition; differences are paired by seed.
+    - `show`: conditions in the order of the table, or names to show them by; all if empty.
+    - `looks`: the validation error is the mean of so many, up to that epoch.
+    """
+    names = dict(show) if isinstance(show, Mapping) else {name: name for name in show}
+    names = names or {name: name for name in collect.conditions_of(rows)}
+    rows = [row for row in rows if row["condition"] in names]
+    ends: dict[tuple[str, str], int] = {}
+    for row in rows:
+        ends[row["condition"], row["seed"]] = int(row["epoch"])
+    epoch = epoch or min(ends.values())
+    kinds = ("training", "validation")
+    wrong = [{f"{kind}_error": float(row[f"{kind}_error"] or 0) for kind in kinds} for row in rows]
+    what, factor = collect.measure_of(wrong)
+    found: dict[str, dict[str, dict[str, float]]] = defaultdict(dict)
+    seen: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for row in rows:
+        run = row["condition"], row["seed"]
+        if int(row["epoch"]) <= epoch and row[f"validation_{what}"]:
+            seen[run].append(float(row[f"validation_{what}"]))
+        if int(row["epoch"]) == epoch:
+            validation = float(np.mean(seen[run][-looks:]))
+            errors = {"training": float(row[f"training_{what}"]), "validation": validation}
+            found[run[0]][run[1]] = errors
+    table = []
+    for name, shown in names.items():
+        runs = found[name]
+        line = [shown]
+        line += [mean_and_singles([run[kind] for run in runs.values()], factor) for kind in kinds]
+        gap = np.mean([run["validation"] - run["training"] for run in runs.values()])
+        line.append(number(float(gap), factor, "+"))
+        if reference:
+            base = found[reference]
+            for kind in kinds:
+                pairs = [runs[seed][kind] - base[seed][kind] for seed in runs if seed in base]
+                line.append("-" if name == reference else points(pairs, factor))
+        table.append(line)
+    mean = f", mean of {looks} looks" if looks > 1 else ""
+    unit = "%" if what == "error" else what
+    columns = ["", f"training {unit}", f"validation {unit}{mean}", "validation - training"]
+    if reference:
+        shown = names[reference]
+        columns += [f"training, against {shown}", f"validation, against {shown}"]
+    plural = "s" if epoch > 1 else ""
+    return f"After {epoch} epoch{plural}.\n\n" + lay_out(columns, table)
+
+
+def reach(rows: Sequence[Mapping[str, str]], limits: Sequence[float] = ()) -> str:
+    """After how many epochs each network first had an error as small as each of `limits`.
+
+    The training error between two epochs is taken to fall along a straight line.
+    """
+    names = collect.conditions_of(rows)
+    table = []
+    for limit in limits:
+        line = [f"{100 * limit:g} %"]
+        for name in names:
+            found = [first_below(run, limit) for run in collect.by_seed(rows, name)]
+            told = [f"{epoch:.1f}" for epoch in found if epoch is not None]
+            rest = "" if len(told) == len(found) else " (others never)" if told else "never"
+            line.append(", ".join(told) + rest)
+        table.append(line)
+    return lay_out(["online training error", *names], table)
+
+
+def first_below(run: Sequence[Mapping[str, str]], limit: float) -> float | None:
+    """The epoch, a fraction, at which the training error of a run first was `limit`."""
+    before = None
+    for row in run:
+        epoch, error = int(row["epoch"]), float(row["training_error"])
+        if error <= limit:
+            if before is None:
+                return float(epoch)
+            return epoch - (limit - error) / (before - error)
+        before = error
+    return None
+
+
+def points(differences: Sequence[float], factor: int = 100) -> str:
+    """Mean difference in points, with the 95 % interval of Student's t where there are several."""
+    mean, half = collect.mean_and_interval(differences)
+    interval = "" if half is None else f" +- {number(half, factor)}"
+    return number(mean, factor, "+") + interval
+
+
+def layers(rows: Sequence[Mapping[str, str]], show: Sequence[str] = (), size: str = "") -> str:
+    """A row per condition: size of updates per pair of adjacent layers, and their ratios.
+
+    **Arguments:**
+
+    - `show`: conditions in the order of the table; all if empty.
+    - `size`: of `collect.LAYER_COLUMNS`; late updates if it is not given.
+    """
+    size = size or "late_update"
+    wanted = list(show) or collect.conditions_of(rows)
+    speeds = collect.layer_speeds(rows, size)
+    adjacent = {
+        row["pair"]: None
+        for row in rows
+        if row["condition"] in wanted and np.subtract(*collect.layers_of(row["pair"])) == 1
+    }
+    pairs, table = sorted(adjacent, key=collect.layers_of), []
+    for name in wanted:
+        line = [name]
+        for pair in pairs:
+            sizes = [float(r[size]) for r in rows if (r["condition"], r["pair"]) == (name, pair)]
+            line.append(f"{np.exp(np.mean(np.log(sizes))):.2e}" if sizes else "-")
+        table.append([*line, *(f"{speeds[name][key]:.3g}" for key in collect.SPEEDS)])
+    names = ["{1} to {0}".format(*collect.layers_of(pair)) for pair in pairs]
+    return lay_out(["", *names, "output / input", "output / rest", "spread below"], table)
+
+
+def correlations(rows: Sequence[Mapping[str, str]]) -> str:
+    """Rank correlation of small-world measures with the training error."""
+    numbers = [{key: row[key] if key == "condition" else float(row[key]) for key in row}
+               for row in rows]  # fmt: skip
+    table = [
+        [
+            row["measure"],
+            row["ranks"],
+            f"{row['correlation']:+.2f}",
+            f"[{row['low']:+.2f}, {row['high']:+.2f}]",
+            f"{row['wirings']} of {row['values']} p",
+        ]
+        for row in correlation.rank_correlations(numbers)
+    ]
+    return lay_out(["measure", "ranks", "correlation", "95 % interval", "wirings"], table)
+
+
+def differences(rows: Sequence[Mapping[str, str]]) -> str:
+    """Each rule at the end of its budget, and against the paper's."""
+    found = paired.paired_differences(rows, paired.BASELINE)
+    apart = {(row["network"], row["rule"]): row for row in found}
+    table = []
+    for name in collect.conditions_of(rows):
+        network, _, rule = name.partition("-")
+        runs, row = collect.by_seed(rows, name), apart[network, rule]
+        cells = [number(row["mean"], sign="+"), paired.interval_of(row) or "-"]
+        if rule == paired.BASELINE:
+            cells = ["-", "-"]
+        seen = np.mean([float(run[-1]["multiply_adds"]) for run in runs])
+        epochs = ", ".join(run[-1]["epoch"] for run in runs)
+        errors = (
+            mean_and_singles([float(r[-1][f"{k}_error"]) for r in runs])
+            for k in ("training", "validation")
+        )
+        table.append([network, rule, *errors, *cells, epochs, f"{seen:.3g}"])
+    names = [
+        "network", "rule", "training %, last epoch", "validation %", f"against {paired.BASELINE}",
+        "95 % interval", "epochs begun", "multiply-adds",
+    ]  # fmt: skip
+    return lay_out(names, table)
+
+
+def sensitivity(rows: Sequence[Mapping[str, str]]) -> str:
+    """A row per p, a column per factor on the initial weights (conditions `p...-x...`)."""
+    parts = []
+    for kind in ("training", "validation"):
+        found: dict[str, dict[str, list[float]]] = defaultdict(dict)
+        for name in collect.conditions_of(rows):
+            p, _, factor = name.partition("-x")
+            ends = [run[-1] for run in collect.by_seed(rows, name)]
+            found[p][f"x {factor}"] = [float(row[f"{kind}_error"]) for row in ends]
+        table = []
+        for p, runs in found.items():
+            means = [float(np.mean(errors)) for errors in runs.values()]
+            apart = number(max(means) - min(means))
+            table.append([p, *map(mean_and_singles, runs.values()), apart])
+        parts.append(lay_out([f"{kind} %", *next(iter(found.values())), "means apart"], table))
+    return "\n".join(parts)
+
+
+def response(rows: Sequence[Mapping[str, str]], show: Sequence[str] = ()) -> str:
+    """Cosines with the exact gradient, a row per beta and part of the network."""
+    steps = list(dict.fromkeys(row["steps"] for row in rows))
+    wanted = list(show) or ["all"]
+    found = {(row["name"], row["beta"], row["steps"]): float(row["cosine"]) for row in rows}
+    table = [
+        [name, beta, *(f"{found[name, beta, count]:.3f}" for count in steps)]
+        for name in wanted
+        for beta in dict.fromkeys(row["beta"] for row in rows)
+    ]
+    return lay_out(["", "beta", *(f"{count} nudged steps" for count in steps)], table)
+
+
+def errors(rows: Sequence[Mapping[str, str]]) -> str:
+    """A row per epoch, a column per network; training and validation error."""
+    found = defaultdict(list)
+    for row in rows:
+        for kind in ("training", "validation"):
+            found[row["condition"], row["epoch"], kind].append(float(row[f"{kind}_error"]))
+    networks, epochs, seeds = (
+        list(dict.fromkeys(row[key] for row in rows)) for key in ("condition", "epoch", "seed")
+    )
+    parts = [f"Seeds {', '.join(seeds)}.\n"]
+    for kind in ("training", "validation"):
+        table = [
+            [epoch, *(mean_and_singles(found[network, epoch, kind]) for network in networks)]
+            for epoch in epochs
+        ]
+        parts.append(lay_out([f"{kind} error after epoch", *networks], table))
+    return "\n".join(parts)
+
+
+def growth(rows: Sequence[Mapping[str, str]]) -> str:
+    """The file as it stands, and a straight line through the time of an epoch by examples."""
+    fits = []
+    for network in dict.fromkeys(row["case"].partition(",")[0] for row in rows):
+        chosen = [
+            row for row in rows
+            if row["grows"] == "examples" and row["case"].startswith(network)
+        ]  # fmt: skip
+        batches = np.array([float(row["batches"]) for row in chosen])
+        seconds = batches * [float(row["ms per batch"]) / 1e3 for row in chosen]
+        slope, start = np.polyfit(batches, seconds, 1)
+        explained = np.corrcoef(batches, seconds)[0, 1] ** 2
+        fits.append(
+            f"{network}: {1e3 * slope:.2f} ms for each batch and {start:+.2f} s, "
+            f"R^2 = {explained:.5f}"
+        )
+    line = "Straight lines through the seconds of an epoch against its batches: "
+    return plain(rows) + "\n" + line + "; ".join(fits) + ".\n"
+
+
+def plain(rows: Sequence[Mapping[str, str]], show: Sequence[str] = ()) -> str:
+    """The file as it stands.
+
+    **Arguments:** `show`: what stands first in a row, of those to show; all if empty.
+    """
+    first = next(iter(rows[0]))
+    rows = [row for row in rows if not show or row[first] in show]
+    columns = [name for name in rows[0] if name != "machine" and any(row[name] for row in rows)]
+    return lay_out(columns, [[shorter(row[name]) for name in columns] for row in rows])
+
+
+def shorter(text: str) -> str:
+    """Numbers to four digits; anything else as it is."""
+    try:
+        return text if text.lstrip("-").isdigit() else f"{float(text):.4g}"
+    except ValueError:
+        return text
+
+
+def wirings(rows: Sequence[Mapping[str, str]]) -> str:
+    """A row per p: Algorithm 1 and, after the stroke, Watts and Strogatz's procedure."""
+    shown = {
+        "originals_kept": "original connections kept",
+        "skip": "skips",
+        "skips_from_input": "of them from the input",
+        "degree_std_hidden": "spread of connections per hidden unit",
+        "path_length": "path length",
+        "clustering": "clustering",
+    }
+
+    def mean(p: str, procedure: str, key: str) -> str:
+        found = [float(row[key]) for row in rows if (row["p"], row["procedure"]) == (p, procedure)]
+        value = sum(found) / len(found)
+        return f"{value:,.0f}" if value > 10 else f"{value:.3f}"
+
+    procedures = ("algorithm 1", "watts-strogatz")
+    table = [
+        [p, *(" / ".join(mean(p, procedure, key) for procedure in procedures) for key in shown)]
+        for p in dict.fromkeys(row["p"] for row in rows)
+    ]
+    return lay_out(["p", *shown.values()], table)
+
+
+def learning(rows: Sequence[Mapping[str, str]]) -> str:
+    """Each schedule beside the slow one it is compared with, and their differences."""
+    runs: dict[tuple[str, str, str], list[Mapping[str, str]]] = defaultdict(list)
+    for row in rows:
+        runs[row["network"], row["seed"], row["schedule"]].append(row)
+    kinds = ("training_error", "validation_error", "validation_kept_error")
+
+    def line(label: str, rows: Sequence[Mapping[str, str]]) -> list[str]:
+        last = rows[-3:]
+        seconds = sum(float(row["training_seconds"]) for row in rows)
+        steps = [float(row["free_steps"]) for row in rows]
+        unsettled = [float(row["free_unsettled"]) for row in rows]
+        nudged = [float(row["nudged_unsettled"]) for row in rows]
+        return [
+            label,
+            str(len(rows)),
+            *(
+                mean_and_singles([sum(float(row[kind]) for row in last) / len(last)])
+                for kind in kinds
+            ),
+            f"{steps[0]:.0f}, {steps[-1]:.0f}",
+            f"{100 * (1 - unsettled[-1]):.1f}, {100 * (1 - nudged[-1]):.1f}",
+            f"{float(rows[-1]['free_residual_mean']):.1g}, "
+            f"{float(rows[-1]['nudged_residual_mean']):.1g}",
+            f"{seconds / len(rows) / 2500 * 1e3:.1f}",
+        ]
+
+    table, differences = [], []
+    for (network, seed, schedule), found in runs.items():
+        table.append(line(f"{network}, seed {seed}, {schedule}", found))
+        fast = runs.get((network, seed, "fast"))
+        if schedule == "fast" or not fast:
+            continue
+        same = min(len(fast), len(found))
+
+        def mean(rows: Sequence[Mapping[str, str]], kind: str) -> float:
+            return sum(float(row[kind]) for row in rows) / len(rows)
+
+        cells = []
+        for kind in kinds:
+            over = mean(fast[:same], kind) - mean(found[:same], kind)
+            ends = slice(max(0, same - 3), same)
+            end = mean(fast[ends], kind) - mean(found[ends], kind)
+            cells.append(f"{number(over, sign='+')}, {number(end, sign='+')}")
+        differences.append([f"{network}, seed {seed}, fast against {schedule}", str(same), *cells])
+    columns = [
+        "run", "epochs", "training %", "validation, cold %", "validation, kept %",
+        "free sweeps (first, last epoch)", "settled %, free, nudged",
+        "residual, free, nudged", "ms per batch",
+    ]  # fmt: skip
+    pairs = ["pair", "epochs", "training", "validation, cold", "validation, kept"]
+    return (
+        "Errors are means of a run's last three epochs; settling is that of its last epoch.\n\n"
+        + lay_out(columns, table)
+        + "\nDifferences in points of error, mean over the common epochs and mean of the last "
+        "three of them; negative means that the fast schedule is better.\n\n"
+        + lay_out(pairs, differences)
+        + "\n"
+        + times(runs)
+    )
+
+
+def repeated(rows: Sequence[Mapping[str, str]]) -> str:
+    """A row per way to relax in the first epoch; step sizes that agree to .01 are one."""
+    same = ("network", "seed", "step size", "tolerance", "share", "most sweeps")
+    found: dict[tuple[str, ...], list[Mapping[str, str]]] = defaultdict(list)
+    for row in rows:
+        rounded = {**row, "step size": f"{float(row['step size']):.2f}"}
+        found[tuple(rounded[key] for key in same)].append(row)
+    table = []
+    for how, runs in found.items():
+        sweeps, errors = (
+            [float(run[key]) for run in runs] for key in ("free sweeps", "training error %")
+        )
+        single = ", ".join(f"{error:.1f}" for error in errors)
+        spread = f"{np.std(errors, ddof=1):.1f}" if len(errors) > 1 else "-"
+        mean = f"{np.mean(errors):.1f} ({single})"
+        table.append([*how, f"{np.mean(sweeps):.0f}", mean, spread])
+    return lay_out([*same, "free sweeps", "training error %", "their spread"], table)
+
+
+def times(runs: Mapping[tuple[str, str, str], Sequence[Mapping[str, str]]]) -> str:
+    """When each run first had a validation error so small."""
+    table = []
+    for (network, seed, schedule), rows in runs.items():
+        cells = []
+        for limit in (0.10, 0.05, 0.03):
+            spent, cell = 0.0, "-"
+            for row in rows:
+                spent += float(row["training_seconds"])
+                if float(row["validation_error"]) <= limit:
+                    cell = f"epoch {row['epoch']}, {spent:.0f} s"
+                    break
+            cells.append(cell)
+        table.append([f"{network}, seed {seed}, {schedule}", *cells])
+    return "Time of training until the validation error (cold) was first this small:\n\n" + lay_out(
+        ["run", "10 %", "5 %", "3 %"], table
+    )
+
+
+KINDS = {
+    "conditions": conditions,
+    "correlations": correlations,
+    "differences": differences,
+    "errors": errors,
+    "growth": growth,
+    "layers": layers,
+    "learning": learning,
+    "plain": plain,
+    "reach": reach,
+    "repeated": repeated,
+    "response": response,
+    "sensitivity": sensitivity,
+    "wirings": wirings,
+}
+OPTIONS = ("epoch", "limits", "looks", "reference", "show", "size")
+"""Entries of tables.toml that a kind may take."""
+
+
+def pages(folder: Path) -> dict[str, str]:
+    """Every page of a folder with a tables.toml, by its file name."""
+    made, given = {}, tomllib.loads((folder / "tables.toml").read_text("utf-8"))
+    for page in given["page"]:
+        parts = [f"# {page['title']}\n\n{page['text'].strip()}\n"]
+        parts += glance(page["table"])
+        for entry in page["table"]:
+            source = given["source"][entry["source"]] if "source" in entry else {}
+            parts.append(section(folder, source | entry, given["machine"]))
+        made[page["file"]] = "\n".join(parts).rstrip() + "\n"
+    return made
+
+
+def glance(entries: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What the sections of a page find about each claim; nothing where no section judges one."""
+    rows = [
+        [claim, verdict, f"[{entry['title']}](#{anchor(entry['title'])})"]
+        for entry in entries
+        for claim, verdict in entry.get("claims", {}).items()
+    ]
+    return [lay_out(["the paper", "here", "section"], rows)] if rows else []
+
+
+def anchor(title: str) -> str:
+    """The fragment under which a heading of a Markdown page is found."""
+    kept = "".join(letter for letter in title.lower() if letter.isalnum() or letter in " -_")
+    return kept.replace(" ", "-")
+
+
+def section(folder: Path, entry: Mapping[str, Any], machine: str) -> str:
+    """A heading, where the numbers come from, what they say, and the table.
+
+    **Arguments:** `machine`: where neither the entry nor its first CSV file says another.
+    """
+    files = several(entry["csv"])
+    rows = [row for name in files for row in read(folder / name)]
+    machine = entry.get("machine") or rows[0].get("machine", machine)
+    options = {key: entry[key] for key in OPTIONS if key in entry}
+    facts = [entry[key] for key in ("dataset", "schedule") if key in entry]
+    source = "; ".join([*facts, machine, *(f"[data]({name})" for name in files)])
+    parts = [f"## {entry['title']}\n", f"`{entry['command']}`\n", f"{source}.\n"]
+    if "text" in entry:
+        parts.append(entry["text"].strip() + "\n")
+    for picture in several(entry.get("picture", [])):
+        parts.append(f"![{entry['title']}]({picture})\n")
+    return "\n".join([*parts, KINDS[entry["kind"]](rows, **options)])

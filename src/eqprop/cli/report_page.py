@@ -1,0 +1,240 @@
+"""The records of runs as one HTML page."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from eqprop.analysis import collect, correlation
+from eqprop.analysis.tables import LEGEND, Drawn, table_of
+from eqprop.cli.finishing import experiment_of
+from eqprop.config.settings import RunConfig, load_recorded
+from eqprop.errors import ConfigError, RunFolderError
+from eqprop.experiments.experiment import Experiment, draw_errors
+from eqprop.plots import report as html
+from eqprop.records import RunFolder
+from eqprop.running import health
+from eqprop.sweeps.sweep import Cell, Sweep, open_sweep
+
+
+def write(paths: Sequence[Path], out: Path) -> None:
+    """One page on the runs in `paths`: folders of runs, or the folder of one figure.
+
+    **Raises:** `RunFolderError` for a folder that is no run, for runs without a finished epoch,
+    for runs on different data sets, and if `out` cannot be written.
+    """
+    sweeps = [sweep for path in paths if (sweep := open_sweep(path)) is not None]
+    if sweeps and len(paths) > 1:
+        raise RunFolderError(
+            f"`run` must be folders of runs, or the folder of one figure, got "
+            f"{', '.join(map(str, paths))}, which mix. Make a report for each."
+        )
+    sweep = sweeps[0] if sweeps else _as_sweep(paths)
+    runs = sweep.finished
+    if not runs:
+        raise RunFolderError(
+            f"`run` must hold finished runs, got {', '.join(map(str, paths))}, where none is. "
+            "Finish them with `eqprop resume`."
+        )
+    configs = {cell: sweep.config(cell) for cell in runs}
+    data = sorted({_examples(config) for config in configs.values()})
+    if len(data) > 1:
+        raise RunFolderError(
+            f"the runs of a report must share their examples, got {', '.join(data)}. Make a "
+            "report for each."
+        )
+    title = f"eqprop: {sweep.figure}" if sweeps else "eqprop: " + ", ".join(p.name for p in paths)
+    page = html.page(title, _sections(sweep, configs, bool(sweeps)))
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(page, "utf-8")
+    except OSError as problem:
+        raise RunFolderError(
+            f"`--out` must name a writable file, got {out} ({problem.strerror})."
+        ) from None
+
+
+def _examples(config: RunConfig) -> str:
+    data = config.data
+    counts = ((data.num_train, "to train"), (data.num_validation, "to look at"))
+    parts = [f"the first {count} {what}" for count, what in counts if count is not None]
+    split = ["split as in the journal version"] if data.split == "journal" else []
+    return " ".join([data.dataset.name, *split, *parts])
+
+
+def _as_sweep(paths: Sequence[Path]) -> Sweep:
+    """Single runs, treated as the cells of a sweep; they must lie side by side."""
+    folders = [RunFolder.open(path).path.resolve() for path in paths]
+    if len({folder.parent for folder in folders}) > 1:
+        raise RunFolderError(
+            f"`run` must be folders side by side in one folder, got "
+            f"{', '.join(map(str, paths))}. Copy them into one."
+        )
+    cells = [
+        Cell(folder.name, folder.name, load_recorded(folder / "config.toml").seed)
+        for folder in dict.fromkeys(folders)
+    ]
+    return Sweep(folders[0].parent, "runs", "", tuple(cells))
+
+
+def _sections(
+    sweep: Sweep, configs: dict[Cell, RunConfig], is_figure: bool
+) -> dict[str, list[str]]:
+    drawn = Drawn.of(sweep)
+    epochs, experiment = drawn.epochs, experiment_of(sweep) if is_figure else None
+    published = experiment.published if experiment else None
+    if not epochs:
+        raise RunFolderError(
+            f"`run` must have records of an epoch, got {', '.join(c.name for c in configs)}, whose "
+            "metrics.jsonl hold no whole epoch: they are cut."
+        )
+    columns, rows = table_of(drawn, experiment.speed if experiment else "late_update")
+    about = [html.paragraph(text) for text in html.EXPLANATION.split("\n\n")]
+    if experiment:
+        about.insert(0, html.paragraph(f"What was asked: {experiment.about}."))
+    full = all(_is_the_papers(sweep, cell, config) for cell, config in configs.items())
+    if full and published and published.errors:
+        found = published.errors
+        dataset = next(iter(configs.values())).data.dataset.name
+        columns = [*columns, "the paper, training / test"]
+        names = [row[0].partition(",")[0] for row in rows]
+        said = [found.get(name, found.get(f"{dataset} {name}", "-")) for name in names]
+        rows = [[*row, text] for row, text in zip(rows, said, strict=True)]
+    results = [_picture(drawn, experiment), html.table(columns, rows)]
+    results.append(f'<p class="note">{LEGEND}</p>')
+    if sweep.figure == "figure5" and is_figure:
+        results += _small_world(sweep)
+    if published:
+        text = published.text if full else (
+            "These runs have other data or settings than the paper's; their numbers do not stand "
+            "beside its own."
+        )  # fmt: skip
+        results.append(html.paragraph(f"The paper. {text}" if full else text))
+    results += [
+        html.warning(f"The records of {cell.name} are cut and shown up to there.")
+        for cell in collect.cut(sweep, epochs)
+    ]
+    missing = [cell.name for cell in sweep.cells if cell not in configs]
+    if missing:
+        results.append(html.warning(f"Not finished, and not shown: {', '.join(missing)}."))
+    return {
+        "What this is": about,
+        "Results": results,
+        "How far the states settled": _settling(epochs),
+        "How long it took": _times(sweep, configs),
+        "Settings": _settings(configs),
+    }
+
+
+def _is_the_papers(sweep: Sweep, cell: Cell, config: RunConfig) -> bool:
+    """Whether a run is on the data that the paper's numbers are of, with the figure's settings.
+
+    How the free phase gets to its equilibrium may differ, not how near.
+    """
+    bundled = ("mnist-5k", "teacher")
+    dataset = config.data.dataset.name
+    experiment = experiment_of(sweep)
+    if experiment is None or dataset in bundled:
+        return False
+    if dataset != "mnist" and (experiment.published is None or experiment.published.mnist_alone):
+        return False
+    try:
+        [own] = experiment.cells(sweep.preset, [cell.seed], only=[cell.condition]).values()
+    except ConfigError:  # a preset or condition of another version
+        return False
+    return not any(
+        name in _WHAT_IS_LEARNED or name.partition(".")[0] in _WHAT_IS_LEARNED
+        for name in config.differences(own)
+        if name not in _THE_WAY_THERE
+    )
+
+
+_WHAT_IS_LEARNED = (
+    "topology", "network", "free", "nudged", "learning", "data",
+    "training.persistent", "training.budget", "evaluation.start",
+)  # fmt: skip
+_THE_WAY_THERE = ("free.method", "free.step_size", "free.block_size")
+
+
+def _picture(drawn: Drawn, experiment: Experiment | None) -> str:
+    with tempfile.TemporaryDirectory() as folder:
+        stem = Path(folder) / "figure"
+        (experiment.picture if experiment else draw_errors)(drawn, stem)
+        return html.picture(stem.with_suffix(".png"), drawn.caption)
+
+
+def _small_world(sweep: Sweep) -> list[str]:
+    rows = correlation.measured(sweep)
+    if not rows:
+        return []
+    cells = [
+        [
+            f"{v:.2f}" if isinstance(v := row[name], float) else v
+            for name in correlation.RANK_COLUMNS
+        ]
+        for row in correlation.rank_correlations(rows)
+    ]
+    note = "Rank correlation of small-world measures of the wirings with the training error."
+    return [html.table(correlation.RANK_COLUMNS, cells, note)]
+
+
+def _settling(epochs: Sequence[dict[str, Any]]) -> list[str]:
+    rows, parts = [], []
+    for condition in collect.conditions_of(epochs):
+        for run in collect.by_seed(epochs, condition):
+            last = run[-1]
+            rows.append(
+                [
+                    f"{condition}, seed {last['seed']}",
+                    f"{run[0]['free_steps']:.0f}, {last['free_steps']:.0f}",
+                    f"{100 * last['free_unsettled']:.1f}",
+                    f"{last['free_residual_mean']:.2g}",
+                    f"{100 * last['nudged_unsettled']:.1f}",
+                    f"{last['nudged_residual_mean']:.2g}",
+                ]
+            )
+            for name, meaning in health.WARNINGS.items():
+                found = [str(row["epoch"]) for row in run if name in row["warnings"].split()]
+                if found:
+                    where = f"{condition}, seed {last['seed']}, epochs {', '.join(found)}"
+                    parts.append(html.warning(f"{where}: {meaning}."))
+    columns = [
+        "run", "steps of the free phase, first and last epoch", "examples unsettled %",
+        "residual", "nudged phase: unsettled %", "residual",
+    ]  # fmt: skip
+    note = "A state is settled when one more step would move no unit by more than 0.001."
+    return [html.table(columns, rows, note), *parts]
+
+
+def _times(sweep: Sweep, configs: dict[Cell, RunConfig]) -> list[str]:
+    rows = []
+    for cell in configs:
+        lines = sweep.run(cell).read_lines("timing.jsonl")
+        timed = [line for line in lines if "training_seconds" in line]
+        seconds = [
+            sum(line[f"{what}_seconds"] for line in timed)
+            for what in ("training", "evaluation", "saving")
+        ]
+        facts = next((line["environment"] for line in lines if "environment" in line), {})
+        cores = facts.get("cores", "?")
+        machine = f"{cores} core{'' if cores == 1 else 's'}, {facts.get('device', '?')}"
+        each = f"{seconds[0] / max(1, len(timed)):.1f}"
+        rows.append([cell.name, each, *(f"{value:.1f}" for value in seconds), machine])
+    columns = ["run", "training per epoch, s", "training, s", "evaluation, s", "saving, s", "on"]
+    return [html.table(columns, rows)]
+
+
+def _settings(configs: dict[Cell, RunConfig]) -> list[str]:
+    first = next(iter(configs.values()))
+    flat = {cell: config.flat() for cell, config in configs.items()}
+    names = list(dict.fromkeys(name for values in flat.values() for name in values))
+    differing = [
+        name
+        for name in names
+        if name != "name" and len({repr(values.get(name)) for values in flat.values()}) > 1
+    ]
+    rows = [[cell.name, *(flat[cell].get(name, "-") for name in differing)] for cell in flat]
+    parts = [html.table(["run", *differing], rows)] if differing else []
+    return [*parts, html.paragraph("All settings of the first run:"), html.code(first.to_toml())]

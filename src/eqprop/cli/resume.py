@@ -1,0 +1,58 @@
+"""`eqprop resume`: what was stopped goes on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from eqprop.cli.app import (
+    DataDir,
+    Scheduler,
+    Together,
+    Workers,
+    app,
+    prepared,
+    print_summary,
+    trains_here,
+)
+from eqprop.errors import RunFolderError
+
+
+@app.command(name="resume")
+def command(
+    path: Annotated[Path, Parameter(help="Folder of a run, of a figure or of a sweep.")],
+    *,
+    data_dir: DataDir = None,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+    together: Together = None,
+) -> None:
+    """Go on with what was stopped, from its last checkpoints; does no harm to finished work.
+
+    A figure is drawn again from its records.
+    """
+    from eqprop.config.settings import load_recorded
+    from eqprop.sweeps.sweep import open_sweep
+
+    sweep = open_sweep(path)
+    first = path if sweep is None else sweep.folder(sweep.cells[0])
+    if not (first / "config.toml").is_file():
+        raise RunFolderError(
+            f"`path` must be the folder of a run or of a figure, got {path}, which has no "
+            "config.toml. Name a folder that `eqprop train` or `eqprop reproduce` made."
+        )
+    here = trains_here(workers, scheduler, together) or sweep is None
+    with prepared(load_recorded(first / "config.toml"), here=here) as stop:
+        if sweep is not None:
+            from eqprop.cli.finishing import Where, finish
+
+            finish(sweep, Where(workers, scheduler, together), data_dir, stop)
+            return
+        from eqprop.cli.progress import reporting
+        from eqprop.running.run import resume as resume_run
+
+        with reporting() as report:
+            folder = resume_run(path, data_dir=data_dir, report=report, stop=stop)
+        print_summary(folder)

@@ -1,0 +1,41 @@
+"""`eqprop train`: one network, as a settings file says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from eqprop.cli.app import (
+    DataDir,
+    Deterministic,
+    Out,
+    Override,
+    app,
+    overrides,
+    prepared,
+    print_summary,
+)
+
+
+@app.command(name="train")
+def command(
+    config: Annotated[Path, Parameter(help="TOML file with the settings.")],
+    *,
+    set_: Override = None,
+    deterministic: Deterministic = False,
+    data_dir: DataDir = None,
+    out: Out = Path("runs"),
+) -> None:
+    """Train one network as a configuration file says."""
+    from eqprop.config.settings import load
+
+    settings = load(config, overrides(set_, deterministic))
+    with prepared(settings) as stop:
+        from eqprop.cli.progress import reporting
+        from eqprop.running.run import train as train_run
+
+        with reporting() as report:
+            folder = train_run(settings, out, data_dir=data_dir, report=report, stop=stop)
+        print_summary(folder)
