@@ -9,7 +9,8 @@ import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "eqprop"
 ROOMS = (
-    "errors", "topology", "energy", "relaxation", "learning", "training", "data", "records",
+    "errors", "lazy", "compiler", "registry",
+    "topology", "energy", "relaxation", "learning", "training", "data", "records",
     "config", "running", "sweeps", "analysis", "plots", "experiments", "exporting", "cli",
 )  # fmt: skip
 
@@ -37,7 +38,7 @@ def test_a_room_imports_only_rooms_above_it(room):
 
 
 def test_the_first_rooms_know_nothing_of_files_and_terminals():
-    for room in ROOMS[1:6]:
+    for room in ("topology", "energy", "relaxation", "learning", "training"):
         for module in (SOURCE / room).rglob("*.py"):
             text = module.read_text("utf-8")
             assert "print(" not in "".join(

@@ -2,102 +2,90 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from eqprop.compiler import guard
+from eqprop.lazy import attach
 
 __version__ = "0.1.0.dev0"
 
-_HOMES = {
-    "topology": (
-        "Accounting",
-        "Topology",
-        "add_skip_connections",
-        "from_adjacency",
-        "from_networkx",
-        "layered",
-        "probability_of",
-        "replacements_for",
-        "rewire",
-        "rewire_each",
-        "rewire_ends",
-        "skip_pairs",
-        "small_world",
-        "with_intralayer",
-        "without_intralayer",
-    ),
-    "energy": (
-        "AbstractTerm",
-        "ComposedEnergy",
-        "CrossEntropy",
-        "HardSigmoid",
-        "HopfieldEnergy",
-        "Network",
-        "ShiftedSigmoid",
-        "Sigmoid",
-        "SquaredError",
-        "Tanh",
-    ),
-    "relaxation": (
-        "BlockCoordinateDescent",
-        "Equilibrium",
-        "Euler",
-        "FixedSteps",
-        "ForwardPass",
-        "Residual",
-        "monotone_bound",
-        "relax",
-    ),
-    "learning": (
-        "apply_updates",
-        "audit",
-        "Backpropagation",
-        "BackpropagationThroughTime",
-        "Centered",
-        "ContrastiveHebbian",
-        "CoupledLearning",
-        "EquilibriumPropagation",
-        "HolomorphicEquilibriumPropagation",
-        "ImplicitDifferentiation",
-        "OneSided",
-        "Phase",
-        "RandomSign",
-        "RecurrentBackpropagation",
-        "implicit_gradient",
-        "learning_rates",
-    ),
-    "training": (
-        "Examples",
-        "Model",
-        "Together",
-        "TrainState",
-        "Trainer",
-        "default_rule",
-        "evaluate",
-        "join_processes",
-    ),
-    "errors": ("ConfigError", "DataError", "DivergedError", "EqpropError", "RunFolderError"),
-}
-_RENAMED = {
-    "export": ("exporting.arrays", "export"),
-    "load": ("running.finished", "load_model"),
-}
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+guard()
 
-__all__ = ["__version__", *sorted([*_HOME_OF, *_RENAMED])]  # pyright: ignore[reportUnsupportedDunderAll]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME_OF and name not in _RENAMED:
-        raise AttributeError(f"module 'eqprop' has no attribute '{name}'")
-    home, original = _RENAMED.get(name) or (_HOME_OF[name], name)
-    value = getattr(importlib.import_module(f"eqprop.{home}"), original)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return __all__
-
+__getattr__, __dir__, __all__ = attach(  # pyright: ignore[reportUnsupportedDunderAll]
+    __name__,
+    {
+        "topology": (
+            "Accounting",
+            "Topology",
+            "add_skip_connections",
+            "from_adjacency",
+            "from_networkx",
+            "layered",
+            "probability_of",
+            "replacements_for",
+            "rewire",
+            "rewire_each",
+            "rewire_ends",
+            "skip_pairs",
+            "small_world",
+            "with_intralayer",
+            "without_intralayer",
+        ),
+        "energy": (
+            "AbstractTerm",
+            "ComposedEnergy",
+            "CrossEntropy",
+            "HardSigmoid",
+            "HopfieldEnergy",
+            "Network",
+            "ShiftedSigmoid",
+            "Sigmoid",
+            "SquaredError",
+            "Tanh",
+        ),
+        "relaxation": (
+            "BlockCoordinateDescent",
+            "Equilibrium",
+            "Euler",
+            "FixedSteps",
+            "ForwardPass",
+            "Residual",
+            "monotone_bound",
+            "relax",
+        ),
+        "learning": (
+            "apply_updates",
+            "audit",
+            "Backpropagation",
+            "BackpropagationThroughTime",
+            "Centered",
+            "ContrastiveHebbian",
+            "CoupledLearning",
+            "EquilibriumPropagation",
+            "HolomorphicEquilibriumPropagation",
+            "ImplicitDifferentiation",
+            "OneSided",
+            "Phase",
+            "RandomSign",
+            "RecurrentBackpropagation",
+            "implicit_gradient",
+            "learning_rates",
+        ),
+        "training": (
+            "Examples",
+            "Model",
+            "Together",
+            "TrainState",
+            "Trainer",
+            "default_rule",
+            "evaluate",
+            "join_processes",
+        ),
+        "errors": ("ConfigError", "DataError", "DivergedError", "EqpropError", "RunFolderError"),
+        "exporting.arrays": ("export",),
+        "running.finished": ("load = load_model",),
+    },
+)
 
 if TYPE_CHECKING:
     from eqprop.energy import *  # noqa: F403

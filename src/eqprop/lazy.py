@@ -30,4 +30,5 @@ def attach(
         setattr(sys.modules[package], name, value)
         return value
 
-    return load, lambda: sorted(home_of), sorted(home_of)
+    names = sorted([*home_of, *({"__version__"} & set(vars(sys.modules[package])))])
+    return load, lambda: names, names

@@ -85,8 +85,8 @@ def test_it_learns_and_is_read_back(name, tmp_path):
 
 def test_a_beta_that_only_one_rule_refuses_is_left_to_the_others():
     block = {"nudged": {"method": "block", "nudging_step": "joint"}}
-    for rule, beta in (("contrastive-hebbian", 1.0), ("coupled", 0.5)):
-        build(merged(SMALL, block | {"learning": {"rule": rule, "beta": beta}}))
+    for rule in ({"rule": "contrastive-hebbian"}, {"rule": "coupled", "beta": 0.5}):
+        build(merged(SMALL, block | {"learning": rule}))
     with pytest.raises(ConfigError, match=r"`learning.beta` must be above -0.5"):
         build(merged(SMALL, block))
 
@@ -118,7 +118,7 @@ def test_a_rate_of_zero_keeps_its_kind_of_connection(tmp_path):
             {"network": {"cost": "cross-entropy"}, "learning": {"rule": "contrastive-hebbian"}},
             "no states of units",
         ),
-        ({"learning": {"rule": "coupled", "beta": 1.5}}, "at most 1"),
+        ({"learning": {"rule": "coupled", "beta": 1.5}}, "less than or equal to 1"),
         (
             {"topology": {"intralayer": True}, "learning": {"rule": "backpropagation"}},
             "drop_intralayer",
@@ -131,8 +131,11 @@ def test_a_rate_of_zero_keeps_its_kind_of_connection(tmp_path):
             {"learning": {"rule": "backpropagation"}, "evaluation": {"audit_every": 2}},
             "`evaluation.audit_every` must be 0",
         ),
-        ({"learning": {"points": 6}}, "`points` belongs to rule 'holomorphic', got 6"),
-        ({"learning": {"rule": "coupled", "nudging": "centered"}}, "`nudging` belongs to rule"),
+        ({"learning": {"points": 6}}, "`learning.points` belongs to rule 'holomorphic', got 6"),
+        (
+            {"learning": {"rule": "coupled", "nudging": "centered"}},
+            "`learning.nudging` belongs to rule",
+        ),
         (
             {"network": {"cost": "cross-entropy", "cost_factor": 0.5}},
             "`network.cost_factor` belongs to cost 'squared-error', got 0.5",
@@ -146,7 +149,7 @@ def test_a_rate_of_zero_keeps_its_kind_of_connection(tmp_path):
         ),
         (
             {"learning": {"rule": "contrastive-hebbian", "beta": 0.5}},
-            "`beta` belongs to rule .*, got 0.5",
+            "`learning.beta` belongs to rule .*, got 0.5",
         ),
         (
             {"learning": {"rule": "implicit"}, "nudged": {"steps": 20}},

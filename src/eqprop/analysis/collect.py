@@ -20,6 +20,7 @@ EPOCH_COLUMNS = (
     "condition",
     "seed",
     "epoch",
+    "task",
     "multiply_adds",
     "training_error",
     "training_cost",
@@ -163,6 +164,10 @@ def measure_of(rows: Sequence[Row]) -> tuple[str, int]:
 
     The error in percent; for a regression, where no example is ever wrong, the mean cost.
     """
+    tasks = {row["task"] for row in rows if row.get("task")}
+    if tasks:
+        return ("cost", 1) if tasks == {"regression"} else ("error", 100)
+    # Records of earlier versions do not tell.
     wrong = any(row["training_error"] or row.get("validation_error") for row in rows)
     return ("error", 100) if wrong else ("cost", 1)
 

@@ -69,7 +69,11 @@ def conditions(
         ends[row["condition"], row["seed"]] = int(row["epoch"])
     epoch = epoch or min(ends.values())
     kinds = ("training", "validation")
-    wrong = [{f"{kind}_error": float(row[f"{kind}_error"] or 0) for kind in kinds} for row in rows]
+    wrong: list[Mapping[str, Any]] = [
+        {"task": row.get("task", "")}
+        | {f"{kind}_error": float(row[f"{kind}_error"] or 0) for kind in kinds}
+        for row in rows
+    ]
     what, factor = collect.measure_of(wrong)
     found: dict[str, dict[str, dict[str, float]]] = defaultdict(dict)
     seen: dict[tuple[str, str], list[float]] = defaultdict(list)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -18,7 +18,7 @@ def reporting(console: Console | None = None) -> Iterator[Reporter]:
     """A reporter for `train`; closes its display at the end."""
     console = console or Console(stderr=True)
     if not console.is_terminal:
-        yield _plain(console)
+        yield _unheard(_plain(console))
         return
     columns = (
         TextColumn("{task.description}"),
@@ -40,7 +40,17 @@ def reporting(console: Console | None = None) -> Iterator[Reporter]:
             done = (progress.epoch - 1) * progress.batches + progress.batches_done
             display.update(tasks[progress.name], completed=done, text=_text(progress))  # type: ignore[arg-type]
 
-        yield report
+        yield _unheard(report)
+
+
+def _unheard(report: Reporter) -> Reporter:
+    """The same where nobody may be listening any more, behind a closed pipe or terminal."""
+
+    def tell(progress: RunProgress) -> None:
+        with suppress(OSError):
+            report(progress)
+
+    return tell
 
 
 def _plain(console: Console) -> Reporter:

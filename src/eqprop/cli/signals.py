@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 SIGNALS = tuple(
-    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1") if hasattr(signal, name)
+    getattr(signal, name)
+    for name in ("SIGINT", "SIGTERM", "SIGUSR1", "SIGHUP")
+    if hasattr(signal, name)
 )
 
 
@@ -47,6 +49,9 @@ def listening() -> Iterator[Callable[[], int | None]]:
                     )
 
     handlers = {number: signal.signal(number, lambda *_: None) for number in SIGNALS}
+    if hasattr(signal, "SIGPIPE"):
+        # Whoever read the progress may have gone: that must not end the run.
+        handlers[signal.SIGPIPE] = signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     before = signal.set_wakeup_fd(sender.fileno(), warn_on_full_buffer=False)
     watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()

@@ -25,7 +25,7 @@ from eqprop.config.sections import (
 from eqprop.errors import ConfigError
 from eqprop.learning.settings import RULES
 from eqprop.registry import Count, Section, Settings, near, owners
-from eqprop.topology.settings import WIRINGS
+from eqprop.topology.settings import WIRINGS, count_connections
 
 
 class RunConfig(Settings):
@@ -247,7 +247,7 @@ def _of_what_is_chosen(name: str, values: dict[str, Any]) -> dict[str, Any]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        text = Path(path).read_text("utf-8")
+        text = Path(path).read_text("utf-8-sig")
         return tomllib.loads(text)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as problem:
         reason = getattr(problem, "strerror", None) or problem
@@ -287,7 +287,29 @@ def override(values: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, A
         place[last] = value
         if sections == ["topology"]:
             _forget(place, last, value)
+    _rescale(values, result, overrides)
     return result
+
+
+def _rescale(before: Mapping[str, Any], after: dict[str, Any], overrides: Sequence[str]) -> None:
+    """Keeps how much of a network is rewired where its layers, and nothing else, were changed."""
+    names = {entry.partition("=")[0].strip() for entry in overrides}
+    said = {"topology.connections", "topology.p", "topology.wiring", "topology.intralayer"}
+    if "topology.layer_sizes" not in names or said & names:
+        return
+    try:
+        old = TopologyConfig.model_validate(before.get("topology", {}))
+        new = TopologyConfig.model_validate(after["topology"])
+    except ValidationError:
+        return  # `build` says what is wrong
+    counts = [count_connections(each.layer_sizes, each.intralayer) for each in (old, new)]
+    if counts[0] != counts[1]:
+        changes = old.wiring.for_sizes(*counts)
+        after["topology"] = {
+            name: value
+            for name, value in (after["topology"] | changes).items()
+            if value is not None
+        }
 
 
 def _forget(topology: dict[str, Any], changed: str, value: Any) -> None:
@@ -365,7 +387,10 @@ def _no_setting(place: Sequence[str], given: Any) -> str:
     choices = model.choices() if issubclass(model, Section) else {}
     found = owners(choices, last)
     if found:
-        listed = ", ".join(f"{field} '{name}'" for field, name in found)
+        fields: dict[str, list[str]] = {}
+        for field, name in found:
+            fields.setdefault(field, []).append(f"'{name}'")
+        listed = " and ".join(f"{field} {', '.join(names)}" for field, names in fields.items())
         return f"`{key}` belongs to {listed}, got {given!r} with another; remove it."
     known = [*model.model_fields]
     for kind in choices.values():

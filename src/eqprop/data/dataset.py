@@ -72,6 +72,15 @@ class Dataset:
     num_outputs: int
 
     @property
+    def task(self) -> str:
+        """`classification` or `regression`: whether each target stands for one class."""
+        target = self.splits["train"].target
+        if target.ndim == 1:
+            return "classification"
+        one_hot = ((target == 0) | (target == 1)).all() and (target.sum(axis=1) == 1).all()
+        return "classification" if one_hot and target.shape[1] > 1 else "regression"
+
+    @property
     def num_inputs(self) -> int:
         """Input units a network needs."""
         return self.splits["train"].x.shape[1]

@@ -32,9 +32,9 @@ def export(network: Network, folder: str | Path) -> list[Path]:
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     energy = network.hopfield
-    topology, weights = energy.topology(), energy.dense_weights()
+    topology, weights = energy.topology(), _numbers(energy.dense_weights())
     sizes = topology.layer_sizes
-    biases = np.concatenate([np.asarray(energy.biases[k]) for k in range(1, len(sizes))])
+    biases = _numbers(np.concatenate([np.asarray(energy.biases[k]) for k in range(1, len(sizes))]))
     np.savez(folder / "network.npz", weights=weights, biases=biases, layer_sizes=np.array(sizes))
     layer = np.repeat(np.arange(len(sizes)), sizes)
     with open(folder / "connections.csv", "w", newline="") as file:
@@ -50,3 +50,8 @@ def export(network: Network, folder: str | Path) -> list[Path]:
         for unit, bias in enumerate(biases.tolist(), start=sizes[0]):
             table.writerow([unit, layer[unit], repr(bias)])
     return [folder / name for name in ("network.npz", "connections.csv", "units.csv")]
+
+
+def _numbers(values: np.ndarray) -> np.ndarray:
+    """The same in a type that every reader of NumPy files knows: bfloat16 becomes float32."""
+    return values if values.dtype.kind == "f" else values.astype(np.float32)

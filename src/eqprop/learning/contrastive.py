@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from eqprop.energy import HeldOutputs, Network, SquaredError
@@ -119,6 +122,24 @@ class CoupledLearning(AbstractNudgedRule):
             lambda rule: (rule.eta, rule.clamped.termination.max_steps),
             self,
             (jnp.asarray(size, self.eta.dtype), jnp.asarray(steps)),
+        )
+
+
+def check_held_targets(rule: AbstractLearningRule, network: Network, target: Any) -> None:
+    """Refuses, by `ConfigError`, targets at which a rule cannot hold the outputs.
+
+    **Arguments:** `rule`: any; `target` `[examples, targets]`.
+    """
+    kinds = (ContrastiveHebbian, CoupledLearning)
+    leaves = jax.tree.leaves(rule, is_leaf=lambda node: isinstance(node, kinds))
+    box = network.energy.box
+    if box is None or not any(isinstance(leaf, kinds) for leaf in leaves):
+        return
+    low, high = float(np.min(target)), float(np.max(target))
+    if low < box[0] or high > box[1]:
+        raise ConfigError(
+            f"`target` must lie in {list(box)} where outputs are held at their targets, got values "
+            f"from {low:g} to {high:g}: no output unit can be there. Scale the targets."
         )
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import textwrap
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,23 +34,40 @@ def figure(
     **shared: Any,
 ) -> Iterator[Any]:
     """Axes to draw on `[rows, columns]`; `save`s `stem` with .png and .svg at the end."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    drawn, axes = plt.subplots(
-        rows, columns, figsize=tuple(size), layout="constrained", squeeze=False, **shared
-    )
-    try:
+    with blank(size) as drawn:
+        axes = drawn.subplots(rows, columns, squeeze=False, **shared)
         yield axes
         # As many letters as fit on a line this wide.
         lines = textwrap.fill(caption, int(14 * size[0]))
         drawn.supxlabel(lines, fontsize="x-small", color="0.35")
         for suffix in (".png", ".svg"):
             save(drawn, stem.with_suffix(suffix))
-    finally:
-        plt.close(drawn)
+
+
+@contextmanager
+def blank(size: Sequence[float]) -> Iterator[Any]:
+    """An empty figure of this size in inches, drawn as the package wants it.
+
+    Whatever the user's own settings say (a backend, LaTeX, a style) holds elsewhere.
+    """
+    os.environ.pop("MPLBACKEND", None)  # a notebook's, which may not exist here: not used below
+    import matplotlib
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    with matplotlib.rc_context(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", matplotlib.MatplotlibDeprecationWarning)
+        settings: Any = _defaults(matplotlib)
+        matplotlib.rcParams.update(settings)
+        drawn = Figure(figsize=(size[0], size[1]), layout="constrained")
+        FigureCanvasAgg(drawn)
+        yield drawn
+
+
+def _defaults(matplotlib: Any) -> dict[str, Any]:
+    """Matplotlib's own settings, but for those that choose how it is run."""
+    kept = ("backend", "backend_fallback", "interactive", "toolbar", "timezone")
+    return {k: v for k, v in matplotlib.rcParamsDefault.items() if k not in kept}
 
 
 def save(drawn: Any, path: Path) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from eqprop.analysis import collect
-from eqprop.plots.style import save
+from eqprop.plots.style import blank, save
 from eqprop.topology import Topology
 
 GRAPH_LIMIT = 80
@@ -39,20 +40,21 @@ def graph(topology: Topology, path: Path) -> None:
 
     Connections inside a layer are drawn as arcs.
     """
-    import matplotlib
+    sizes, tallest = topology.layer_sizes, max(topology.layer_sizes)
+    size = max(4.8, 1.7 * len(sizes)), max(3.6, min(9.0, 0.35 * tallest + 1.5))
+    with blank(size) as figure:
+        _graph(topology, figure)
+        save(figure, path)
 
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
+
+def _graph(topology: Topology, figure: Any) -> None:
     from matplotlib.lines import Line2D
     from matplotlib.patches import FancyArrowPatch
 
     sizes, tallest = topology.layer_sizes, max(topology.layer_sizes)
     layer = np.repeat(np.arange(len(sizes)), sizes)
     place = [(2.2 * k, (n - 1) / 2 - row) for k, n in enumerate(sizes) for row in range(n)]
-    figure, axes = plt.subplots(
-        figsize=(max(4.8, 1.7 * len(sizes)), max(3.6, min(9.0, 0.35 * tallest + 1.5))),
-        layout="constrained",
-    )
+    axes = figure.subplots()
     rows, columns = np.nonzero(np.tril(topology.adjacency().toarray()))
     names = ("intralayer", "interlayer", "skip")
     kinds = [names[min(2, layer[i] - layer[j])] for i, j in zip(rows, columns, strict=True)]
@@ -89,23 +91,22 @@ def graph(topology: Topology, path: Path) -> None:
         ncols=3,
         frameon=False,
     )
-    save(figure, path)
-    plt.close(figure)
 
 
 def block_densities(topology: Topology, path: Path) -> None:
     """Share of the possible connections that exist, per pair of layers, as a labelled grid."""
-    import matplotlib
+    with blank((6.4, 5.2)) as figure:
+        _densities(topology, figure)
+        save(figure, path)
 
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
 
+def _densities(topology: Topology, figure: Any) -> None:
     count, layers = topology.accounting(), topology.num_layers
     share = np.full((layers, layers), np.nan)
     for (post, pre), existing in count.per_block.items():
         possible = count.possible[post, pre]
         share[post, pre] = share[pre, post] = existing / possible if possible else np.nan
-    figure, axes = plt.subplots(figsize=(6.4, 5.2), layout="constrained")
+    axes = figure.subplots()
     image = axes.imshow(share, cmap="cividis", vmin=0, vmax=1)
     last = layers - 1
     names = ["input", *(f"hidden {k}" for k in range(1, last)), "output"]
@@ -123,5 +124,3 @@ def block_densities(topology: Topology, path: Path) -> None:
         fontsize="medium",
     )
     figure.colorbar(image, label="share of possible connections that exist")
-    save(figure, path)
-    plt.close(figure)

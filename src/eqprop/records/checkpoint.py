@@ -7,6 +7,7 @@ folder with a checkpoint's name is either whole or damaged from outside; the dig
 from __future__ import annotations
 
 import dataclasses
+import errno
 import hashlib
 import json
 import os
@@ -273,5 +274,9 @@ def _sync(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as problem:
+        # Many network and FUSE file systems cannot sync a folder; its files are synced anyway.
+        if not (path.is_dir() and problem.errno in (errno.EINVAL, errno.ENOTSUP, errno.EBADF)):
+            raise
     finally:
         os.close(descriptor)

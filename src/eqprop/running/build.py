@@ -15,7 +15,7 @@ from eqprop.config.sections import PhaseConfig
 from eqprop.config.settings import RunConfig
 from eqprop.data import Dataset
 from eqprop.energy import Network
-from eqprop.errors import DataError
+from eqprop.errors import ConfigError, DataError
 from eqprop.learning import AbstractLearningRule, Phase, learning_rates
 from eqprop.relaxation import AbstractNudgedStep, FixedSteps, ForwardPass, Joint
 from eqprop.running.wiring import check_memory, stream_seed
@@ -60,6 +60,16 @@ def check_rule(config: RunConfig) -> None:
     """Refuses, by `ConfigError`, what the rule would refuse: a network of any size shows it."""
     ends = config.topology.layer_sizes[-1]
     build_rule(config, 0).check(build_network(config, layered([1, 1, ends])))
+
+
+def check_batches(config: RunConfig, examples: int) -> None:
+    """Refuses, by `ConfigError`, a split of so many examples that cannot be cut into parts."""
+    size, shards = min(config.data.batch_size, examples), config.training.data_shards
+    if size % shards:
+        raise ConfigError(
+            f"`training.data_shards` must divide the number of examples in a batch, got {shards} "
+            f"for batches of {size}, which is all that there are. Set training.data_shards = 1."
+        )
 
 
 def look_phase(config: RunConfig, network: Network) -> Phase:

@@ -43,7 +43,7 @@ class Progress:
     **Attributes:** `epoch` counted from 1; `batches_done` of this epoch; `training_error` and
     `training_cost` of the epoch so far; `validation_error` of the last look; `settled`, share of
     the examples whose free phase settled in this chunk; `epoch_done`; `notice`, something to be
-    said once.
+    said once; `task`, classification or regression.
     """
 
     name: str
@@ -57,6 +57,7 @@ class Progress:
     settled: float = 0.0
     epoch_done: bool = False
     notice: str | None = None
+    task: str = "classification"
 
 
 Reporter = Callable[[Progress], None]
@@ -201,7 +202,8 @@ class RunInProgress:
         now, cursor, wanted = self.now, self.now.cursor, self.config.evaluation
         epoch = cursor.epoch + 1
         seen = self._probe()
-        entry = {"kind": "epoch", "epoch": epoch} | epoch_entry(join_logs(now.logs))
+        entry = {"kind": "epoch", "epoch": epoch, "task": self.dataset.task}
+        entry |= epoch_entry(join_logs(now.logs))
         entry |= {
             "multiply_adds": cursor.spent,
             "monotone_bound": cursor.bound,
@@ -408,6 +410,7 @@ class RunInProgress:
             "batches_done": cursor.batch,
             "batches": self.trainer.batches_per_epoch,
             "validation_error": cursor.validation_error,
+            "task": self.dataset.task,
         }
         self.report(Progress(**(where | facts)))
 

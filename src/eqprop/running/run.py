@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from eqprop.compiler import check as check_compiler
 from eqprop.config.settings import RunConfig
 from eqprop.config.settings import load_recorded as load_config
 from eqprop.data import Dataset
 from eqprop.errors import BusyError, ConfigError, DataError
 from eqprop.records import RunFolder, locked
 from eqprop.running import team
-from eqprop.running.build import check_rule, load_data
+from eqprop.running.build import check_batches, check_rule, load_data
 from eqprop.running.in_progress import Progress, Reporter, RunInProgress, StopSignal
 from eqprop.running.machine import is_one_thread
 from eqprop.running.wiring import build_topology
@@ -57,6 +58,7 @@ def train(
     dataset = load_data(config, data_dir)
     build_topology(config)
     check_rule(config)
+    check_batches(config, len(dataset.split("train")))
     folder = RunFolder.create(Path(parent), config.name)
     return complete(
         config, folder.path, data_dir=data_dir, dataset=dataset, report=report, stop=stop
@@ -173,6 +175,7 @@ def begun(
     if folder.is_finished:
         yield None
         return
+    check_compiler()
     with locked(folder.path):
         seen = data_dir or os.environ.get("EQPROP_DATA") or None
         identity = folder.identity(data_dir=None if seen is None else os.path.abspath(seen))

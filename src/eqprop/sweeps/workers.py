@@ -223,7 +223,7 @@ class _Launch:
         try:
             with self.make_executor() as executor:
                 for cell in cells:
-                    path = str(self.sweep.folder(cell))
+                    path = os.path.abspath(self.sweep.folder(cell))  # workers may stand elsewhere
                     futures[executor.submit(finish_cell, path, *self.worker)] = cell
                 for ended in self._as_they_end(futures, running):
                     cell = futures[ended]

@@ -33,8 +33,26 @@ def from_adjacency(adjacency: Any, layer_sizes: Iterable[int]) -> Topology:
     20
     """
     sizes = check_layer_sizes(layer_sizes)
-    matrix: Any = scipy.sparse.csr_array(adjacency) != 0
     units = sum(sizes)
+    return _from_matrix(adjacency, sizes, [f"unit {unit}" for unit in range(units)])
+
+
+def _from_matrix(adjacency: Any, sizes: tuple[int, ...], names: Sequence[Any]) -> Topology:
+    """`from_adjacency`, whose errors call the units by names."""
+    units = sum(sizes)
+    try:
+        given: Any = scipy.sparse.csr_array(adjacency)
+        missing = np.isnan(given.data) if given.dtype.kind == "f" else np.zeros(0, bool)
+    except (TypeError, ValueError) as problem:
+        raise ConfigError(
+            f"`adjacency` must be a matrix of numbers, got {type(adjacency).__name__} ({problem})."
+        ) from None
+    if missing.any():
+        raise ConfigError(
+            f"`adjacency` must be numbers, got NaN at {int(missing.sum())} entries. Where there is "
+            "no connection it must be 0: use `numpy.nan_to_num(adjacency)`."
+        )
+    matrix: Any = given != 0
     if matrix.shape != (units, units):
         raise ConfigError(
             f"`adjacency` must have shape {(units, units)} to fit `layer_sizes` {list(sizes)}, "
@@ -48,14 +66,16 @@ def from_adjacency(adjacency: Any, layer_sizes: Iterable[int]) -> Topology:
     if matrix.diagonal().any():
         unit = int(np.flatnonzero(matrix.diagonal())[0])
         raise ConfigError(
-            f"`adjacency` must have a zero diagonal, got a self connection at unit {unit}. "
-            "Set the diagonal to zero."
+            f"no unit may be connected to itself, got a self connection at {names[unit]}. "
+            "Remove it, in a matrix by a zero diagonal."
         )
     starts = np.concatenate([[0], np.cumsum(sizes)])
-    if matrix[: sizes[0], : sizes[0]].nnz:
+    between = matrix[: sizes[0], : sizes[0]].tocoo()
+    if between.nnz:
+        a, b = (names[int(units[0])] for units in between.coords)
         raise ConfigError(
-            "`adjacency` must not connect two input units: they are clamped, so it would have no "
-            "effect. Remove the edges among the first layer's units."
+            f"two input units must not be connected, got {a} and {b}: they are clamped, so it "
+            "would have no effect. Remove the connection."
         )
     masks = {}
     for post in range(1, len(sizes)):
@@ -66,7 +86,7 @@ def from_adjacency(adjacency: Any, layer_sizes: Iterable[int]) -> Topology:
                 dense = np.tril(dense, -1)
             if dense.any() or post - pre == 1:
                 masks[post, pre] = dense
-    _warn_unreached(matrix, sizes)
+    _warn_unreached(matrix, sizes, names)
     return Topology(sizes, masks)
 
 
@@ -126,15 +146,17 @@ def from_networkx(
     i, j = edges.T
     n = len(order)
     upper = scipy.sparse.coo_array((np.ones(len(edges), bool), (i, j)), shape=(n, n)).tocsr()
-    return from_adjacency(upper + upper.T, [len(inputs), *map(len, layers), len(outputs)])
+    sizes = check_layer_sizes([len(inputs), *map(len, layers), len(outputs)])
+    return _from_matrix(upper + upper.T, sizes, [f"node {node!r}" for node in order])
 
 
-def _warn_unreached(matrix: Any, sizes: tuple[int, ...]) -> None:
+def _warn_unreached(matrix: Any, sizes: tuple[int, ...], names: Sequence[Any]) -> None:
     _, labels = scipy.sparse.csgraph.connected_components(matrix, directed=False)
     reached = np.isin(labels[-sizes[-1] :], labels[: sizes[0]])
     if not reached.all():
         warnings.warn(
-            f"{int((~reached).sum())} of {sizes[-1]} output units are reached by no input unit; "
-            "they cannot learn from the data. Connect them, or remove them.",
-            stacklevel=3,
+            f"{int((~reached).sum())} of {sizes[-1]} output units are reached by no input unit, "
+            f"{names[len(names) - sizes[-1] + int(np.argmin(reached))]} among them; they cannot "
+            "learn from the data. Connect them, or remove them.",
+            stacklevel=4,
         )

@@ -156,9 +156,12 @@ def rewire_each(
 def add_skip_connections(
     topology: Topology, *, n: int, seed: int, receivers: Iterable[Block] | None = None
 ) -> Topology:
-    """Adds n connections between uniformly drawn unconnected pairs (Algorithm 1 without removal).
+    """Adds n skip connections between uniformly drawn unconnected pairs.
 
-    **Arguments:** as `rewire`. **Raises:** `ConfigError` if fewer than n pairs are free.
+    On a network with full hidden layers that is Algorithm 1 without the removal.
+
+    **Arguments:** as `rewire`; `receivers`, by default all pairs of layers at distance two or more.
+    **Raises:** `ConfigError` if fewer than n pairs are free.
 
     >>> import eqprop
     >>> base = eqprop.with_intralayer(eqprop.layered([20, 9, 9, 4]))
@@ -166,7 +169,7 @@ def add_skip_connections(
     30
     """
     _check_count(n)
-    slots = _Slots(topology, receivers)
+    slots = _Slots(topology, skip_pairs(topology) if receivers is None else receivers)
     if n > len(slots.free):
         raise ConfigError(
             f"`n` must be at most the number of free pairs, {len(slots.free)}, got {n}. "

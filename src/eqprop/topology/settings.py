@@ -130,10 +130,6 @@ class AddSettings(_Receiving, name="add"):
 
     connections: Count = Field(description="n, connections added")
 
-    @property
-    def connects_inside_layers(self) -> bool:
-        return self.receivers is None or super().connects_inside_layers
-
     def build(self, base: Topology, seed: int) -> Topology:
         from eqprop.topology.rewiring import add_skip_connections
 

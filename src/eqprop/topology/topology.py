@@ -94,6 +94,31 @@ class Topology:
         object.__setattr__(self, "layer_sizes", sizes)
         object.__setattr__(self, "masks", MappingProxyType(masks))
 
+    def __eq__(self, other: object) -> bool:
+        """Whether both have the same layers and the same connections, however they came about."""
+        if not isinstance(other, Topology):
+            return NotImplemented
+        if self.layer_sizes != other.layer_sizes:
+            return False
+        nothing = np.zeros((), bool)
+        return all(
+            np.array_equal(
+                np.broadcast_to(self.masks.get(block, nothing), self._shape(block)),
+                np.broadcast_to(other.masks.get(block, nothing), self._shape(block)),
+            )
+            for block in {*self.masks, *other.masks}
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.layer_sizes, self.num_connections))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Topology, (self.layer_sizes, dict(self.masks), self.rewiring)
+
+    def _shape(self, block: Block) -> tuple[int, int]:
+        post, pre = block
+        return self.layer_sizes[post], self.layer_sizes[pre]
+
     @property
     def num_layers(self) -> int:
         """Number of layers, input and output included."""

@@ -36,6 +36,10 @@ class Layout:
     shards: int = 1
 
     def __post_init__(self) -> None:
+        for name in ("num_examples", "batch_size", "shards"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | np.integer):
+                raise ConfigError(f"`{name}` must be a whole number, got {value!r}.")
         if self.batch_size < 1 or self.num_examples < 1:
             raise ConfigError(
                 f"`batch_size` and `num_examples` must be 1 or more, got {self.batch_size} and "

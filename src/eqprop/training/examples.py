@@ -41,7 +41,7 @@ class Examples(eqx.Module):
         **Raises:** `DataError` for inputs outside [0, 1], NaN, labels out of range, or
         shapes that do not fit.
         """
-        x, target = np.asarray(x), np.asarray(target)
+        x, target = _dense("x", x), _dense("target", target)
         if len(x) == 0 or len(x) != len(target):
             raise DataError(
                 f"`x` and `target` must hold the same number of examples, at least 1, got "
@@ -55,7 +55,7 @@ class Examples(eqx.Module):
             )
         _check_inputs(x)
         if x.dtype != np.uint8:
-            x = x.astype(network.dtype, copy=False)
+            x = np.clip(x, 0, 1).astype(network.dtype, copy=False)
         if target.ndim == 1 and np.issubdtype(target.dtype, np.integer):
             target = one_hot(target, network.num_targets)
         if target.shape != (len(x), network.num_targets):
@@ -67,6 +67,27 @@ class Examples(eqx.Module):
         if not np.isfinite(target).all():
             raise DataError("`target` must be finite, got NaN or infinity. Clean the data first.")
         return Examples(x, target.astype(network.dtype, copy=False))
+
+
+def _dense(name: str, values: Any) -> np.ndarray:
+    """Numbers as an array.
+
+    **Raises:** `DataError` for a sparse matrix or text.
+    """
+    if hasattr(values, "toarray"):
+        values = values.toarray()
+    array = np.asarray(values)
+    if array.dtype.kind in "OUS":
+        raise DataError(
+            f"`{name}` must be numbers, got text or objects ({array.dtype}). Give classes by whole "
+            "numbers from 0, for example by `numpy.unique(labels, return_inverse=True)[1]`."
+        )
+    if array.ndim == 0:
+        raise DataError(f"`{name}` must hold an entry per example, got a single number.")
+    return array
+
+
+_ROUNDING = 1e-6  # of scaling: MinMaxScaler leaves 1.0000000000000002
 
 
 def inputs(x: Any, dtype: Any) -> Array:
@@ -90,7 +111,7 @@ def _check_inputs(x: np.ndarray) -> None:
         return
     if not np.isfinite(x).all():
         raise DataError("`x` must be finite, got NaN or infinity. Clean the data first.")
-    if x.min() < 0 or x.max() > 1:
+    if x.min() < -_ROUNDING or x.max() > 1 + _ROUNDING:
         raise DataError(
             f"`x` must lie in [0, 1], got values from {x.min():g} to {x.max():g}. Input units "
             "are clamped to rho(x) in [0, 1]. Scale the data, for example by its maximum."

@@ -9,6 +9,7 @@ import numpy as np
 import optax
 
 from eqprop.energy import Network
+from eqprop.errors import ConfigError
 from eqprop.learning import (
     AbstractLearningRule,
     EquilibriumPropagation,
@@ -78,6 +79,11 @@ class Model:
         network: Network | None = None,
         evaluation: Phase | None = None,
     ) -> None:
+        if network is not None and network.layer_sizes != topology.layer_sizes:
+            raise ConfigError(
+                f"`network` must have the layers of `topology`, {list(topology.layer_sizes)}, got "
+                f"{list(network.layer_sizes)}. Make it by `Network.initialize(topology, ...)`."
+            )
         self.topology = topology
         self.network = network or Network.initialize(topology, seed=seed)
         self.seed = seed

@@ -17,6 +17,7 @@ from jax.sharding import Mesh
 from eqprop.energy import Network
 from eqprop.errors import ConfigError
 from eqprop.learning import AbstractLearningRule
+from eqprop.learning.contrastive import check_held_targets
 from eqprop.training.batches import Layout
 from eqprop.training.examples import Examples
 from eqprop.training.logs import BatchLog
@@ -154,6 +155,7 @@ class Trainer:
         - `first_batch`: where to begin in the epoch, a multiple of `chunk_batches`.
         """
         rule.check(state.network)
+        check_held_targets(rule, state.network, self.examples.target)
         for stretch in self.stretches(epoch, first_batch):
             state, log = self._run(state, rule, stretch)
             log = jax.tree.map(lambda leaf, used=stretch.used: np.asarray(leaf)[:used], log)
