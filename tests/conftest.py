@@ -19,6 +19,9 @@ os.environ["JAX_COMPILATION_CACHE_DIR"] = _COMPILED.name
 _MOST_MAPS = 20_000
 
 
+collect_ignore = ["outside"]  # a package of its own, which only `test_outside.py` installs
+
+
 @pytest.fixture
 def x64():
     """Double precision within a test: what a comparison with an oracle needs."""

@@ -82,7 +82,8 @@ def load(source: Source, data_dir: Path | None = None) -> Dataset:
 
     Looks in `data_dir`, the folder that the environment variable EQPROP_DATA names, and the
     user's cache, each with or without a folder of the data set's name, for `FILE` and
-    `FILE.gz`. A `data_dir` that is given is the only place looked at.
+    `FILE.gz`, also with a dot (`train-images.idx3-ubyte`) or in a folder of the file's name. A
+    `data_dir` that is given is the only place looked at.
     """
     found = {name: _read(source, name, data_dir) for name in source.digests}
     train = Split(
@@ -145,8 +146,8 @@ def _cache() -> Path:
 def _read(source: Source, name: str, data_dir: Path | None) -> bytes:
     folders = search_folders(source, data_dir)
     for folder in folders:
-        for path in (folder / f"{name}.gz", folder / name):
-            if path.exists():
+        for path in _spellings(folder, name):
+            if path.is_file():
                 content = _unpack(path)
                 _check(source, name, content, path)
                 return content
@@ -156,6 +157,14 @@ def _read(source: Source, name: str, data_dir: Path | None) -> bytes:
             f"{name} or {name}.gz. Run `eqprop data fetch {source.name} --data-dir {data_dir}`."
         )
     return _unpack(fetch(source) / f"{name}.gz")
+
+
+def _spellings(folder: Path, name: str) -> list[Path]:
+    """What people call a file: with a dot, packed or not, in a folder of its own name."""
+    names = [name, name.replace("-idx", ".idx")]
+    files = [f"{one}{suffix}" for one in names for suffix in (".gz", "")]
+    inside = [folder / outer / file for outer in names for file in files]
+    return [*(folder / file for file in files), *inside]
 
 
 def _unpack(path: Path) -> bytes:

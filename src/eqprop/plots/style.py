@@ -14,6 +14,13 @@ import numpy as np
 
 from eqprop.errors import RunFolderError
 
+# A notebook names a backend that may not exist here; nothing below uses one.
+_backend = os.environ.pop("MPLBACKEND", None)
+import matplotlib  # noqa: E402
+
+if _backend is not None:
+    os.environ["MPLBACKEND"] = _backend
+
 # Okabe and Ito's colours stay apart for colour-blind readers.
 COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#999999", "#000000")
 
@@ -50,21 +57,19 @@ def blank(size: Sequence[float]) -> Iterator[Any]:
 
     Whatever the user's own settings say (a backend, LaTeX, a style) holds elsewhere.
     """
-    os.environ.pop("MPLBACKEND", None)  # a notebook's, which may not exist here: not used below
-    import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     with matplotlib.rc_context(), warnings.catch_warnings():
         warnings.simplefilter("ignore", matplotlib.MatplotlibDeprecationWarning)
-        settings: Any = _defaults(matplotlib)
+        settings: Any = _defaults()
         matplotlib.rcParams.update(settings)
         drawn = Figure(figsize=(size[0], size[1]), layout="constrained")
         FigureCanvasAgg(drawn)
         yield drawn
 
 
-def _defaults(matplotlib: Any) -> dict[str, Any]:
+def _defaults() -> dict[str, Any]:
     """Matplotlib's own settings, but for those that choose how it is run."""
     kept = ("backend", "backend_fallback", "interactive", "toolbar", "timezone")
     return {k: v for k, v in matplotlib.rcParamsDefault.items() if k not in kept}

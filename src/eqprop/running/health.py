@@ -1,14 +1,10 @@
-"""Whether a run is numerically sound: what stops it, and what it is warned of."""
+"""What a run is warned of."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from eqprop.energy import Network
-from eqprop.errors import DivergedError
-from eqprop.training import BatchLog, Probe
+from eqprop.training import Probe
 
 UNSETTLED = 0.5
 """Warn when more than this share of an epoch's free phases did not settle."""
@@ -37,32 +33,6 @@ WARNINGS = {
 """What each warning means, and a way out."""
 
 
-def check_finite(log: BatchLog, network: Network, first: int) -> None:
-    """Stops a run whose states or parameters are NaN or infinite.
-
-    **Arguments:**
-
-    - `log`: of the chunk that ran; `first`, the number of its first batch, from 0.
-    - `network`: after it.
-
-    **Raises:** `DivergedError` that names the update, the phase and the layer.
-    """
-    free, nudged = log.free.broken_unit >= 0, log.nudged.broken_unit >= 0
-    if (free | nudged).any():
-        row = int(np.argmax(free | nudged))
-        phase = "free" if free[row] else "nudged"
-        unit = int(getattr(log, phase).broken_unit[row])
-        ends = np.cumsum(network.layer_sizes[1:])
-        where = f"the state of layer {1 + int(np.searchsorted(ends, unit, side='right'))}"
-        raise _diverged(where, f"in the {phase} phase of", first + row)
-    for name, values in network.to_arrays().items():
-        if not np.isfinite(values).all():
-            kind, *layers = name.split("_")
-            raise _diverged(
-                f"the {kind} of {'-'.join(layers)}", "after", first + len(log.errors) - 1
-            )
-
-
 def warnings_of(entry: dict[str, Any], seen: Probe, largest_class: float) -> list[str]:
     """The names of `WARNINGS` that an epoch deserves.
 
@@ -85,11 +55,3 @@ def warnings_of(entry: dict[str, Any], seen: Probe, largest_class: float) -> lis
     if entry["training_error"] > 0.97 * (1 - largest_class):
         found.append("at-chance")
     return found
-
-
-def _diverged(what: str, when: str, batch: int) -> DivergedError:
-    return DivergedError(
-        f"{what} became NaN or infinite {when} update {batch + 1}. Nothing was written after it. "
-        "The learning rate, a step of a relaxation or the initial weights are too large, or the "
-        "data hold such values. Lower `learning.learning_rate` or `step_size`."
-    )

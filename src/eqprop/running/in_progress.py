@@ -32,6 +32,7 @@ from eqprop.running.finished import look
 from eqprop.running.snapshot import NETWORK, Cursor, Snapshot
 from eqprop.running.wiring import build_topology
 from eqprop.training import BatchLog, Evaluation, Examples, Probe, Trainer, inputs, probe
+from eqprop.training.finite import check_finite
 
 _PROBED = 200  # examples whose free phase is watched step by step once an epoch
 
@@ -179,7 +180,7 @@ class RunInProgress:
         if cursor.batch == 0:
             cursor.bound = 2.0
         first = cursor.epoch * self.trainer.batches_per_epoch + cursor.batch
-        health.check_finite(log, network, first)
+        check_finite(log, network, first)
         self._write(update_entries(log, first))
         now.logs.append(log)
         cursor.batch = batches_done

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 
@@ -21,6 +23,7 @@ from eqprop.relaxation import BlockCoordinateDescent, Euler, FixedSteps, Residua
 from eqprop.topology import Topology
 from eqprop.training.evaluation import Evaluation, evaluate
 from eqprop.training.examples import Examples
+from eqprop.training.finite import check_finite
 from eqprop.training.trainer import Trainer
 
 _SGD = optax.sgd(1.0)
@@ -108,6 +111,9 @@ class Model:
         - `rule`: default `default_rule()`.
 
         **Returns:** the online training error of each epoch.
+
+        **Raises:** `DivergedError` where a state or parameter becomes NaN or infinite; the network
+        is that of some batches before.
         """
         examples = Examples.of(self.network, x, target)
         trainer = Trainer(
@@ -117,14 +123,19 @@ class Model:
             min(batch_size, len(examples)),
             jax.random.key(self.seed),
         )
-        state, errors = trainer.start(self.network), []
+        state, errors, seen = trainer.start(self.network), [], 0
         for epoch in range(epochs):
             wrong = 0
             for chunk in trainer.epoch(state, rule or default_rule(), epoch):
                 state = chunk.state
+                check_finite(chunk.log, state.network, seen)
+                seen += len(chunk.log.errors)
                 wrong += int(chunk.log.errors.sum())
+                # A copy: the next chunk takes the memory of the state.
+                self.network = jax.tree.map(
+                    lambda leaf: jnp.array(leaf) if eqx.is_array(leaf) else leaf, state.network
+                )
             errors.append(wrong / len(examples))
-        self.network = state.network
         return errors
 
     def outputs(self, x: Any) -> np.ndarray:
