@@ -47,7 +47,7 @@ own_rates = { "terms[0]_levels" = 0.05 }
 dataset = "stripes"
 noise = 0.1
 [training]
-epochs = 12
+epochs = 25
 [checkpoint]
 every_epochs = 0
 every_minutes = 0

@@ -187,7 +187,7 @@ def test_an_unreached_output_is_a_warning_and_two_linked_inputs_an_error():
     graph.add_node(4)
     with pytest.warns(UserWarning, match="1 of 2 output units are reached by no input"):
         eqprop.from_networkx(graph, inputs=[0], outputs=[3, 4])
-    with pytest.raises(eqprop.ConfigError, match="must not connect two input units"):
+    with pytest.raises(eqprop.ConfigError, match="two input units must not be connected"):
         eqprop.from_networkx(networkx.path_graph(4), inputs=[0, 1], outputs=[3])
 
 

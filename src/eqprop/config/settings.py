@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import tomli_w
 from pydantic import Field, ValidationError, model_validator
 
 from eqprop.config.sections import (
@@ -324,24 +325,28 @@ def _forget(topology: dict[str, Any], changed: str, value: Any) -> None:
 
 
 def to_toml(values: Mapping[str, Any]) -> str:
-    """Nested plain values as TOML: first the scalars, then one table per section."""
-    lines = [f"{k} = {_toml_value(v)}" for k, v in values.items() if not isinstance(v, dict)]
+    """Nested plain values as TOML: first the scalars, then one table per section.
+
+    Lists and what lies deeper are written on one line, so that a setting is a line.
+    """
+    lines = [_line(k, v) for k, v in values.items() if not isinstance(v, dict)]
     for section, table in values.items():
         if isinstance(table, dict):
-            lines += ["", f"[{section}]"]
-            lines += [f"{k} = {_toml_value(v)}" for k, v in table.items()]
+            lines += ["", f"[{section}]", *(_line(k, v) for k, v in table.items())]
     return "\n".join(lines) + "\n"
 
 
-def _toml_value(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str):
-        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-        return f'"{escaped}"'
-    if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(map(_toml_value, value)) + "]"
-    return repr(value)
+def _line(key: str, value: Any) -> str:
+    name, _, _ = tomli_w.dumps({key: 0}).rpartition(" = ")
+    return f"{name} = {_value(value)}"
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{ " + ", ".join(_line(k, v) for k, v in value.items()) + " }"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(_value, value)) + "]"
+    return tomli_w.dumps({"v": value}).removeprefix("v = ").rstrip("\n")
 
 
 def _explain(problem: ValidationError, source: str) -> str:
