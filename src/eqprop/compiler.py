@@ -7,6 +7,7 @@ a flag of the compiler mends it.
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from importlib import metadata
@@ -42,6 +43,7 @@ def version_of(package: str) -> str | None:
         return None
 
 
+@functools.cache
 def is_right() -> bool:
     """Whether compiled programs of this process compute what they should."""
     import jax

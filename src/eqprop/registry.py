@@ -223,16 +223,19 @@ def near(name: str, known: list[str]) -> str:
     return f" Did you mean `{found[0]}`?" if found else ""
 
 
-def owners(kinds: Mapping[str, Kind], setting: str) -> list[tuple[str, str]]:
+def owners(
+    kinds: Mapping[str, Kind], setting: str, above: tuple[Kind, ...] = ()
+) -> list[tuple[str, str]]:
     """Which choices have a setting: the field that chooses, and the name of what has it."""
     found = []
     for field, kind in kinds.items():
+        if kind in above:
+            continue  # a relaxation made of another one, of which all was asked already
         for name, section in kind.each():
-            if setting in getattr(section, "model_fields", {}):
+            inside = section.choices() if issubclass(section, Section) else {}
+            own = setting in getattr(section, "model_fields", {})
+            if own or owners(inside, setting, (*above, kind)):
                 found.append((field, name))
-            elif hasattr(section, "choices"):
-                inside = owners(section.choices(), setting)
-                found += [(field, name)] if inside else []
     return found
 
 

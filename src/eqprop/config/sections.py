@@ -7,7 +7,7 @@ stand in the module `settings` of the room of that thing.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -157,7 +157,7 @@ class LearningConfig(Section):
         default=None,
         description="of intralayer connections; needed with a rate per layer, else the global one",
     )
-    own_rates: dict[str, Rate] | None = Field(
+    own_rates: Annotated[dict[str, Rate], Field(min_length=1)] | None = Field(
         default=None, description="of single arrays of parameters by their name, such as biases_1"
     )
     optimizer: OptimizerChoice = Field(default=SgdSettings(), description="from Optax")
