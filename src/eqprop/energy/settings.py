@@ -99,7 +99,7 @@ class CostChoice(Choice):
 
 
 class SquaredErrorSettings(CostChoice, name="squared-error"):
-    """factor |y - target|^2."""
+    """``factor * |y - target|^2``, summed over the outputs."""
 
     cost_factor: Above0 = Field(
         default=1.0, description="C = factor |y - target|^2; Eq. 3 has 0.5, section 2.3 has 1"
