@@ -10,7 +10,7 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "eqprop"
 ROOMS = (
     "errors", "lazy", "compiler", "registry",
-    "topology", "energy", "relaxation", "learning", "training", "data", "records",
+    "topology", "energy", "relaxation", "learning", "devices", "training", "data", "records",
     "config", "running", "sweeps", "analysis", "plots", "experiments", "exporting", "cli",
 )  # fmt: skip
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import eqprop
+from eqprop.devices import Clip
 from eqprop.errors import ConfigError
 from eqprop.training import Together
 from problems import BRIEF_RULE, rewired_problem, trainer_for
@@ -28,7 +29,7 @@ def several(**settings):
             rates=eqprop.learning_rates(network, 0.05 * (k + 1)),
             key=jax.random.key(k),
             shuffle_seed=[None, 4, 5][k],
-            max_weight=[np.inf, 0.2, np.inf][k],
+            device=Clip([np.inf, 0.2, np.inf][k]),
         )
         for k, network in enumerate(networks)
     ]

@@ -9,6 +9,7 @@ import optax
 import pytest
 
 import eqprop
+from eqprop.devices import Clip
 from eqprop.errors import ConfigError
 from eqprop.learning import Batch
 from eqprop.training import Layout
@@ -190,7 +191,7 @@ def test_a_composed_energy_is_recorded_clipped_and_saved():
     network = eqprop.Network(energy, plain.cost)
     steps = eqprop.Phase(eqprop.Euler(0.3), eqprop.FixedSteps(6))
     rule = eqprop.EquilibriumPropagation(eqprop.RandomSign(0.5), steps, steps)
-    trainer = trainer_for(network, examples, record_every=2, max_weight=0.1)
+    trainer = trainer_for(network, examples, record_every=2, device=Clip(0.1))
     [chunk] = trainer.epoch(trainer.start(network), rule, 0)
     trained = chunk.state.network
     assert (chunk.log.updates["1-0"][::2] > 0).all() and np.isnan(chunk.log.updates["1-0"][1])

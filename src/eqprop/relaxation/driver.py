@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array, lax
 
 from eqprop.energy import AbstractClampedEnergy
@@ -43,6 +45,22 @@ def relax(
     >>> found.words
     ['settled']
     """
+    whole = (energy, state, method, termination, key)
+    # A compiled program takes arrays of NumPy for constants, which it would have to compare.
+    return _relaxed(
+        *jax.tree.map(lambda a: jnp.asarray(a) if isinstance(a, np.ndarray) else a, whole)
+    )
+
+
+# Compiled also where it is called by itself. Within a larger program it is a part of that one.
+@eqx.filter_jit(inline=True)  # pyright: ignore[reportCallIssue]
+def _relaxed(
+    energy: AbstractClampedEnergy,
+    state: Array,
+    method: AbstractRelaxation,
+    termination: AbstractTermination,
+    key: Array | None,
+) -> Equilibrium:
     limit = jnp.asarray(termination.max_steps, jnp.int32)
     energy = method.prepare(energy)
     present = jnp.ones(len(state), bool)

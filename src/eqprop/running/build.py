@@ -14,6 +14,7 @@ import optax
 from eqprop.config.sections import PhaseConfig
 from eqprop.config.settings import RunConfig
 from eqprop.data import Dataset
+from eqprop.devices import Clip
 from eqprop.energy import Network
 from eqprop.errors import ConfigError, DataError
 from eqprop.learning import AbstractLearningRule, Phase, learning_rates
@@ -143,7 +144,7 @@ def build_trainer(config: RunConfig, network: Network, examples: Examples) -> Tr
         chunk_batches=config.training.chunk_batches,
         record_every=config.training.record_every,
         data_shards=config.training.data_shards,
-        max_weight=config.learning.max_weight or math.inf,
+        device=Clip(config.learning.max_weight or math.inf),
     )
 
 

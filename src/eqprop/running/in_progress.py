@@ -274,7 +274,7 @@ class RunInProgress:
         examples = self.looked_at["validation"]
         return look(
             self.config,
-            self.now.state.network,
+            self.trainer.read(self.now.state),
             Examples(examples.x[rows], examples.target[rows]),
             states=states,
             between=self.stop_if_asked,
@@ -288,16 +288,17 @@ class RunInProgress:
         count = min(wanted.audit_examples, len(examples))
         first = Examples(examples.x[:count], examples.target[:count])
         states = self.trainer.kept_states(state, count)
-        network = jax.device_put(state.network, jax.local_devices()[0])
+        network = jax.device_put(self.trainer.read(state), jax.local_devices()[0])
         found = audit_examples(self.config, network, first, states)
         return [{"kind": "audit", "epoch": epoch} | found.to_dict()]
 
     def _probe(self) -> Probe:
         state = self.now.state
-        x = inputs(self.trainer.examples.x[:_PROBED], state.network.dtype)
+        network = self.trainer.read(state)
+        x = inputs(self.trainer.examples.x[:_PROBED], network.dtype)
         start = self.trainer.kept_states(state, len(x))
         phase = free_phase(self.config, self.now.cursor.epoch)
-        return jax.device_get(probe(state.network, x, start, phase))
+        return jax.device_get(probe(network, x, start, phase))
 
     def write_results(self) -> None:
         """Writes network and summary, which make the run a finished one."""
@@ -310,7 +311,7 @@ class RunInProgress:
         }
         summary |= {key: value for key, value in entries[-1].items() if key != "kind"}
         if "test" in self.looked_at:
-            network, stop = self.now.state.network, self.stop_if_asked
+            network, stop = self.trainer.read(self.now.state), self.stop_if_asked
             found = look(self.config, network, self.looked_at["test"], between=stop)
             summary |= evaluation_entry("test", found)
         epochs = {

@@ -18,7 +18,7 @@ from eqprop.errors import ConfigError
 from eqprop.learning import AbstractLearningRule
 from eqprop.training.logs import BatchLog
 from eqprop.training.sharding import replicate
-from eqprop.training.train import TrainState, train_chunks_together
+from eqprop.training.train import Own, TrainState, train_chunks_together
 from eqprop.training.trainer import Chunk, Stretch, Trainer
 
 _SHARED = (
@@ -37,8 +37,8 @@ class Together:
 
     **Arguments:**
 
-    - `trainers`: one per network. `rates`, `key`, `shuffle_seed` and `max_weight` may differ; all
-      else is the same, the very same examples and optimiser.
+    - `trainers`: one per network. `rates`, keys, `shuffle_seed` and the strengths of `device` may
+      differ; all else is the same, the very same examples and optimiser.
 
     **Raises:** `ConfigError` for trainers that differ in anything else.
 
@@ -136,7 +136,7 @@ class Together:
         )
 
     @functools.cached_property
-    def _own(self) -> tuple[Network, Array, Array]:
+    def _own(self) -> Own:
         """`Trainer.own` of every network, `[networks, ...]`."""
         return replicate(
             _stacked([trainer.own for trainer in self.trainers]), self.trainers[0].mesh

@@ -14,9 +14,10 @@ import optax
 from jax import Array, lax
 from jax.sharding import Mesh, PartitionSpec
 
+from eqprop.devices import AbstractDevice, Held
 from eqprop.energy import Network
 from eqprop.errors import ConfigError
-from eqprop.learning import AbstractLearningRule, Batch, apply_updates
+from eqprop.learning import AbstractLearningRule, Batch
 from eqprop.training.arrays import tree_from_arrays, tree_to_arrays
 from eqprop.training.batches import Layout
 from eqprop.training.examples import Examples, inputs
@@ -29,7 +30,7 @@ class TrainState(eqx.Module):
 
     **Attributes:**
 
-    - `network`: the network.
+    - `held`: the parameters, and what their devices remember.
     - `optimizer_state`: of the Optax optimiser.
     - `particles`: the persistent particles, `[shards, slots, free units]` (`Layout`): the free
       state of each training example when it was last seen, zero before. No slots where they
@@ -37,14 +38,19 @@ class TrainState(eqx.Module):
     - `batches_seen`: number of updates made so far, a scalar.
     """
 
-    network: Network
+    held: Held
     optimizer_state: Any
     particles: Array
     batches_seen: Array
 
+    @property
+    def network(self) -> Network:
+        """The parameters as they are held; a phase sees them as they are read."""
+        return self.held.network
+
     @staticmethod
     def create(
-        network: Network,
+        held: Held,
         optimizer: optax.GradientTransformation,
         layout: Layout,
         mesh: Mesh,
@@ -52,22 +58,22 @@ class TrainState(eqx.Module):
         persistent: bool,
     ) -> TrainState:
         """The state before the first update."""
+        network = held.network
         slots = layout.slots if persistent else 0
         particles = np.zeros((layout.shards, slots, network.num_free), network.dtype)
         parameters = eqx.filter(network, eqx.is_inexact_array)
         # A copy: the compiled program reuses the memory of the state that it is given.
-        network, optimizer_state, batches_seen = jax.tree.map(
+        held, optimizer_state, batches_seen = jax.tree.map(
             lambda leaf: jnp.array(leaf) if eqx.is_array(leaf) else leaf,
-            (network, optimizer.init(parameters), jnp.int32(0)),  # pyright: ignore[reportArgumentType]
+            (held, optimizer.init(parameters), jnp.int32(0)),  # pyright: ignore[reportArgumentType]
         )
-        network, optimizer_state, batches_seen = replicate(
-            (network, optimizer_state, batches_seen), mesh
-        )
-        return TrainState(network, optimizer_state, deal_out(particles, mesh), batches_seen)
+        held, optimizer_state, batches_seen = replicate((held, optimizer_state, batches_seen), mesh)
+        return TrainState(held, optimizer_state, deal_out(particles, mesh), batches_seen)
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Everything but network and particles as host arrays."""
         arrays = {"batches_seen": np.asarray(self.batches_seen)}
+        arrays |= tree_to_arrays(self.held.state, "device")
         return arrays | tree_to_arrays(self.optimizer_state, "optimizer")
 
     def particles_by_shard(self) -> list[np.ndarray]:
@@ -97,15 +103,32 @@ class TrainState(eqx.Module):
             )
         batches_seen = tree_from_arrays(self.batches_seen, arrays, "batches_seen")
         optimizer_state = tree_from_arrays(self.optimizer_state, arrays, "optimizer")
-        network, optimizer_state, batches_seen = replicate(
-            (network, optimizer_state, batches_seen), mesh
-        )
+        held = Held(network, tree_from_arrays(self.held.state, arrays, "device"))
+        held, optimizer_state, batches_seen = replicate((held, optimizer_state, batches_seen), mesh)
         dealt = jax.make_array_from_callback(
             shape,
             self.particles.sharding,
             lambda index: np.stack(particles[index[0]]),  # pyright: ignore[reportOptionalSubscript]
         )
-        return TrainState(network, optimizer_state, dealt, batches_seen)
+        return TrainState(held, optimizer_state, dealt, batches_seen)
+
+
+class Own(eqx.Module):
+    """What networks that are trained together may have each for itself.
+
+    **Attributes:**
+
+    - `rates`: the learning rates (`learning_rates`).
+    - `key`: raw data of the key of whatever the rule draws. Batch number n of the whole run
+      draws from `fold_in(key, n)`, so that results do not depend on how it is cut into chunks.
+    - `device`: how parameters are written and read.
+    - `device_key`: as `key`, of what devices draw.
+    """
+
+    rates: Network
+    key: Array
+    device: AbstractDevice
+    device_key: Array
 
 
 class Fixed(eqx.Module):
@@ -114,20 +137,15 @@ class Fixed(eqx.Module):
     **Attributes:**
 
     - `rule`: the learning rule.
-    - `rates`: the learning rates (`learning_rates`).
-    - `key`: raw data of the key of whatever the rule draws. Batch number n of the whole run
-      draws from `fold_in(key, n)`, so that results do not depend on how it is cut into chunks.
+    - `own`: what a network trained together with others has for itself.
     - `num_batches`: how many rows of the table to use.
     - `record_every`: every how many batches the size of the updates is recorded.
-    - `max_weight`: weights are clipped to +-this; infinite for no clipping.
     """
 
     rule: AbstractLearningRule
-    rates: Network
-    key: Array
+    own: Own
     num_batches: Array
     record_every: Array
-    max_weight: Array
 
 
 @eqx.filter_jit(donate="all-except-first")
@@ -167,7 +185,7 @@ def train_chunk(
 
 @eqx.filter_jit(donate="all-except-first")
 def train_chunks_together(
-    kept: tuple[Fixed, tuple[Network, Array, Array], Examples, Array],
+    kept: tuple[Fixed, Own, Examples, Array],
     state: TrainState,
     optimizer: optax.GradientTransformation,
     persistent: bool,
@@ -177,15 +195,15 @@ def train_chunks_together(
 
     **Arguments:**
 
-    - `kept`: what is not donated: a `Fixed` whose `rule`, `num_batches` and `record_every` all
-      runs share; `rates`, `key` and `max_weight` of each run `[runs, ...]`; the `Examples`,
-      dealt to shards; the tables `[runs, batches, shards, batch / shards]`.
+    - `kept`: what is not donated: a `Fixed` of which all runs share everything but `own`; the
+      `Own` of each run `[runs, ...]`; the `Examples`, dealt to shards; the tables
+      `[runs, batches, shards, batch / shards]`.
     - `state`: of all runs, `[runs, ...]`; is donated.
 
     **Returns:** state and records of all runs, `[runs, ...]`.
     """
     shared, own, examples, tables = kept
-    shared = eqx.tree_at(lambda f: (f.rates, f.key, f.max_weight), shared, (None, None, None))
+    shared = eqx.tree_at(lambda fixed: fixed.own, shared, None)
     rest = eqx.tree_at(lambda state: state.particles, state, None)
     arrays, other = eqx.partition((shared, own, rest), eqx.is_array)
 
@@ -193,8 +211,8 @@ def train_chunks_together(
         shared = eqx.combine(arrays[0], other[0])
 
         def one(arrays, table, particles):
-            (rates, key, max_weight), rest = eqx.combine(arrays, other[1:])
-            fixed = dataclasses.replace(shared, rates=rates, key=key, max_weight=max_weight)
+            own, rest = eqx.combine(arrays, other[1:])
+            fixed = dataclasses.replace(shared, own=own)
             state = dataclasses.replace(rest, particles=particles)
             return _train_batches(fixed, state, examples, table, optimizer, persistent)
 
@@ -265,9 +283,13 @@ def _train_batch(
     **Arguments:** `batch`: the slots of this device's shards, and how many examples the batch has
     on all devices.
     """
-    network, particles = state.network, state.particles
+    own, particles = fixed.own, state.particles
     slots, total = batch
-    key = jax.random.fold_in(jax.random.wrap_key_data(fixed.key), state.batches_seen)
+    key = jax.random.fold_in(jax.random.wrap_key_data(own.key), state.batches_seen)
+    reading, writing = jax.random.split(
+        jax.random.fold_in(jax.random.wrap_key_data(own.device_key), state.batches_seen)
+    )
+    network = own.device.read(reading, state.held)
     # [shards, examples]: all are read and written in one go; a shard taken out first, or one
     # after the other, would be copied whole.
     where = (jnp.arange(len(slots))[:, None], slots)
@@ -292,13 +314,13 @@ def _train_batch(
     def step(raw: Network) -> tuple[Network, Network, Any]:
         """Correction, applied update, and what the optimiser keeps."""
         gradient = network.constrain(raw)
-        parameters = eqx.filter(network, eqx.is_inexact_array)
+        parameters = eqx.filter(state.network, eqx.is_inexact_array)
         updates, optimizer_state = optimizer.update(
             gradient,  # pyright: ignore[reportArgumentType]
             state.optimizer_state,
             parameters,  # pyright: ignore[reportArgumentType]
         )
-        return gradient, jax.tree.map(jnp.multiply, fixed.rates, updates), optimizer_state
+        return gradient, jax.tree.map(jnp.multiply, own.rates, updates), optimizer_state
 
     # Asked for again where it is recorded: kept for that, correction and update would have to be
     # written out in every batch, while now nothing but the new weights is.
@@ -314,5 +336,6 @@ def _train_batch(
         corrections=corrections,
         updates=applied,
     )
-    network = apply_updates(network, updates).clipped(fixed.max_weight)
-    return TrainState(network, optimizer_state, particles, state.batches_seen + 1), entry
+    # Weight decay, noise or momentum of an optimiser may have moved what does not exist.
+    held = own.device.write(writing, state.held, network.constrain(updates))
+    return TrainState(held, optimizer_state, particles, state.batches_seen + 1), entry

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import math
 from collections.abc import Iterator
 
 import jax
@@ -14,6 +13,7 @@ import optax
 from jax import Array
 from jax.sharding import Mesh
 
+from eqprop.devices import AbstractDevice, Ideal
 from eqprop.energy import Network
 from eqprop.errors import ConfigError
 from eqprop.learning import AbstractLearningRule
@@ -22,7 +22,10 @@ from eqprop.training.batches import Layout
 from eqprop.training.examples import Examples
 from eqprop.training.logs import BatchLog
 from eqprop.training.sharding import deal_out, mesh_for, replicate
-from eqprop.training.train import Fixed, TrainState, train_chunk
+from eqprop.training.train import Fixed, Own, TrainState, train_chunk
+
+# Streams of devices beside those of batches, which are counted from 0.
+_DEVICES, _HELD, _READ = (2**31 - 1 - k for k in range(3))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,7 +76,8 @@ class Trainer:
     - `record_every`: batches between two records of the size of the updates.
     - `data_shards`: parts of a batch that relax independently, each on a device of its own as
       far as there are devices (`Layout`).
-    - `max_weight`: weights are clipped to +-this after each update.
+    - `device`: how parameters are held, written and read.
+    - `device_key`: of what devices draw; default `key`, from a stream of its own.
     """
 
     examples: Examples
@@ -86,7 +90,8 @@ class Trainer:
     chunk_batches: int = 40
     record_every: int = 500
     data_shards: int = 1
-    max_weight: float = math.inf
+    device: AbstractDevice = Ideal()  # noqa: RUF009 - frozen
+    device_key: Array | None = None
 
     @functools.cached_property
     def layout(self) -> Layout:
@@ -109,16 +114,29 @@ class Trainer:
         return mesh
 
     @functools.cached_property
-    def own(self) -> tuple[Network, Array, Array]:
-        """What networks trained together have each for itself: rates, raw key, `max_weight`."""
-        key, most = jax.random.key_data(self.key), jnp.asarray(self.max_weight, jnp.float32)
-        return replicate((self.rates, key, most), self.mesh)
+    def own(self) -> Own:
+        """What networks trained together have each for itself."""
+        keys = self.key, self._device_key
+        key, device_key = (jax.random.key_data(key) for key in keys)
+        return replicate(Own(self.rates, key, self.device, device_key), self.mesh)
+
+    @property
+    def _device_key(self) -> Array:
+        if self.device_key is not None:
+            return self.device_key
+        return jax.random.fold_in(self.key, _DEVICES)
 
     def start(self, network: Network) -> TrainState:
         """The state before the first update."""
+        held = self.device.hold(jax.random.fold_in(self._device_key, _HELD), network)
         return TrainState.create(
-            network, self.optimizer, self.layout, self.mesh, persistent=self.persistent
+            held, self.optimizer, self.layout, self.mesh, persistent=self.persistent
         )
+
+    def read(self, state: TrainState) -> Network:
+        """The parameters as an evaluation sees them, after so many batches."""
+        key = jax.random.fold_in(self._device_key, _READ)
+        return self.device.read(jax.random.fold_in(key, state.batches_seen), state.held)
 
     @property
     def batches_per_epoch(self) -> int:
@@ -185,8 +203,7 @@ class Trainer:
 
     def fixed(self, rule: AbstractLearningRule, used: int) -> Fixed:
         """What a chunk of so many batches reads."""
-        rates, key, most = self.own
-        return Fixed(rule, rates, key, jnp.int32(used), jnp.int32(self.record_every), most)
+        return Fixed(rule, self.own, jnp.int32(used), jnp.int32(self.record_every))
 
     @functools.cached_property
     def dealt_examples(self) -> Examples:

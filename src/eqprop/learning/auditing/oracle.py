@@ -23,6 +23,10 @@ from eqprop.relaxation import (
     relax,
 )
 
+# Compiled as one program each: operation by operation they would compile for longer than run.
+_adjoints_of = eqx.filter_jit(adjoints_of)
+_gradient = eqx.filter_jit(adjoint_gradient)
+
 
 @dataclasses.dataclass(frozen=True)
 class Oracle:
@@ -82,14 +86,14 @@ class Oracle:
             wide = network.astype(jnp.float64)
             warm = _settled(wide, x, states, tolerance, max_steps)
             cold = _settled(wide, x, wide.cold_state(len(x)), tolerance, max_steps)
-            adjoints = adjoints_of(wide, x, target, warm.state)
+            adjoints = _adjoints_of(wide, x, target, warm.state)
             found = np.asarray(warm.settled)
             # The parameters of a cost learn even where no output unit can move.
             differs = np.abs(np.asarray(adjoints)).max(axis=1) > 0
             differs |= bool(jax.tree.leaves(eqx.filter(wide.cost, eqx.is_inexact_array)))
             counts = found & differs
             shares = counts / max(1, counts.sum())
-            exact = adjoint_gradient(wide, x, target, warm.state, adjoints, jnp.asarray(shares))
+            exact = _gradient(wide, x, target, warm.state, adjoints, jnp.asarray(shares))
             apart = np.abs(np.asarray(warm.state - cold.state)).max(axis=1)
             both = found & np.asarray(cold.settled)
             lowest = _lowest_eigenvalue(network)

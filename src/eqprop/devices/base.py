@@ -1,0 +1,52 @@
+"""What a device is: the way from an update to a parameter, and from there to the phases.
+
+    gradient -> optimiser -> rate -> write -> mask
+
+An update meets its learning rate once, before it is written. A phase, an evaluation and an audit
+see parameters as they are read.
+"""
+
+from __future__ import annotations
+
+import abc
+from typing import Any
+
+import equinox as eqx
+from jax import Array
+
+from eqprop.energy import Network
+
+
+class Held(eqx.Module):
+    """What devices hold.
+
+    **Attributes:**
+
+    - `network`: the parameters.
+    - `state`: whatever else the devices remember, a tree of arrays; `()` if nothing.
+    """
+
+    network: Network
+    state: Any = ()
+
+
+class AbstractDevice(eqx.Module):
+    """How parameters are held, written and read.
+
+    Its array leaves are strengths of effects: they may change without a new compilation.
+    """
+
+    @abc.abstractmethod
+    def hold(self, key: Array, network: Network) -> Held:
+        """The devices of a network before the first update."""
+
+    @abc.abstractmethod
+    def write(self, key: Array, held: Held, update: Network) -> Held:
+        """After an update, which has its learning rate already.
+
+        Entries where no connection exists are 0 in `update`, and stay as they are.
+        """
+
+    @abc.abstractmethod
+    def read(self, key: Array, held: Held) -> Network:
+        """The parameters as a phase sees them."""
