@@ -6,7 +6,7 @@ import os
 import tempfile
 from pathlib import Path
 
-import jax
+import jax  # reads the environment at its first computation, not here
 import pytest
 
 from eqprop.running.machine import release_programs
@@ -14,6 +14,12 @@ from eqprop.running.machine import release_programs
 # What tests compile in processes of their own is kept for the length of one test run.
 _COMPILED = tempfile.TemporaryDirectory(prefix="eqprop-compiled-")
 os.environ["JAX_COMPILATION_CACHE_DIR"] = _COMPILED.name
+
+# Two thirds of the time would go to compiling small programs well; badly compiled ones are as
+# right. What is asked for outside, as by those who measure, stands.
+_QUICK = "--xla_backend_optimization_level"
+if _QUICK not in os.environ.get("XLA_FLAGS", ""):
+    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {_QUICK}=0".strip()
 
 # Far below the limit, since doctests, which run last, do not see this file.
 _MOST_MAPS = 20_000

@@ -57,6 +57,7 @@ import signal, sys
 from pathlib import Path
 from eqprop.config.settings import load
 from eqprop.errors import Stopped
+from eqprop.running.context import Context
 from eqprop.running.run import train
 left = 5
 def stop():
@@ -64,7 +65,7 @@ def stop():
     left -= 1
     return signal.SIGTERM if left < 0 else None
 try:
-    train(load(Path("outside.toml")), Path("stopped"), stop=stop)
+    train(load(Path("outside.toml")), Path("stopped"), Context(stop=stop))
 except Stopped as stopped:
     sys.exit(stopped.exit_code)
 """

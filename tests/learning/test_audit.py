@@ -355,3 +355,49 @@ def test_examples_that_do_not_fit_are_named(problem, x64, cut, message):
     ):
         with pytest.raises(eqprop.ConfigError, match=message):
             ask()
+
+
+def test_the_oracle_descends_where_block_steps_would_climb():
+    size = 12
+    network = eqprop.Network.initialize(
+        eqprop.with_intralayer(eqprop.layered([2, size, 2])), seed=0, activation=eqprop.Tanh()
+    )
+    coupled = jnp.tril(jnp.full((size, size), 1.0, jnp.float32), -1)
+    network = eqx.tree_at(lambda n: n.energy.weights[1, 1], network, coupled)
+    x, target = np.full((3, 2), 0.5), np.eye(2)[[0, 1, 0]]
+    states = np.zeros((3, network.num_free))
+    found = Oracle.of(network, x, target, states, max_steps=2000)
+    assert found.lowest_eigenvalue < 0 and found.step_limit > 0
+    plain = eqprop.relax(
+        network.energy.clamp(jnp.asarray(x, jnp.float32)), jnp.asarray(states, jnp.float32),
+        eqprop.Euler(0.05), eqprop.Residual(1e-5, 20_000),
+    )  # fmt: skip
+    assert plain.settled.all() and np.abs(plain.state).max() > 0.5
+    np.testing.assert_allclose(found.settled, plain.state, atol=1e-2)
+
+
+class Swapped(AbstractLearningRule):
+    """Somebody's own rule that subtracts its phases the wrong way round."""
+
+    rule: AbstractLearningRule
+
+    def check(self, network):
+        pass
+
+    def work(self, wires, free_steps, other_steps):
+        return self.rule.work(wires, free_steps, other_steps)
+
+    def estimate(self, network, batch, *, axis=None):
+        found = self.rule.estimate(network, batch)
+        turned = jax.tree.map(lambda leaf: -leaf, found.gradient)
+        return eqx.tree_at(lambda e: e.gradient, found, turned)
+
+
+@pytest.mark.parametrize("beta", [0.002, 1.0, 4.0])
+def test_a_users_swapped_rule_is_broken_at_any_strength_of_its_nudge(problem, x64, beta):
+    network, x, y, states = problem
+    rule = eqprop.EquilibriumPropagation(eqprop.OneSided(beta), TIGHT, TIGHT)
+    assert not any("BROKEN" in line for line in audit(network, rule, x, y, states).verdict)
+    found = audit(network, Swapped(rule), x, y, states)
+    assert found.overall.cosine < 0
+    assert any("BROKEN" in line for line in found.verdict), found.verdict

@@ -238,3 +238,35 @@ def test_jit_of_relax_returns_an_equilibrium():
         network.energy.clamp(x), start, eqprop.Euler(0.5), eqprop.FixedSteps(4)
     )
     assert isinstance(found, eqprop.Equilibrium) and found.state.shape == start.shape
+
+
+def test_no_step_says_what_is_true_of_its_start(x64):
+    network = eqprop.Network.initialize(eqprop.layered([12, 10, 4]), seed=0)
+    clamped = network.energy.clamp(jnp.asarray(np.random.default_rng(0).random((3, 12))))
+    method = eqprop.BlockCoordinateDescent()
+    found = eqprop.relax(clamped, network.cold_state(3), method, eqprop.Residual(1e-6, 500))
+    again = eqprop.relax(clamped, found.state, method, eqprop.FixedSteps(0))
+    assert int(again.steps) == 0 and again.settled.all() and (again.state == found.state).all()
+    np.testing.assert_allclose(again.energy, found.energy)
+    np.testing.assert_allclose(again.residual, found.residual)
+    assert not eqprop.relax(
+        clamped, network.cold_state(3), method, eqprop.FixedSteps(0)
+    ).settled.any()
+
+
+def test_blocks_of_the_free_phase_are_not_those_of_the_nudged():
+    network = eqprop.Network.initialize(eqprop.with_intralayer(eqprop.layered([6, 12, 3])), seed=0)
+    rng = np.random.default_rng(0)
+    x, y = (jnp.asarray(rng.random((4, n)), jnp.float32) for n in (6, 3))
+    small = eqprop.Phase(eqprop.BlockCoordinateDescent(1.0, 2), eqprop.FixedSteps(3))
+    whole = eqprop.Phase(eqprop.BlockCoordinateDescent(1.0), eqprop.FixedSteps(1))
+    rule = eqprop.EquilibriumPropagation(eqprop.OneSided(0.3), small, whole)
+    found = rule.phases(network, x, y, network.cold_state(4), jax.random.key(0))
+    nudged = network.nudged(network.energy.clamp(x), jnp.float32(0.3), y)
+
+    def from_free(phase):
+        return eqprop.relax(nudged, found.free_states, phase.method, phase.termination).state
+
+    np.testing.assert_allclose(found.report.nudged[0].state, from_free(whole), atol=1e-6)
+    blocked = eqprop.Phase(eqprop.BlockCoordinateDescent(1.0, 2), eqprop.FixedSteps(1))
+    assert np.abs(from_free(blocked) - from_free(whole)).max() > 1e-4

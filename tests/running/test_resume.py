@@ -21,6 +21,7 @@ from eqprop.config.settings import build
 from eqprop.errors import ConfigError, DataError, DivergedError, RunFolderError, Stopped
 from eqprop.records import RunFolder, locked
 from eqprop.running import in_progress
+from eqprop.running.context import Context
 from eqprop.running.finished import look
 from eqprop.running.run import complete, load_data, resume, train
 from eqprop.training import Examples
@@ -67,7 +68,7 @@ def test_resume_after_a_stop_at_any_point_gives_the_same_files(tmp_path, whole):
     stops = 0
     for count in range(0, 30, 2):
         try:
-            folder = train(settings(), tmp_path, stop=StopAfter(count))
+            folder = train(settings(), tmp_path, Context(stop=StopAfter(count)))
         except Stopped as stopped:
             assert stopped.exit_code == 143
             path = Path(str(stopped).rpartition("eqprop resume ")[2])
@@ -88,7 +89,7 @@ def test_resume_stopped_at_every_chunk_with_kept_evaluation_states(tmp_path, sta
     path = tmp_path / "hops"
     for _ in range(100):
         try:
-            folder = complete(config, path_made(path), stop=StopAfter(14))
+            folder = complete(config, path_made(path), Context(stop=StopAfter(14)))
             break
         except Stopped:
             continue
@@ -143,7 +144,7 @@ def path_made(path: Path) -> Path:
 
 def test_resume_after_the_folder_was_moved(tmp_path, whole):
     with pytest.raises(Stopped):
-        train(settings(), tmp_path / "here", stop=StopAfter(3))
+        train(settings(), tmp_path / "here", Context(stop=StopAfter(3)))
     (tmp_path / "there").mkdir()
     shutil.move(tmp_path / "here" / "small", tmp_path / "there" / "renamed")
     assert command(["resume", str(tmp_path / "there" / "renamed")]) == 0
@@ -160,7 +161,7 @@ def test_resume_of_a_finished_run_changes_nothing(tmp_path, whole, capsys):
 
 def test_resume_falls_back_when_the_newest_checkpoint_is_damaged(tmp_path, whole, capsys):
     with pytest.raises(Stopped):
-        train(settings(), tmp_path, stop=StopAfter(9))
+        train(settings(), tmp_path, Context(stop=StopAfter(9)))
     newest = sorted((tmp_path / "small" / "checkpoints").glob("step-*"))[-1]
     with open(newest / "training.safetensors", "r+b") as file:
         file.seek(500)
@@ -172,7 +173,7 @@ def test_resume_falls_back_when_the_newest_checkpoint_is_damaged(tmp_path, whole
 
 def test_resume_of_metrics_that_were_cut_falls_back_or_refuses(tmp_path, capsys):
     with pytest.raises(Stopped):
-        train(settings(), tmp_path, stop=StopAfter(9))
+        train(settings(), tmp_path, Context(stop=StopAfter(9)))
     (tmp_path / "small" / "metrics.jsonl").write_text("")
     assert command(["resume", str(tmp_path / "small")]) == 5
     error = capsys.readouterr().err
@@ -181,7 +182,7 @@ def test_resume_of_metrics_that_were_cut_falls_back_or_refuses(tmp_path, capsys)
 
 def test_resume_refuses_a_live_run_and_names_it(tmp_path, capsys):
     with pytest.raises(Stopped):
-        train(settings(), tmp_path, stop=StopAfter(3))
+        train(settings(), tmp_path, Context(stop=StopAfter(3)))
     with locked(tmp_path / "small"):
         assert command(["resume", str(tmp_path / "small")]) == 5
     assert f"process {os.getpid()}" in capsys.readouterr().err
@@ -190,7 +191,7 @@ def test_resume_refuses_a_live_run_and_names_it(tmp_path, capsys):
 
 def test_resume_refuses_other_settings_and_other_data(tmp_path):
     with pytest.raises(Stopped):
-        train(settings(), tmp_path, stop=StopAfter(3))
+        train(settings(), tmp_path, Context(stop=StopAfter(3)))
     with pytest.raises(ConfigError, match="settings must be those"):
         complete(settings(seed=1), tmp_path / "small")
     config = (tmp_path / "small" / "config.toml").read_text()
@@ -288,7 +289,7 @@ def test_a_disk_that_fails_for_a_while(tmp_path, monkeypatch, whole, policy):
     config = settings(checkpoint={"on_failure": policy})
     said = []
     if policy == "continue":
-        folder = train(config, tmp_path, report=lambda p: said.append(p.notice))
+        folder = train(config, tmp_path, Context(report=lambda p: said.append(p.notice)))
         assert any(text and "No space left" in text for text in said)
         assert (folder.path / "metrics.jsonl").read_bytes() == files_of(whole)["metrics.jsonl"]
         return
@@ -335,7 +336,9 @@ def test_fifty_runs_started_together_get_fifty_folders(tmp_path):
 )
 def test_a_sick_run_is_warned_of_once(tmp_path, changes, warning):
     said = []
-    folder = train(settings(**changes), tmp_path, report=lambda p: said.append(p.notice or ""))
+    folder = train(
+        settings(**changes), tmp_path, Context(report=lambda p: said.append(p.notice or ""))
+    )
     assert sum(text.startswith(warning) for text in said) == 1
     entries = [e for e in folder.read_lines("metrics.jsonl") if e["kind"] == "epoch"]
     named = [e["epoch"] for e in entries if warning in e["warnings"]]
@@ -371,7 +374,7 @@ def test_a_folder_that_became_read_only(tmp_path, policy):
         parent.chmod(0o755)
     try:
         with pytest.raises(RunFolderError, match="must be writable") as caught:
-            train(settings(checkpoint={"on_failure": policy}), tmp_path, report=forbid)
+            train(settings(checkpoint={"on_failure": policy}), tmp_path, Context(report=forbid))
     finally:
         os.seteuid(0)
     assert str(tmp_path / "small") in str(caught.value)
@@ -393,7 +396,7 @@ def test_resume_after_a_stop_at_any_point_of_a_run_with_a_budget(tmp_path):
     stops = 0
     for count in range(40):
         try:
-            folder = train(config, tmp_path / str(count), stop=StopAfter(count))
+            folder = train(config, tmp_path / str(count), Context(stop=StopAfter(count)))
         except Stopped as stopped:
             folder = resume(Path(str(stopped).rpartition("eqprop resume ")[2]))
             stops += 1

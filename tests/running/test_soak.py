@@ -11,6 +11,7 @@ import jax
 import pytest
 
 from eqprop.config.settings import build
+from eqprop.running.context import Context
 from eqprop.running.run import train
 
 BASE = {
@@ -77,7 +78,7 @@ def test_ten_thousand_steps_neither_grow_nor_recompile(tmp_path, compilations):
     changes = {"training": BASE["training"] | {"epochs": epochs}}
     # A checkpoint after every chunk: writing them must not leak either.
     changes["checkpoint"] = {"every_epochs": 0, "every_minutes": 0}
-    train(build(BASE | changes), tmp_path, report=look)
+    train(build(BASE | changes), tmp_path, Context(report=look))
     growth = sizes[-1] / sizes[epochs // 10] - 1
     print(f"{30 * epochs} steps, resident memory {100 * growth:+.2f} %, {files[-1]} open files")
     assert growth < 0.01

@@ -11,6 +11,7 @@ from eqprop.analysis import collect
 from eqprop.errors import RunFolderError, Stopped
 from eqprop.experiments.catalogue import EXPERIMENTS
 from eqprop.records import locked
+from eqprop.running.context import Context
 from eqprop.running.in_progress import RunInProgress
 from eqprop.running.run import complete
 from eqprop.running.team import program_of
@@ -90,7 +91,9 @@ def test_cells_in_one_program_make_the_table_of_cells_on_their_own(tmp_path, exp
 def test_cells_that_were_stopped_together_go_on_alone_or_together(tmp_path, expected, looks):
     sweep, count = made(tmp_path), itertools.count()
     with pytest.raises(Stopped, match=r"Saved; go on with: .* or all of it with"):
-        finish_together(sweep, 3, stop=lambda: signal.SIGTERM if next(count) >= looks else None)
+        finish_together(
+            sweep, 3, Context(stop=lambda: signal.SIGTERM if next(count) >= looks else None)
+        )
     first, second, third, *rest = sorted(sweep.cells, key=lambda cell: cell.condition)
     begun = saved_after(sweep, first)
     assert begun and saved_after(sweep, second) == saved_after(sweep, third) == begun
@@ -101,8 +104,10 @@ def test_cells_that_were_stopped_together_go_on_alone_or_together(tmp_path, expe
         complete(
             sweep.config(second),
             sweep.folder(second),
-            report=told.append,
-            stop=lambda: signal.SIGTERM if told and told[-1].epoch == 2 else None,
+            Context(
+                report=told.append,
+                stop=lambda: signal.SIGTERM if told and told[-1].epoch == 2 else None,
+            ),
         )
     assert saved_after(sweep, second) > begun
     assert finish_together(sweep, 3) == {}
@@ -117,7 +122,7 @@ def test_a_stop_between_results_saves_the_cells_that_have_none(tmp_path, expecte
         return signal.SIGTERM if sweep.is_finished(cells[0]) else None
 
     with pytest.raises(Stopped):
-        finish_together(sweep, 3, stop=stop)
+        finish_together(sweep, 3, Context(stop=stop))
     assert [sweep.is_finished(cell) for cell in cells] == [True, False, False]
     assert [saved_after(sweep, cell) for cell in cells] == [0, 10, 10]
     assert finish_together(sweep, 3) == {}
@@ -135,7 +140,9 @@ def test_a_cell_that_cannot_be_saved_does_not_keep_the_others_from_it(tmp_path, 
 
     monkeypatch.setattr(RunInProgress, "save", failing)
     with pytest.raises(RunFolderError, match="no space left"):
-        finish_together(sweep, 3, report=told.append, stop=lambda: signal.SIGTERM if told else None)
+        finish_together(
+            sweep, 3, Context(report=told.append, stop=lambda: signal.SIGTERM if told else None)
+        )
     assert [saved_after(sweep, cell) for cell in (first, second, third)] == [0, 2, 2]
 
 
@@ -150,7 +157,7 @@ def test_a_cell_that_fails_leaves_the_others_of_its_program(tmp_path, expected):
     assert "learning_rate = 0.02" in text
     file.write_text(text.replace("learning_rate = 0.02", "learning_rate = 1e38"), "utf-8")
     said = []
-    failures = finish_together(sweep, 3, tell=said.append)
+    failures = finish_together(sweep, 3, Context(tell=said.append))
     assert set(failures) == {broken.name, diverging.name} and len(said) == 2
     assert "epochs" in failures[broken.name] and "NaN or infinite" in failures[diverging.name]
     others = [r for r in expected if (r["condition"], r["seed"]) not in
@@ -164,7 +171,7 @@ def test_a_cell_that_another_process_holds_is_left_for_later(tmp_path, expected)
     with locked(sweep.folder(sweep.cells[0])):
         with pytest.raises(Stopped):
             finish_together(
-                sweep, 3, tell=said.append, stop=lambda: signal.SIGTERM if said else None
+                sweep, 3, Context(tell=said.append, stop=lambda: signal.SIGTERM if said else None)
             )
         assert [sweep.is_finished(cell) for cell in sweep.cells] == [False] + 5 * [True]
         assert "Waiting for it" in said[0]

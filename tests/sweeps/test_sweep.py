@@ -20,6 +20,7 @@ from eqprop.analysis import collect
 from eqprop.cli import run
 from eqprop.errors import ConfigError
 from eqprop.experiments.catalogue import EXPERIMENTS
+from eqprop.running.context import Context
 from eqprop.sweeps.sweep import create_sweep, extended, open_sweep
 from eqprop.sweeps.workers import dask_cluster, finish_here, finish_on, local_workers
 from faults import die_under
@@ -102,7 +103,7 @@ def test_a_worker_that_dies_is_replaced(tmp_path, expected):
             killed.append(workers[-1])
             os.kill(workers[-1], signal.SIGKILL)
 
-    assert finish_on(lambda: local_workers(2), sweep, worker_cores=1, tell=kill_once) == {}
+    assert finish_on(lambda: local_workers(2), sweep, Context(tell=kill_once), worker_cores=1) == {}
     assert killed and table(sweep) == expected
 
 
@@ -117,7 +118,7 @@ def test_a_cell_that_kills_its_worker_fails_alone(tmp_path):
         )
 
     said = []
-    failures = finish_on(pool, sweep, worker_cores=1, tell=said.append)
+    failures = finish_on(pool, sweep, Context(tell=said.append), worker_cores=1)
     assert list(failures) == [first.name] and "died, three times" in failures[first.name]
     assert [cell for cell in others if not sweep.is_finished(cell)] == []
     assert len(said) == len(sweep.cells)
@@ -315,7 +316,7 @@ def test_a_cell_that_another_process_holds_is_waited_for(tmp_path, monkeypatch):
         said.append(line)
         holder.communicate("\n")
 
-    assert finish_here(sweep, tell=tell) == {}
+    assert finish_here(sweep, Context(tell=tell)) == {}
     assert len(said) == 1 and "Waiting for it" in said[0]
     assert sweep.finished == [first, second]
 

@@ -18,6 +18,7 @@ from eqprop.errors import ConfigError
 if TYPE_CHECKING:
     from eqprop.config.settings import RunConfig
     from eqprop.records import RunFolder
+    from eqprop.running.context import Context
 
 app = App(
     name="eqprop",
@@ -85,6 +86,18 @@ def prepared(config: RunConfig, *, here: bool = True) -> Iterator[Callable[[], i
     set_up(deterministic=config.deterministic, shards=config.training.data_shards if here else 1)
     with listening() as stop:
         yield stop
+
+
+def watched(
+    work: Callable[[Context], RunFolder], data_dir: Path | None, stop: Callable[[], int | None]
+) -> None:
+    """Does the work of one run with its progress shown, and prints how it ended."""
+    from eqprop.cli.progress import reporting
+    from eqprop.running.context import Context
+
+    with reporting() as report:
+        folder = work(Context(data_dir, report, stop))
+    print_summary(folder)
 
 
 def print_summary(folder: RunFolder) -> None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from rich.console import Console
@@ -17,6 +16,7 @@ from eqprop.config.settings import RunConfig
 from eqprop.errors import RunFolderError
 from eqprop.experiments.experiment import EXPERIMENTS, Experiment, draw_errors, nothing_more
 from eqprop.records import RunFolder
+from eqprop.running.context import Context
 from eqprop.sweeps.sweep import RECORDED, Cell, Sweep, create_sweep, extended, open_sweep
 
 
@@ -41,14 +41,13 @@ def start(
     out: Path,
     into: Path | None,
     where: Where,
-    data_dir: Path | None,
-    stop: Callable[[], int | None],
+    context: Context,
 ) -> None:
     """Makes the sweep's folder with the settings of every cell, or extends it; finishes it."""
     from eqprop.running.run import load_data
 
     # Loaded here so that missing data is said before any folder is made.
-    load_data(next(iter(configs.values())), data_dir)
+    load_data(next(iter(configs.values())), context.data_dir)
     if where.scheduler is not None:
         from eqprop.sweeps.workers import dask_cluster
 
@@ -70,15 +69,10 @@ def start(
                 f"'{found.preset}'. Ask for that preset, or leave out --into to begin a new one."
             )
         sweep = extended(found, configs)
-    finish(sweep, where, data_dir, stop)
+    finish(sweep, where, context)
 
 
-def finish(
-    sweep: Sweep,
-    where: Where,
-    data_dir: Path | None,
-    stop: Callable[[], int | None],
-) -> None:
+def finish(sweep: Sweep, where: Where, context: Context) -> None:
     """Brings every cell to its end, draws the figure from the records and prints the table.
 
     **Raises:** `RunFolderError` at the end if cells have failed.
@@ -96,28 +90,23 @@ def finish(
     def tell(line: str) -> None:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
+    context = dataclasses.replace(context, tell=tell)
     if where.scheduler is not None:
-        failures = finish_on_cluster(
-            where.scheduler, sweep, data_dir=data_dir, stop=stop, tell=tell
-        )
+        failures = finish_on_cluster(where.scheduler, sweep, context)
     elif where.count is not None:
         from eqprop.running.machine import cores
 
         count = where.count
         failures = finish_on(
-            lambda: local_workers(count),
-            sweep,
-            worker_cores=max(1, cores() // count),
-            data_dir=data_dir,
-            stop=stop,
-            tell=tell,
+            lambda: local_workers(count), sweep, context, worker_cores=max(1, cores() // count)
         )
     else:
         with reporting() as report:
-            finish_cells = finish_here
+            context = dataclasses.replace(context, report=report)
             if where.together is not None:
-                finish_cells = functools.partial(finish_together, count=where.together)
-            failures = finish_cells(sweep, data_dir=data_dir, report=report, stop=stop, tell=tell)
+                failures = finish_together(sweep, where.together, context)
+            else:
+                failures = finish_here(sweep, context)
     if sweep.finished:
         draw(sweep)
     if failures:

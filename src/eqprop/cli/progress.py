@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from eqprop.analysis.collect import measure_of
-from eqprop.running.run import Progress as RunProgress
-from eqprop.running.run import Reporter
+from eqprop.running.context import Progress as RunProgress
+from eqprop.running.context import Reporter
 
 
 @contextmanager

@@ -99,6 +99,7 @@ def command(
     here = trains_here(workers, scheduler, together)
     with prepared(next(iter(configs.values())), here=here) as stop:
         from eqprop.cli.finishing import Where, start
+        from eqprop.running.context import Context
 
         start(
             figure,
@@ -107,8 +108,7 @@ def command(
             out=out,
             into=into,
             where=Where(workers, scheduler, together),
-            data_dir=data_dir,
-            stop=stop,
+            context=Context(data_dir, stop=stop),
         )
 
 

@@ -14,8 +14,8 @@ from eqprop.cli.app import (
     Workers,
     app,
     prepared,
-    print_summary,
     trains_here,
+    watched,
 )
 from eqprop.errors import RunFolderError
 
@@ -47,12 +47,10 @@ def command(
     with prepared(load_recorded(first / "config.toml"), here=here) as stop:
         if sweep is not None:
             from eqprop.cli.finishing import Where, finish
+            from eqprop.running.context import Context
 
-            finish(sweep, Where(workers, scheduler, together), data_dir, stop)
+            finish(sweep, Where(workers, scheduler, together), Context(data_dir, stop=stop))
             return
-        from eqprop.cli.progress import reporting
         from eqprop.running.run import resume as resume_run
 
-        with reporting() as report:
-            folder = resume_run(path, data_dir=data_dir, report=report, stop=stop)
-        print_summary(folder)
+        watched(lambda context: resume_run(path, context), data_dir, stop)

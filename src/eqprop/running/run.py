@@ -19,73 +19,47 @@ from eqprop.errors import BusyError, ConfigError, DataError
 from eqprop.records import RunFolder, locked
 from eqprop.running import team
 from eqprop.running.build import check_batches, check_rule, load_data
-from eqprop.running.in_progress import Progress, Reporter, RunInProgress, StopSignal
+from eqprop.running.context import UNATTENDED, Context
+from eqprop.running.in_progress import RunInProgress
 from eqprop.running.machine import is_one_thread
 from eqprop.running.wiring import build_topology
-
-__all__ = [
-    "Progress", "Reporter", "StopSignal", "complete", "complete_together", "load_data", "resume",
-    "train",
-]  # fmt: skip
+from eqprop.topology import Topology
 
 
-def _silent(progress: Progress) -> None:
-    """Reports to nobody."""
-
-
-def train(
-    config: RunConfig,
-    parent: Path,
-    *,
-    data_dir: Path | None = None,
-    report: Reporter = _silent,
-    stop: StopSignal = lambda: None,
-) -> RunFolder:
+def train(config: RunConfig, parent: Path, context: Context = UNATTENDED) -> RunFolder:
     """Trains one network in a new folder under `parent`.
 
     **Arguments:**
 
     - `config`: everything that decides the result.
     - `parent`: where the run's folder is made.
-    - `data_dir`: where data files are looked for; decides no result.
-    - `report`: called after each chunk and each epoch.
-    - `stop`: asked after each chunk; when it names a signal, the run saves and raises `Stopped`.
+    - `context`: what is around it.
 
     **Raises:** `DivergedError` when a state or weight becomes NaN or infinite; `Stopped`.
     """
     # Missing data, a wiring that cannot be, and what the rule refuses are said before any
     # folder is made.
-    dataset = load_data(config, data_dir)
-    build_topology(config)
+    dataset = load_data(config, context.data_dir)
+    topology = build_topology(config)
     check_rule(config)
     check_batches(config, len(dataset.split("train")))
     folder = RunFolder.create(Path(parent), config.name)
-    return complete(
-        config, folder.path, data_dir=data_dir, dataset=dataset, report=report, stop=stop
-    )
+    return complete(config, folder.path, context, dataset=dataset, topology=topology)
 
 
-def resume(
-    path: Path,
-    *,
-    data_dir: Path | None = None,
-    report: Reporter = _silent,
-    stop: StopSignal = lambda: None,
-) -> RunFolder:
+def resume(path: Path, context: Context = UNATTENDED) -> RunFolder:
     """Goes on with a run where it was saved last; does nothing to a finished one."""
     folder = RunFolder.open(Path(path))
-    config = load_config(folder.path / "config.toml")
-    return complete(config, folder.path, data_dir=data_dir, report=report, stop=stop)
+    return complete(load_config(folder.path / "config.toml"), folder.path, context)
 
 
 def complete(
     config: RunConfig,
     path: Path,
+    context: Context = UNATTENDED,
     *,
-    data_dir: Path | None = None,
     dataset: Dataset | None = None,
-    report: Reporter = _silent,
-    stop: StopSignal = lambda: None,
+    topology: Topology | None = None,
 ) -> RunFolder:
     """Brings the run in the folder `path` to its end, from wherever it stands.
 
@@ -93,13 +67,14 @@ def complete(
 
     - `path`: a new or empty folder, or one that an earlier call left behind.
     - `dataset`: what `load_data` gave, where it is at hand.
+    - `topology`: what `build_topology` gave, likewise.
     - the others: as in `train`.
 
     **Raises:** as `train`; `RunFolderError` if another process is working on it, or if its
     files are damaged; `ConfigError` if the folder holds a run with other settings.
     """
     folder = RunFolder(Path(path))
-    with begun(config, folder, data_dir=data_dir, dataset=dataset, report=report, stop=stop) as run:
+    with begun(config, folder, context, dataset=dataset, topology=topology) as run:
         if run is not None:
             team.finish([run])
     return folder
@@ -108,10 +83,7 @@ def complete(
 def complete_together(
     configs: Mapping[Path, RunConfig],
     failed: Callable[[Path, Exception], None],
-    *,
-    data_dir: Path | None = None,
-    report: Reporter = _silent,
-    stop: StopSignal = lambda: None,
+    context: Context = UNATTENDED,
 ) -> None:
     """`complete` for several runs of one `program_of`, trained by one program.
 
@@ -128,10 +100,7 @@ def complete_together(
     with ExitStack() as folders:
         for path, config in configs.items():
             loaded = runs[0].dataset if runs else None
-            held = begun(
-                config, RunFolder(path), data_dir=data_dir, dataset=loaded, report=report,
-                stop=stop,
-            )  # fmt: skip
+            held = begun(config, RunFolder(path), context, dataset=loaded)
             try:
                 run = folders.enter_context(held)
             except BusyError:
@@ -149,11 +118,10 @@ def complete_together(
 def begun(
     config: RunConfig,
     folder: RunFolder,
+    context: Context,
     *,
-    data_dir: Path | None = None,
     dataset: Dataset | None = None,
-    report: Reporter = _silent,
-    stop: StopSignal = lambda: None,
+    topology: Topology | None = None,
 ) -> Iterator[RunInProgress | None]:
     """Holds a run's folder, with the run as far as it is; None if it is finished.
 
@@ -177,11 +145,12 @@ def begun(
         return
     check_compiler()
     with locked(folder.path):
-        seen = data_dir or os.environ.get("EQPROP_DATA") or None
+        seen = context.data_dir or os.environ.get("EQPROP_DATA") or None
         identity = folder.identity(data_dir=None if seen is None else os.path.abspath(seen))
         if dataset is None:
-            dataset = _load_again(config, data_dir, identity.get("data_dir"))
-        yield RunInProgress(folder, identity["id"], config, dataset, report, stop)
+            dataset = _load_again(config, context.data_dir, identity.get("data_dir"))
+        topology = topology or build_topology(config)
+        yield RunInProgress(folder, identity["id"], config, dataset, topology, context)
 
 
 def _load_again(config: RunConfig, data_dir: Path | None, remembered: str | None) -> Dataset:

@@ -108,7 +108,7 @@ class _Team:
                 break
             over = done == runs[0].trainer.batches_per_epoch
             due = [] if over else [run for run in runs if run.is_save_due()]
-            asked = runs[0].stop() is not None
+            asked = runs[0].context.stop() is not None
             if due or asked:
                 program.hand_back()
                 self._each(due, RunInProgress.save)

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from eqprop.config.settings import load_recorded
 from eqprop.errors import BusyError, ConfigError, EqpropError, Stopped
+from eqprop.running.context import UNATTENDED, Context
 from eqprop.running.machine import set_up
 from eqprop.sweeps.sweep import Cell, Sweep
 
@@ -38,14 +39,7 @@ _DEATHS = 3  # of the worker under a cell, before the cell counts as failed
 _NOT_BEGUN = "not begun"
 
 
-def finish_here(
-    sweep: Sweep,
-    *,
-    data_dir: Path | None = None,
-    report: Callable[[Any], None] = lambda _: None,
-    stop: Callable[[], int | None] = lambda: None,
-    tell: Callable[[str], None] = lambda _: None,
-) -> dict[str, str]:
+def finish_here(sweep: Sweep, context: Context = UNATTENDED) -> dict[str, str]:
     """Brings every cell to its end in this process, one after the other.
 
     A cell that another process is working on waits until the others are done.
@@ -61,36 +55,26 @@ def finish_here(
     while waiting:
         cell = waiting.popleft()
         try:
-            complete(
-                sweep.config(cell), sweep.folder(cell), data_dir=data_dir, report=report, stop=stop
-            )
+            complete(sweep.config(cell), sweep.folder(cell), context)
         except Stopped as stopped:
             raise _all_stopped(sweep, stopped) from None
         except BusyError as problem:
             waiting.append(cell)
             busy += 1
             if busy == len(waiting):
-                tell(f"{problem} Waiting for it.")
-            if (number := stop()) is not None:
+                context.tell(f"{problem} Waiting for it.")
+            if (number := context.stop()) is not None:
                 raise _stopped(sweep, number) from None
             time.sleep(_LOOK_SECONDS if busy >= len(waiting) else 0)
             continue
         except Exception as problem:  # such as too little memory
             failures[cell.name] = _told(problem)
-            tell(f"{cell.name} failed: {failures[cell.name]}")
+            context.tell(f"{cell.name} failed: {failures[cell.name]}")
         busy = 0
     return failures
 
 
-def finish_together(
-    sweep: Sweep,
-    count: int,
-    *,
-    data_dir: Path | None = None,
-    report: Callable[[Any], None] = lambda _: None,
-    stop: Callable[[], int | None] = lambda: None,
-    tell: Callable[[str], None] = lambda _: None,
-) -> dict[str, str]:
+def finish_together(sweep: Sweep, count: int, context: Context = UNATTENDED) -> dict[str, str]:
     """`finish_here`, with up to `count` cells in one program, as far as one can train them.
 
     Pays on a GPU, which one network leaves half idle (`eqprop.training.Together`).
@@ -102,7 +86,7 @@ def finish_together(
 
     def failed(cell: Cell, problem: Exception) -> None:
         failures[cell.name] = _told(problem)
-        tell(f"{cell.name} failed: {failures[cell.name]}")
+        context.tell(f"{cell.name} failed: {failures[cell.name]}")
 
     programs: dict[Any, list[Cell]] = {}
     for cell in sweep.cells:
@@ -121,16 +105,14 @@ def finish_together(
                 complete_together(
                     {path: sweep.config(cell) for path, cell in cell_of.items()},
                     lambda path, problem, cell_of=cell_of: failed(cell_of[path], problem),
-                    data_dir=data_dir,
-                    report=report,
-                    stop=stop,
+                    context,
                 )
             except Stopped as stopped:
                 raise _all_stopped(sweep, stopped) from None
     # Those that other processes were working on.
     left = [c for c in sweep.cells if not sweep.is_finished(c) and c.name not in failures]
     rest = dataclasses.replace(sweep, cells=tuple(left))
-    return failures | finish_here(rest, data_dir=data_dir, report=report, stop=stop, tell=tell)
+    return failures | finish_here(rest, context)
 
 
 def _all_stopped(sweep: Sweep, stopped: Stopped) -> Stopped:
@@ -154,11 +136,9 @@ def _told(problem: Exception) -> str:
 def finish_on(
     make_executor: Callable[[], contextlib.AbstractContextManager[Executor]],
     sweep: Sweep,
+    context: Context = UNATTENDED,
     *,
     worker_cores: int | None = None,
-    data_dir: Path | None = None,
-    stop: Callable[[], int | None] = lambda: None,
-    tell: Callable[[str], None] = lambda _: None,
     deserted: Callable[[], bool] = lambda: False,
 ) -> dict[str, str]:
     """Brings every cell to its end on an executor's workers, which must see the sweep's folder.
@@ -167,15 +147,15 @@ def finish_on(
 
     - `make_executor`: makes one; called again when a pool has lost a worker.
     - `worker_cores`: cores for each worker (default: those that it sees).
-    - `tell`: gets a line for each cell that ends.
+    - `context`: its `tell` gets a line for each cell that ends.
     - `deserted`: whether no worker is left that could still save what it does; asked when
       stopping, which does not wait then.
 
     **Returns and raises:** as `finish_here`.
     """
-    data = data_dir or os.environ.get("EQPROP_DATA") or None
+    data = context.data_dir or os.environ.get("EQPROP_DATA") or None
     folder = None if data is None else os.path.abspath(data)
-    launch = _Launch(make_executor, sweep, (folder, worker_cores), stop, tell, deserted)
+    launch = _Launch(make_executor, sweep, (folder, worker_cores), context, deserted)
     launch.flag.unlink(missing_ok=True)
     deaths: Counter[Cell] = Counter()
     while waiting := launch.waiting():
@@ -183,7 +163,7 @@ def finish_on(
         # then has a pool of its own.
         cells = [cell for cell in waiting if not deaths[cell]] or waiting[:1]
         deaths.update(launch.run(cells))
-        number = stop()
+        number = context.stop()
         if number is not None:
             launch.flag.unlink(missing_ok=True)
             raise _stopped(sweep, number)
@@ -201,12 +181,11 @@ class _Launch:
         make_executor: Callable[[], contextlib.AbstractContextManager[Executor]],
         sweep: Sweep,
         worker: tuple[str | None, int | None],
-        stop: Callable[[], int | None],
-        tell: Callable[[str], None],
+        context: Context,
         deserted: Callable[[], bool],
     ) -> None:
         self.make_executor, self.sweep, self.worker = make_executor, sweep, worker
-        self.stop, self.tell, self.deserted = stop, tell, deserted
+        self.context, self.deserted = context, deserted
         self.flag = sweep.path / _STOP
         self.failures: dict[str, str] = {}
 
@@ -246,7 +225,7 @@ class _Launch:
         """
         left = set(futures)
         while left:
-            if (number := self.stop()) is not None:
+            if (number := self.context.stop()) is not None:
                 if not self.flag.exists():
                     self.flag.write_text(str(number), "utf-8")
                 if self.deserted():
@@ -264,7 +243,7 @@ class _Launch:
         """Notes and tells how a cell ended."""
         if self.flag.exists():  # it was asked to stop
             if problem != _NOT_BEGUN:
-                self.tell(f"{cell.name}: {problem or 'done'}")
+                self.context.tell(f"{cell.name}: {problem or 'done'}")
             return
         if problem is None and not self.sweep.is_finished(cell):
             problem = "its folder has no summary.json. Does its worker see the same folder?"
@@ -272,7 +251,7 @@ class _Launch:
             self.failures[cell.name] = problem
         state = "done" if problem is None else f"failed: {problem}"
         done, cells = len(self.sweep.finished), len(self.sweep.cells)
-        self.tell(f"{cell.name} {state} ({done} of {cells} cells)")
+        self.context.tell(f"{cell.name} {state} ({done} of {cells} cells)")
 
 
 def finish_cell(path: str, data_dir: str | None, cores: int | None = None) -> str | None:
@@ -303,7 +282,7 @@ def finish_cell(path: str, data_dir: str | None, cores: int | None = None) -> st
     folder = None if data_dir is None else Path(data_dir)
     while True:
         try:
-            complete(config, Path(path), data_dir=folder, stop=stop)
+            complete(config, Path(path), Context(folder, stop=stop))
             return None
         except BusyError as problem:
             if stop() is not None:
@@ -366,10 +345,7 @@ def dask_cluster(address: str) -> Iterator[Client]:
 def finish_on_cluster(
     address: str,
     sweep: Sweep,
-    *,
-    data_dir: Path | None = None,
-    stop: Callable[[], int | None] = lambda: None,
-    tell: Callable[[str], None] = lambda _: None,
+    context: Context = UNATTENDED,
 ) -> dict[str, str]:
     """`finish_on` the workers of a Dask cluster; tells where there are none yet."""
     with dask_cluster(address) as client:
@@ -378,8 +354,5 @@ def finish_on_cluster(
             return not client.nthreads()
 
         if deserted():
-            tell(f"The scheduler at {address} has no worker yet: waiting for one.")
-        return finish_on(
-            lambda: client.get_executor(pure=False),
-            sweep, data_dir=data_dir, stop=stop, tell=tell, deserted=deserted,
-        )  # fmt: skip
+            context.tell(f"The scheduler at {address} has no worker yet: waiting for one.")
+        return finish_on(lambda: client.get_executor(pure=False), sweep, context, deserted=deserted)

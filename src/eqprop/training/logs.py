@@ -9,11 +9,16 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array, lax
 
 from eqprop.energy import Group, Network
 from eqprop.relaxation import SETTLED, Equilibrium
 from eqprop.training.sharding import SHARDS
+
+# Of a size, on the device: NaN there would end programs of those who look for NaN
+# (`JAX_DEBUG_NANS`).
+_NOT_RECORDED = -1
 
 
 class PhaseLog(eqx.Module):
@@ -85,8 +90,8 @@ class BatchLog(eqx.Module):
     - `cost`: summed over the examples.
     - `free`, `nudged`: see `PhaseLog`.
     - `corrections`, `updates`: root mean square over the connections that exist of the
-      correction and of the applied update, per group of parameters (`Group.label`); NaN for
-      batches not recorded.
+      correction and of the applied update, per group of parameters (`Group.label`); NaN
+      (-1 before `on_host`) for batches not recorded.
     """
 
     examples: Array
@@ -106,6 +111,17 @@ class BatchLog(eqx.Module):
         sizes = {group.label: real for group in network.groups()}
         return BatchLog(whole, whole, real, phase, phase, sizes, sizes)
 
+    def on_host(self, used: int) -> BatchLog:
+        """The first `used` batches (the last axis) as NumPy arrays."""
+        host = jax.tree.map(lambda leaf: np.asarray(leaf)[..., :used], self)
+
+        def told(sizes: dict[str, Any]) -> dict[str, Any]:
+            return {k: np.where(v == _NOT_RECORDED, np.nan, v) for k, v in sizes.items()}
+
+        return dataclasses.replace(
+            host, corrections=told(host.corrections), updates=told(host.updates)
+        )
+
     def over_devices(self) -> BatchLog:
         """What all devices saw, from what this one did of the same batches.
 
@@ -123,7 +139,7 @@ class BatchLog(eqx.Module):
 def sizes(
     network: Network, recorded: Array, trees: Callable[[], Sequence[Any]]
 ) -> list[dict[str, Array]]:
-    """Root mean square per group over the entries that exist of each of two trees, or NaN.
+    """Root mean square per group over the entries that exist of each of two trees, or -1.
 
     **Arguments:** `trees` makes them; it is asked where they are `recorded` alone.
     """
@@ -138,7 +154,7 @@ def sizes(
         return [{group.label: size(group, tree) for group in groups} for tree in trees()]
 
     def skip() -> list[dict[str, Array]]:
-        nothing = jnp.full((), jnp.nan, network.dtype)
+        nothing = jnp.full((), _NOT_RECORDED, network.dtype)
         return [{group.label: nothing for group in groups}] * 2
 
     return lax.cond(recorded, measure, skip)

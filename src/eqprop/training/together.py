@@ -116,9 +116,9 @@ class Together:
         every = (trainer.stretches(epoch, first_batch) for trainer in self.trainers)
         for stretches in zip(*every, strict=True):
             state, log = self._run(state, rule, stretches)
-            used = stretches[0].used
-            log = jax.tree.map(lambda leaf, used=used: np.asarray(leaf)[:, :used], log)
-            yield Chunk(state, log, stretches[0].done, self.trainers[0].batches_per_epoch)
+            first = stretches[0]
+            done, batches = first.done, self.trainers[0].batches_per_epoch
+            yield Chunk(state, log.on_host(first.used), done, batches)
 
     def _run(
         self, state: TrainState, rule: AbstractLearningRule, stretches: Sequence[Stretch]

@@ -176,8 +176,7 @@ class Trainer:
         check_held_targets(rule, state.network, self.examples.target)
         for stretch in self.stretches(epoch, first_batch):
             state, log = self._run(state, rule, stretch)
-            log = jax.tree.map(lambda leaf, used=stretch.used: np.asarray(leaf)[:used], log)
-            yield Chunk(state, log, stretch.done, self.layout.batches)
+            yield Chunk(state, log.on_host(stretch.used), stretch.done, self.layout.batches)
 
     def stretches(self, epoch: int, first_batch: int = 0) -> Iterator[Stretch]:
         """The chunks into which an epoch is cut."""

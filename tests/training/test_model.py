@@ -1,0 +1,75 @@
+"""`Model` on what users pass to it."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import sparse
+
+import eqprop
+from eqprop.errors import DivergedError, EqpropError
+
+RNG = np.random.default_rng(0)
+X = RNG.random((60, 6))
+LABELS = (X[:, 0] > X[:, 1]).astype(int)
+SMALL = eqprop.layered([6, 8, 2])
+NUMBER = np.nextafter(1, 2)
+
+
+def fit(x=X, target=LABELS, **settings):
+    return eqprop.Model(SMALL, seed=0).fit(x, target, epochs=1, **settings)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: fit(np.array([["one"] * 6] * 60)), "`x` must be numbers"),
+        (lambda: fit(batch_size=7.0), "`batch_size` must be a whole number, got 7.0"),
+        (lambda: fit(x=X * 2), r"`x` .*\[0, 1\]"),
+        (
+            lambda: eqprop.Model(SMALL, network=eqprop.Model(eqprop.layered([6, 7, 2])).network),
+            "`network` must have the layers",
+        ),
+    ],
+    ids=["text", "batch size", "range", "sizes"],
+)
+def test_bad_input_is_named(call, message):
+    with pytest.raises(EqpropError, match=message):
+        call()
+
+
+def test_a_sparse_matrix_is_the_array_it_stands_for():
+    assert fit(sparse.csr_array(X)) == fit(X)
+
+
+def test_what_a_scaler_leaves_above_one_is_taken_for_one():
+    x = X.copy()
+    x[0, 0] = NUMBER
+    assert NUMBER > 1 and fit(x) == fit(np.minimum(x, 1))
+
+
+def test_whole_numbers_are_parameters_that_move():
+    weights = eqprop.Network.initialize(SMALL, seed=0).hopfield.dense_weights()
+    energy = eqprop.HopfieldEnergy.from_dense(SMALL, weights, np.zeros(10, int))
+    model = eqprop.Model(SMALL, network=eqprop.Network(energy, eqprop.SquaredError()))
+    model.fit(X, LABELS, epochs=2, learning_rate=0.05)
+    assert np.asarray(model.network.hopfield.biases[2]).any()
+
+
+def test_a_rate_that_is_too_high_is_an_error_which_keeps_the_last_good_network():
+    network = eqprop.Network.initialize(SMALL, seed=0, activation=eqprop.Tanh())
+    settle = eqprop.Phase(eqprop.Euler(0.3), eqprop.Residual(1e-4, max_steps=50))
+    rule = eqprop.EquilibriumPropagation(eqprop.Centered(0.1), settle, settle)
+    model = eqprop.Model(SMALL, network=network)
+    with pytest.raises(DivergedError, match="NaN or infinite"):
+        model.fit(X, LABELS, epochs=60, learning_rate=50.0, rule=rule)
+    assert np.isfinite(model.network.hopfield.dense_weights()).all()
+
+
+def test_looking_for_nan_stops_no_healthy_training():
+    with jax.debug_nans(True):
+        model = eqprop.Model(SMALL, seed=0)
+        assert model.fit(X, LABELS, epochs=1)[0] >= 0
+        assert jnp.isfinite(model.network.hopfield.biases[1]).all()
