@@ -25,6 +25,8 @@ RELAX = "tests/relaxation/test_relax.py"
 HOPFIELD = "tests/energy/test_hopfield.py"
 TRAINING = "tests/training/test_training.py"
 RULES = "tests/learning/test_rules.py"
+SETTINGS = "tests/config/test_every_setting.py"
+DEVICES = "tests/devices/test_devices.py"
 TOPOLOGY = "tests/topology/test_topology.py"
 EP = "learning/equilibrium_propagation.py"
 STEP = "relaxation/nudged_step.py"
@@ -42,6 +44,16 @@ class Mutant:
 
 
 MUTANTS = [
+    Mutant("an exponential schedule ends where it began", "training/settings.py",
+           "optax.exponential_decay(1.0, updates, self.final_rate)",
+           "optax.exponential_decay(1.0, updates, 1.0)", SETTINGS),
+    Mutant("intralayer weights are drawn at the scale of skips", "running/build.py",
+           "intralayer_scale=wanted.intralayer_scale", "intralayer_scale=skip_scale", SETTINGS),
+    Mutant("phases see what is held, not what is read", "training/train.py",
+           "network = own.device.read(reading, state.held)", "network = state.held.network",
+           DEVICES),
+    Mutant("a device forgets what it remembers", "training/train.py",
+           'arrays |= tree_to_arrays(self.held.state, "device")', "pass", DEVICES),
     Mutant("beta has the wrong sign in the update", EP,
            "share = 1 / (beta - below_beta)", "share = 1 / (below_beta - beta)", GRADIENT),
     Mutant("1/beta is missing", EP,
@@ -146,7 +158,7 @@ MUTANTS = [
            "self.free.force(state).at[:, -self.outputs.shape[1] :].set(0)",
            "self.free.force(state)", RULES),
     Mutant("coupled learning holds outputs at the targets", "learning/contrastive.py",
-           "output + eta * (target - output)", "target", RULES),
+           "(1 - eta) * output + eta * target", "target", RULES),
     Mutant("connections that do not exist are corrected", "learning/differences.py",
            "return network.constrain(_contrast(network, x, target, slopes, example_weights, axis))",
            "return _contrast(network, x, target, slopes, example_weights, axis)", GRADIENT),

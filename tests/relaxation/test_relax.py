@@ -241,7 +241,7 @@ def test_jit_of_relax_returns_an_equilibrium():
 
 
 def test_no_step_says_what_is_true_of_its_start(x64):
-    network = eqprop.Network.initialize(eqprop.layered([12, 10, 4]), seed=0)
+    network = eqprop.Network.initialize(eqprop.layered([12, 10, 4]), seed=0, dtype=jnp.float64)
     clamped = network.energy.clamp(jnp.asarray(np.random.default_rng(0).random((3, 12))))
     method = eqprop.BlockCoordinateDescent()
     found = eqprop.relax(clamped, network.cold_state(3), method, eqprop.Residual(1e-6, 500))

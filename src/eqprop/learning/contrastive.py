@@ -163,7 +163,7 @@ def _phases(
     free = first.relax(energy, states, jax.random.fold_in(key, 1))
     output = network.output(free.state)
     eta = eta.astype(states.dtype)
-    held = HeldOutputs(energy, output + eta * (target - output))
+    held = HeldOutputs(energy, (1 - eta) * output + eta * target)  # exact for eta 1
     clamped = second.relax(held, held.start(free.state), jax.random.fold_in(key, 2))
     slopes = ((1 / eta, 0.0, clamped.state), (-1 / eta, 0.0, free.state))
     return Phases(slopes, free.state, Report(free, (clamped,), jnp.zeros_like(eta)))
