@@ -77,26 +77,25 @@ def _relaxed(
         own = None if key is None else jax.random.fold_in(key, steps)
         return steps + 1, *method.step(energy, state, memory, own)
 
+    def goes_on(carry):
+        steps, *_, seen = carry
+        return (steps < limit) & ~is_done(seen)
+
     def unfinished(carry):
-        steps, *_, done = carry
-        return (steps < limit) & ~done
+        steps, *_, looked, done = carry
+        return ~looked | ((steps < limit) & ~done)
 
     def until_it_seems_done(carry):
-        def goes_on(inner):
-            steps, *_, seen = inner
-            return (steps < limit) & ~is_done(seen)
-
         # The residual seen during a step is a little old: what it suggests is looked at below.
-        steps, state, memory, _ = lax.while_loop(goes_on, step, step(carry[:4]))
+        steps, state, memory, _ = lax.while_loop(goes_on, step, (*carry[:3], unseen))
         residual = method.residual(energy, state)
-        return steps, state, memory, residual, is_done(residual)
+        return steps, state, memory, residual, jnp.asarray(True), is_done(residual)
 
     start = energy.project(state)
-    nothing = jnp.zeros(len(start), jnp.real(start).dtype)
-    first = (jnp.int32(0), start, method.init(energy, start), nothing, jnp.asarray(False))
-    steps, end, _, residual, _ = lax.while_loop(unfinished, until_it_seems_done, first)
-    # Without a step nothing was measured yet.
-    residual = lax.cond(steps > 0, lambda: residual, lambda: method.residual(energy, end))
+    unseen = jnp.full(len(start), jnp.finfo(start.dtype).max, jnp.real(start).dtype)
+    no = jnp.asarray(False)
+    first = (jnp.int32(0), start, method.init(energy, start), unseen, no, no)
+    steps, end, _, residual, *_ = lax.while_loop(unfinished, until_it_seems_done, first)
     value = jnp.real(energy.energy(end))
     return Equilibrium.of(end, steps, residual, value, termination.tolerance)
 
