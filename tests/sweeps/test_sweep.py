@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,13 @@ from eqprop.errors import ConfigError
 from eqprop.experiments.catalogue import EXPERIMENTS
 from eqprop.running.context import Context
 from eqprop.sweeps.sweep import create_sweep, extended, open_sweep
-from eqprop.sweeps.workers import dask_cluster, finish_here, finish_on, local_workers
+from eqprop.sweeps.workers import (
+    check_packages,
+    dask_cluster,
+    finish_here,
+    finish_on,
+    local_workers,
+)
 from faults import die_under
 
 SMALL = ["training.epochs=2", "data.num_train=100", "evaluation.examples=50", "deterministic=true"]
@@ -325,3 +332,21 @@ def test_dask_that_is_not_installed_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(ConfigError, match=r"eqprop\[cluster\]"), dask_cluster("x"):
         pass
+
+
+@pytest.mark.parametrize(
+    ("version", "message"),
+    [
+        (PackageNotFoundError("eqprop"), "must have eqprop installed, got tcp://here without it"),
+        ("0.0.1", r"must have eqprop .*, as this process, got 0\.0\.1 at tcp://here"),
+    ],
+    ids=["none", "another"],
+)
+def test_a_worker_that_could_not_take_a_cell_is_named(version, message):
+    class Client:
+        def run(self, function, name, on_error):
+            assert function.__module__.startswith("importlib") and on_error == "return"
+            return {"tcp://there": function(name), "tcp://here": version}
+
+    with pytest.raises(ConfigError, match=message):
+        check_packages(Client())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -18,7 +20,7 @@ SMALL = eqprop.layered([6, 8, 2])
 NUMBER = np.nextafter(1, 2)
 
 
-def fit(x=X, target=LABELS, **settings):
+def fit(x: Any = X, target: Any = LABELS, **settings):
     return eqprop.Model(SMALL, seed=0).fit(x, target, epochs=1, **settings)
 
 

@@ -9,58 +9,50 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from eqprop.errors import BusyError, RunFolderError
 
-try:
-    import fcntl
-except ImportError:  # not a POSIX system
-    fcntl = None
-
 _NAME = ".lock"
+_HOLDER = ".holder"  # who has it; the lock itself cannot be read on every system
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Holds a folder while a run writes to it.
 
-    The system lets go of the lock when the process ends, however it ends, so none is ever
-    stale. On systems without `fcntl` nothing is locked.
+    The system lets go of the lock when the process ends, however it ends, so none is ever stale.
 
-    **Raises:** `BusyError` that names the process which holds it.
+    **Raises:** `BusyError` that names the process which holds it; `RunFolderError` where nothing
+    can be written.
     """
-    if fcntl is None:
-        yield
-        return
-    path = Path(folder) / _NAME
+    folder = Path(folder)
+    lock = FileLock(folder / _NAME, timeout=0)
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as problem:
+        lock.acquire()
+        me = {"pid": os.getpid(), "host": socket.gethostname()}
+        (folder / _HOLDER).write_text(json.dumps(me), "utf-8")
+    except Timeout:
+        raise BusyError(
+            f"the run in {folder} is being worked on by {_holder(folder)}. "
+            "Wait for it, or stop that process first."
+        ) from None
+    except (OSError, NotImplementedError) as problem:
+        lock.release()
         raise RunFolderError(
-            f"the run folder must be writable, got {folder} ({problem.strerror}). "
+            f"the run folder must be writable, got {folder} "
+            f"({getattr(problem, 'strerror', None) or problem}). "
             "Make it writable, or copy it to a place that is."
         ) from None
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise BusyError(
-                f"the run in {folder} is being worked on by {_holder(descriptor)}. "
-                "Wait for it, or stop that process first."
-            ) from None
-        os.truncate(descriptor, 0)
-        os.pwrite(
-            descriptor,
-            json.dumps({"pid": os.getpid(), "host": socket.gethostname()}).encode(),
-            0,
-        )
         yield
     finally:
-        os.close(descriptor)
+        lock.release()
 
 
-def _holder(descriptor: int) -> str:
+def _holder(folder: Path) -> str:
     try:
-        holder = json.loads(os.pread(descriptor, 1000, 0))
+        holder = json.loads((folder / _HOLDER).read_text("utf-8"))
         return f"process {int(holder['pid'])} on {holder['host']}"
     except (ValueError, KeyError, TypeError, OSError):
         return "another process"

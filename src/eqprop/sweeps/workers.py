@@ -20,6 +20,7 @@ from concurrent.futures import (
     ProcessPoolExecutor,
     wait,
 )
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -311,7 +312,8 @@ def _leave_ctrl_c_to_the_launcher() -> None:
 def dask_cluster(address: str) -> Iterator[Client]:
     """A connection to the scheduler of a Dask cluster.
 
-    **Raises:** `ConfigError` if Dask is not installed or no scheduler answers.
+    **Raises:** `ConfigError` if Dask is not installed, if no scheduler answers, or if a worker
+    lacks this package.
     """
     try:
         from distributed import Client
@@ -339,7 +341,31 @@ def dask_cluster(address: str) -> Iterator[Client]:
             f"({str(problem) or 'it says nothing'}). Start one with `dask scheduler`."
         ) from None
     with client:
+        check_packages(client)
         yield client
+
+
+def check_packages(client: Any) -> None:
+    """Refuses workers without this package: the scheduler would wait for them and say nothing.
+
+    **Arguments:** `client`: a `distributed.Client`.
+
+    **Raises:** `ConfigError` that names one.
+    """
+    # A function of the standard library: one of ours could not even be sent to them.
+    found = client.run(metadata.version, "eqprop", on_error="return")
+    own = metadata.version("eqprop")
+    for worker, version in found.items():
+        if isinstance(version, Exception):
+            raise ConfigError(
+                f"the workers must have eqprop installed, got {worker} without it. Install it in "
+                f"their environment: pip install eqprop=={own}"
+            )
+        if version != own:
+            raise ConfigError(
+                f"the workers must have eqprop {own}, as this process, got {version} at {worker}. "
+                "Install the same version in both environments."
+            )
 
 
 def finish_on_cluster(
