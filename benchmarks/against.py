@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
-import common
 import numpy as np
+
+import common
 
 HERE = Path(__file__).parents[1]
 NETWORKS = ("layered", "rewired")
@@ -32,33 +32,16 @@ for _ in sys.stdin:
 """
 
 
-class Checkout:
-    """A process that trains a network with the code of a checkout."""
-
-    def __init__(self, root: Path, network: str, batches: int) -> None:
-        code = CHILD.replace("NAME", repr(network)).replace("BATCHES", str(batches))
-        self.child = subprocess.Popen(
-            [sys.executable, "-c", code],
-            cwd=root / "benchmarks",
-            env=os.environ | {"PYTHONPATH": f"{root / 'src'}{os.pathsep}{root / 'benchmarks'}"},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        self._line()
-
-    def seconds(self) -> float:
-        """Of one epoch."""
-        assert self.child.stdin is not None
-        print(file=self.child.stdin, flush=True)
-        return float(self._line())
-
-    def _line(self) -> str:
-        assert self.child.stdout is not None
-        line = self.child.stdout.readline()
-        if not line:
-            raise RuntimeError("a checkout's process has ended; see its message above")
-        return line
+def begun(root: Path, network: str, batches: int) -> common.Child:
+    """A process that trains a network with the code of a checkout, an epoch per line."""
+    paths = f"{root / 'src'}{os.pathsep}{root / 'benchmarks'}"
+    child = common.Child(
+        CHILD.replace("NAME", repr(network)).replace("BATCHES", str(batches)),
+        cwd=root / "benchmarks",
+        env=os.environ | {"PYTHONPATH": paths},
+    )
+    child.line()
+    return child
 
 
 def main() -> None:
@@ -72,14 +55,14 @@ def main() -> None:
     ).stdout.strip()
     rows = []
     for network in NETWORKS:
-        ours, theirs = (Checkout(root, network, wanted.batches) for root in (HERE, other))
+        ours, theirs = (begun(root, network, wanted.batches) for root in (HERE, other))
         pairs = []
         for number in range(wanted.rounds):
             order = (ours, theirs) if number % 2 else (theirs, ours)
-            taken = {checkout: checkout.seconds() for checkout in order}
+            taken = {child: float(child.ask()) for child in order}
             pairs.append((taken[ours], taken[theirs]))
-        for checkout in (ours, theirs):
-            checkout.child.kill()
+        for child in (ours, theirs):
+            child.process.kill()
         seconds = np.array(pairs)
         ratios = seconds[:, 0] / seconds[:, 1]
         low, middle, high = np.percentile(ratios, [25, 50, 75])

@@ -164,32 +164,44 @@ def large_products() -> dict[str, Callable[[], Any]]:
     import numpy as np
 
     a = np.random.default_rng(0).random((4096, 4096), np.float32)
-    child = _Product()
+    child = _product()
     return {"NumPy": lambda: a @ a, "JAX": child}
 
 
-class _Product:
-    """JAX's product in a child process that was left alone with its threads."""
+class Child:
+    """Python code in a process of its own, which answers each line that it is sent with one."""
 
-    def __init__(self) -> None:
-        code = (
-            "import sys, jax, jax.numpy as jnp\n"
-            "a = jax.random.uniform(jax.random.key(0), (4096, 4096))\n"
-            "product = jax.jit(jnp.matmul)\n"
-            "for _ in sys.stdin:\n"
-            "    product(a, a).block_until_ready(); print(flush=True)\n"
-        )
-        environment = {k: v for k, v in os.environ.items() if k != "XLA_FLAGS"}
-        self.child = subprocess.Popen(
+    def __init__(self, code: str, **settings: Any) -> None:
+        self.process = subprocess.Popen(
             [sys.executable, "-c", code],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env=environment,
+            **settings,
         )
 
-    def __call__(self) -> None:
-        assert self.child.stdin is not None and self.child.stdout is not None
-        print(file=self.child.stdin, flush=True)
-        if not self.child.stdout.readline():
-            raise RuntimeError("the child process with JAX's product has ended")
+    def ask(self) -> str:
+        """Sends an empty line and waits for the answer."""
+        assert self.process.stdin is not None
+        print(file=self.process.stdin, flush=True)
+        return self.line()
+
+    def line(self) -> str:
+        """What it says next."""
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError("the child process has ended; see its message above")
+        return line
+
+
+def _product() -> Callable[[], Any]:
+    """JAX's product in a child process that was left alone with its threads."""
+    code = (
+        "import sys, jax, jax.numpy as jnp\n"
+        "a = jax.random.uniform(jax.random.key(0), (4096, 4096))\n"
+        "product = jax.jit(jnp.matmul)\n"
+        "for _ in sys.stdin:\n"
+        "    product(a, a).block_until_ready(); print(flush=True)\n"
+    )
+    return Child(code, env={k: v for k, v in os.environ.items() if k != "XLA_FLAGS"}).ask

@@ -36,6 +36,8 @@ from eqprop.running.wiring import build_topology
 from eqprop.training import Examples
 
 SIZES = (20, 10, 9, 4)
+X = np.linspace(0, 1, 40, dtype=np.float32).reshape(2, 20)
+START = np.linspace(0.2, 0.6, 46, dtype=np.float32).reshape(2, 23)
 BASE = {
     "topology.layer_sizes": list(SIZES),
     "topology.wiring": "rewire",
@@ -84,13 +86,11 @@ class Built:
         [group] = [g for g in self.network.groups() if g.name == name]
         return float(np.unique(group.of(self.trainer.rates)).item())
 
-    def steps(self, phase: Any, count: int, energy: Any = None) -> np.ndarray:
+    def steps(self, phase: Any, count: int) -> np.ndarray:
         """A state of two examples after some steps of a phase's method, in the free phase."""
-        x = jnp.linspace(0, 1, 40, dtype=jnp.float32).reshape(2, 20)
-        start = jnp.linspace(0.2, 0.6, 46, dtype=jnp.float32).reshape(2, 23)
-        clamped = energy or self.network.energy.clamp(x)
-        prepared = phase.method.prepare(clamped)
-        state, memory = start, phase.method.init(prepared, start)
+        prepared = phase.method.prepare(self.network.energy.clamp(jnp.asarray(X)))
+        state = jnp.asarray(START)
+        memory = phase.method.init(prepared, state)
         for number in range(count):
             state, memory, _ = phase.method.step(
                 prepared, state, memory, jax.random.key(number + 7)
@@ -116,15 +116,12 @@ def settings(changes: dict[str, Any]) -> RunConfig:
 # What a step should make of a state, by formula.
 def _force(built: Built) -> np.ndarray:
     weights = built.network.hopfield.dense_weights()
-    x = np.linspace(0, 1, 40, dtype=np.float32).reshape(2, 20)
-    s = np.linspace(0.2, 0.6, 46, dtype=np.float32).reshape(2, 23)
-    return (np.concatenate([x, s], axis=1) @ weights)[:, 20:] - s
+    return (np.concatenate([X, START], axis=1) @ weights)[:, 20:] - START
 
 
 def _euler(size: float) -> Callable[[Built], np.ndarray]:
     def wanted(built: Built) -> np.ndarray:
-        s = np.linspace(0.2, 0.6, 46, dtype=np.float32).reshape(2, 23)
-        return np.clip(s + size * _force(built), 0, 1)
+        return np.clip(START + size * _force(built), 0, 1)
 
     return wanted
 

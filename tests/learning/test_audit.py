@@ -376,28 +376,11 @@ def test_the_oracle_descends_where_block_steps_would_climb():
     np.testing.assert_allclose(found.settled, plain.state, atol=1e-2)
 
 
-class Swapped(AbstractLearningRule):
-    """Somebody's own rule that subtracts its phases the wrong way round."""
-
-    rule: AbstractLearningRule
-
-    def check(self, network):
-        pass
-
-    def work(self, wires, free_steps, other_steps):
-        return self.rule.work(wires, free_steps, other_steps)
-
-    def estimate(self, network, batch, *, axis=None):
-        found = self.rule.estimate(network, batch)
-        turned = jax.tree.map(lambda leaf: -leaf, found.gradient)
-        return eqx.tree_at(lambda e: e.gradient, found, turned)
-
-
 @pytest.mark.parametrize("beta", [0.002, 1.0, 4.0])
 def test_a_users_swapped_rule_is_broken_at_any_strength_of_its_nudge(problem, x64, beta):
     network, x, y, states = problem
     rule = eqprop.EquilibriumPropagation(eqprop.OneSided(beta), TIGHT, TIGHT)
     assert not any("BROKEN" in line for line in audit(network, rule, x, y, states).verdict)
-    found = audit(network, Swapped(rule), x, y, states)
+    found = audit(network, Broken(rule, "swapped phases"), x, y, states)
     assert found.overall.cosine < 0
     assert any("BROKEN" in line for line in found.verdict), found.verdict

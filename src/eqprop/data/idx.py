@@ -145,8 +145,9 @@ def _cache() -> Path:
 
 def folder_of(source: Source, data_dir: Path | None = None) -> Path | None:
     """Where all files of `source` lie on this machine already; None if one is missing."""
-    found = [_file_of(source, name, data_dir) for name in source.digests]
-    return None if None in found or found[0] is None else found[0].parent
+    files = [_file_of(source, name, data_dir) for name in source.digests]
+    found = [file.parent for file in files if file is not None]
+    return found[0] if len(found) == len(files) else None
 
 
 def _file_of(source: Source, name: str, data_dir: Path | None) -> Path | None:

@@ -1,6 +1,6 @@
 """What a device is: the way from an update to a parameter, and from there to the phases.
 
-    gradient -> optimiser -> rate -> write -> mask
+    gradient -> optimiser -> rate -> mask -> write
 
 An update meets its learning rate once, before it is written. A phase, an evaluation and an audit
 see parameters as they are read.

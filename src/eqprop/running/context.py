@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -60,6 +61,12 @@ class Context:
     report: Reporter = nothing_said
     stop: StopSignal = never
     tell: Callable[[str], None] = nothing_said
+
+    @property
+    def data_place(self) -> str | None:
+        """The whole path of the data folder that was named, here or by EQPROP_DATA."""
+        named = self.data_dir or os.environ.get("EQPROP_DATA") or None
+        return None if named is None else os.path.abspath(named)
 
 
 UNATTENDED = Context()

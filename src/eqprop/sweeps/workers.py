@@ -154,9 +154,8 @@ def finish_on(
 
     **Returns and raises:** as `finish_here`.
     """
-    data = context.data_dir or os.environ.get("EQPROP_DATA") or None
-    folder = None if data is None else os.path.abspath(data)
-    launch = _Launch(make_executor, sweep, (folder, worker_cores), context, deserted)
+    worker = context.data_place, worker_cores
+    launch = _Launch(make_executor, sweep, worker, context, deserted)
     launch.flag.unlink(missing_ok=True)
     deaths: Counter[Cell] = Counter()
     while waiting := launch.waiting():

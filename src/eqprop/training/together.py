@@ -37,7 +37,7 @@ class Together:
 
     **Arguments:**
 
-    - `trainers`: one per network. `rates`, keys, `shuffle_seed` and the strengths of `device` may
+    - `trainers`: one per network. `rates`, `key`, `shuffle_seed` and the strengths of `device` may
       differ; all else is the same, the very same examples and optimiser.
 
     **Raises:** `ConfigError` for trainers that differ in anything else.

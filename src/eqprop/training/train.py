@@ -24,6 +24,9 @@ from eqprop.training.examples import Examples, inputs
 from eqprop.training.logs import BatchLog, PhaseLog, sizes
 from eqprop.training.sharding import SHARDS, deal_out, gathered, replicate
 
+DEVICES = 2**31 - 1
+"""The stream of whatever devices draw, beside those of rules and batches, which count from 0."""
+
 
 class TrainState(eqx.Module):
     """Everything that training changes; saving it is saving the run.
@@ -121,14 +124,12 @@ class Own(eqx.Module):
     - `rates`: the learning rates (`learning_rates`).
     - `key`: raw data of the key of whatever the rule draws. Batch number n of the whole run
       draws from `fold_in(key, n)`, so that results do not depend on how it is cut into chunks.
-    - `device`: how parameters are written and read.
-    - `device_key`: as `key`, of what devices draw.
+    - `device`: how parameters are written and read; it draws from a stream of its own of `key`.
     """
 
     rates: Network
     key: Array
     device: AbstractDevice
-    device_key: Array
 
 
 class Fixed(eqx.Module):
@@ -286,9 +287,7 @@ def _train_batch(
     own, particles = fixed.own, state.particles
     slots, total = batch
     key = jax.random.fold_in(jax.random.wrap_key_data(own.key), state.batches_seen)
-    reading, writing = jax.random.split(
-        jax.random.fold_in(jax.random.wrap_key_data(own.device_key), state.batches_seen)
-    )
+    reading, writing = jax.random.split(jax.random.fold_in(key, DEVICES))
     network = own.device.read(reading, state.held)
     # [shards, examples]: all are read and written in one go; a shard taken out first, or one
     # after the other, would be copied whole.

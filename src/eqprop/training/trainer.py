@@ -22,10 +22,7 @@ from eqprop.training.batches import Layout
 from eqprop.training.examples import Examples
 from eqprop.training.logs import BatchLog
 from eqprop.training.sharding import deal_out, mesh_for, replicate
-from eqprop.training.train import Fixed, Own, TrainState, train_chunk
-
-# Streams of devices beside those of batches, which are counted from 0.
-_DEVICES, _HELD, _READ = (2**31 - 1 - k for k in range(3))
+from eqprop.training.train import DEVICES, Fixed, Own, TrainState, train_chunk
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,7 +74,6 @@ class Trainer:
     - `data_shards`: parts of a batch that relax independently, each on a device of its own as
       far as there are devices (`Layout`).
     - `device`: how parameters are held, written and read.
-    - `device_key`: of what devices draw; default `key`, from a stream of its own.
     """
 
     examples: Examples
@@ -91,7 +87,6 @@ class Trainer:
     record_every: int = 500
     data_shards: int = 1
     device: AbstractDevice = Ideal()  # noqa: RUF009 - frozen
-    device_key: Array | None = None
 
     @functools.cached_property
     def layout(self) -> Layout:
@@ -116,27 +111,22 @@ class Trainer:
     @functools.cached_property
     def own(self) -> Own:
         """What networks trained together have each for itself."""
-        keys = self.key, self._device_key
-        key, device_key = (jax.random.key_data(key) for key in keys)
-        return replicate(Own(self.rates, key, self.device, device_key), self.mesh)
+        return replicate(Own(self.rates, jax.random.key_data(self.key), self.device), self.mesh)
 
-    @property
-    def _device_key(self) -> Array:
-        if self.device_key is not None:
-            return self.device_key
-        return jax.random.fold_in(self.key, _DEVICES)
+    def _device_key(self, number: int | Array) -> Array:
+        """What devices draw from outside batches, which have keys of their own."""
+        return jax.random.fold_in(jax.random.fold_in(self.key, DEVICES), number)
 
     def start(self, network: Network) -> TrainState:
         """The state before the first update."""
-        held = self.device.hold(jax.random.fold_in(self._device_key, _HELD), network)
+        held = self.device.hold(self._device_key(DEVICES), network)
         return TrainState.create(
             held, self.optimizer, self.layout, self.mesh, persistent=self.persistent
         )
 
     def read(self, state: TrainState) -> Network:
         """The parameters as an evaluation sees them, after so many batches."""
-        key = jax.random.fold_in(self._device_key, _READ)
-        return self.device.read(jax.random.fold_in(key, state.batches_seen), state.held)
+        return self.device.read(self._device_key(state.batches_seen), state.held)
 
     @property
     def batches_per_epoch(self) -> int:
