@@ -2,10 +2,27 @@
 
 from __future__ import annotations
 
-from eqprop.analysis.collect import measure_of
+from eqprop.analysis.collect import epoch_rows, measure_of
+from eqprop.config.settings import build
+from eqprop.sweeps.sweep import Cell, create_sweep
 
 
 def test_perfect_classifiers_are_classifiers():
     perfect = {"training_error": 0.0, "validation_error": 0.0, "validation_cost": 0.01}
     assert measure_of([perfect | {"task": "classification"}] * 2) == ("error", 100)
     assert measure_of([perfect | {"task": "regression"}] * 2) == ("cost", 1)
+
+
+def test_rows_of_unfinished_cells_are_collected_when_asked_for(tmp_path):
+    cells = [Cell(f"c-seed{seed}", "c", seed) for seed in (0, 1, 2)]
+    configs = {cell: build({"name": cell.name, "seed": cell.seed}) for cell in cells}
+    sweep = create_sweep(tmp_path, "s", "figure3", "smoke", configs)
+    for cell in cells[:2]:
+        entries = [{"kind": "epoch", "epoch": e, "training_error": 0.5 / e} for e in (1, 2)]
+        sweep.run(cell).append("metrics.jsonl", entries)
+    sweep.run(cells[1]).write_json("summary.json", {"epoch": 2})
+    assert [(row["seed"], row["epoch"]) for row in epoch_rows(sweep)] == [(1, 1), (1, 2)]
+    every = epoch_rows(sweep, unfinished=True)
+    assert [(row["seed"], row["training_error"]) for row in every] == [
+        (0, 0.5), (0, 0.25), (1, 0.5), (1, 0.25),
+    ]  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,10 +42,13 @@ _PAIR = re.compile(r"\d+-\d+")
 UPDATE_COLUMNS = ("condition", "seed", "batch", "pair", "correction", "update")
 
 
-def epoch_rows(sweep: Sweep) -> list[dict[str, Any]]:
-    """A row per finished cell and epoch."""
+def epoch_rows(sweep: Sweep, *, unfinished: bool = False) -> list[dict[str, Any]]:
+    """A row per finished cell and epoch; with `unfinished`, of every cell that was begun."""
     rows = []
-    for label, folder in _finished(sweep):
+    cells = sweep.finished
+    if unfinished:
+        cells = [c for c in sweep.cells if (sweep.folder(c) / "metrics.jsonl").is_file()]
+    for label, folder in _labelled(sweep, cells):
         for entry in folder.epochs():
             entry["warnings"] = " ".join(entry.get("warnings", []))
             rows.append(label | {key: value for key, value in entry.items() if key != "kind"})
@@ -55,7 +58,7 @@ def epoch_rows(sweep: Sweep) -> list[dict[str, Any]]:
 def update_rows(sweep: Sweep) -> list[dict[str, Any]]:
     """A row per finished cell, recorded batch, and pair of layers `post-pre`."""
     rows = []
-    for label, folder in _finished(sweep):
+    for label, folder in _labelled(sweep, sweep.finished):
         for entry in folder.read_lines("metrics.jsonl"):
             if entry["kind"] != "updates":
                 continue
@@ -83,8 +86,8 @@ def cut(sweep: Sweep, epochs: Sequence[Row]) -> list[Cell]:
     ]
 
 
-def _finished(sweep: Sweep) -> Iterator[tuple[dict[str, Any], RunFolder]]:
-    for cell in sweep.finished:
+def _labelled(sweep: Sweep, cells: Iterable[Cell]) -> Iterator[tuple[dict[str, Any], RunFolder]]:
+    for cell in cells:
         yield {"condition": cell.condition, "seed": cell.seed}, sweep.run(cell)
 
 
