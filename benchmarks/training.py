@@ -21,6 +21,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import common
 from eqprop.config.paper import PAPER_P
@@ -31,10 +32,19 @@ common.a_core_per_shard()
 FIXED = {"free": {"steps": 20, "tolerance": 0.0}}
 
 
-def epoch_of(name: str, batches: int, networks: int = 1, **settings: dict) -> Callable[[], None]:
-    """One epoch of training on MNIST, compiled and run once already; `networks` in one program."""
+def epoch_of(
+    name: str,
+    batches: int,
+    networks: int = 1,
+    other: Callable[[Any], Any] = lambda rule: rule,
+    **settings: dict,
+) -> Callable[[], None]:
+    """One epoch of training on MNIST, compiled and run once already; `networks` in one program.
+
+    `other` may make another rule of the one that the settings name.
+    """
     trainer, start = common.paper_run(name, batches, **(FIXED | settings))
-    rule = common.rule_for(**(FIXED | settings))
+    rule = other(common.rule_for(**(FIXED | settings)))
     if networks > 1:
         from eqprop.training import Together
 

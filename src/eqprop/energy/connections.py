@@ -146,6 +146,19 @@ class ClampedConnections(AbstractClampedInteraction):
     def at_block(self, state: Array, block: int, span: slice) -> Array:
         return self.blocks[block].pull(state) + self.input_drive[:, span]
 
+    def matrix(self) -> Array:
+        """The couplings of all free units with each other, `[free units, free units]`."""
+        sizes = self.layer_sizes
+        kind = self.input_drive.dtype
+
+        def between(layer: int, other: int) -> Array:
+            if _pair(layer, other) not in self.weights:
+                return jnp.zeros((sizes[layer], sizes[other]), kind)
+            return _coupling(self.weights, other, layer, slice(None))
+
+        free = range(1, len(sizes))
+        return jnp.block([[between(layer, other) for other in free] for layer in free])
+
     def coupled(self, active: Array) -> Array:
         """What the free units receive from each other, `[batch, free units]`."""
         return jnp.concatenate([block.pull(active) for block in self.blocks], axis=1)

@@ -7,13 +7,21 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from eqprop.energy import AbstractBlockClampedEnergy, AbstractClampedEnergy, Network
+from eqprop.energy import (
+    AbstractBlockClampedEnergy,
+    AbstractClampedEnergy,
+    HeldOutputs,
+    Network,
+    TotalEnergy,
+)
+from eqprop.energy.linear import linear
 from eqprop.errors import ConfigError
-from eqprop.relaxation.base import AbstractRelaxation, is_traced, projected_residual
+from eqprop.relaxation.base import is_traced, projected_residual
 from eqprop.relaxation.euler import check_step_size
+from eqprop.relaxation.moves import AbstractLinearRelaxation, Kernel, Moves
 
 
-class BlockCoordinateDescent(AbstractRelaxation):
+class BlockCoordinateDescent(AbstractLinearRelaxation):
     """Each block of units in turn, input side first: s_k <- project(s_k + w (W u + b - s_k)).
 
     w is the step size. A block is a layer, or with `block_size` a part of one. With w = 1 a
@@ -31,6 +39,7 @@ class BlockCoordinateDescent(AbstractRelaxation):
     - `block_size`: the most units that are updated at once (default: whole layers). A layer
       whose units are not coupled with each other is not split: its units move alike one by one
       or at once.
+    - `kernel`: who takes the steps on a GPU.
 
     **Raises:** `ConfigError` for an energy without block updates.
 
@@ -40,6 +49,7 @@ class BlockCoordinateDescent(AbstractRelaxation):
 
     step_size: Array = eqx.field(default=1.0, converter=jnp.asarray)
     block_size: int | None = eqx.field(default=None, static=True)
+    kernel: Kernel = eqx.field(default=Kernel(), static=True)
 
     def __check_init__(self) -> None:
         check_step_size(self.step_size)
@@ -74,6 +84,31 @@ class BlockCoordinateDescent(AbstractRelaxation):
 
     def residual(self, energy: AbstractClampedEnergy, state: Array) -> Array:
         return projected_residual(energy, state)
+
+    @property
+    def taken_by(self) -> Kernel:
+        return self.kernel
+
+    def moves(self, prepared: AbstractClampedEnergy) -> Moves | None:
+        around = prepared if isinstance(prepared, TotalEnergy | HeldOutputs) else None
+        found = linear(prepared if around is None else around.free)
+        if found is None:
+            return None
+        step = self.step_size.astype(found.drive.dtype)
+        gain, push = jnp.full(found.drive.shape[1], step), step * found.drive
+        if isinstance(around, TotalEnergy):
+            curvature = around.cost.curvature()
+            assert curvature is not None  # `in_blocks` made sure
+            stiffness = around.beta * curvature
+            drawn = (found.drive[:, around.output] + stiffness * around.target) / (1 + stiffness)
+            gain = gain.at[around.output].set(step / (1 + stiffness))
+            push = push.at[:, around.output].set(step * drawn)
+        elif around is not None:
+            held = slice(-around.outputs.shape[1], None)
+            gain = gain.at[held].set(0)
+            push = push.at[:, held].set(step * around.outputs)
+        keep = jnp.full(found.drive.shape[1], 1 - step)
+        return Moves(found, keep, gain, push, step, found.blocks, found.box)
 
 
 def monotone_bound(network: Network, block_size: int | None = None) -> float:

@@ -12,6 +12,7 @@ from jax import Array, lax
 
 from eqprop.energy import AbstractClampedEnergy
 from eqprop.relaxation.base import AbstractRelaxation, Equilibrium
+from eqprop.relaxation.launch import in_one_launch
 from eqprop.relaxation.termination import AbstractTermination, Among
 
 
@@ -85,9 +86,14 @@ def _relaxed(
         steps, *_, looked, done = carry
         return ~looked | ((steps < limit) & ~done)
 
+    launched = in_one_launch(method, energy, termination, present)
+
     def until_it_seems_done(carry):
         # The residual seen during a step is a little old: what it suggests is looked at below.
-        steps, state, memory, _ = lax.while_loop(goes_on, step, (*carry[:3], unseen))
+        if launched is None:
+            steps, state, memory, _ = lax.while_loop(goes_on, step, (*carry[:3], unseen))
+        else:
+            (steps, state), memory = launched(*carry[:2]), carry[2]
         residual = method.residual(energy, state)
         return steps, state, memory, residual, jnp.asarray(True), is_done(residual)
 

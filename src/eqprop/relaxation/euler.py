@@ -8,12 +8,14 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from eqprop.energy import AbstractClampedEnergy, TotalEnergy
+from eqprop.energy.linear import linear
 from eqprop.errors import ConfigError
-from eqprop.relaxation.base import AbstractRelaxation, is_traced
+from eqprop.relaxation.base import is_traced
+from eqprop.relaxation.moves import AbstractLinearRelaxation, Kernel, Moves
 from eqprop.relaxation.nudged_step import AbstractNudgedStep, explicit_step, nudged_step
 
 
-class Euler(AbstractRelaxation):
+class Euler(AbstractLinearRelaxation):
     """s <- project(s + step_size * force), a forward Euler step of Eq. 5.
 
     **Arguments:**
@@ -22,12 +24,14 @@ class Euler(AbstractRelaxation):
       fall into a two-cycle, once step_size > 2/(1 - lambda_min(W)).
     - `nudging_step`: how a nudged phase adds the cost: `Joint()`, as Eq. 4 and 5 say (the
       default), or `Split()`, as released; their names in lower case stand for them.
+    - `kernel`: who takes the steps on a GPU.
 
     **References:** section 2.1.1 of the paper.
     """
 
     step_size: Array = eqx.field(default=0.5, converter=jnp.asarray)
     nudging_step: AbstractNudgedStep = eqx.field(default="joint", converter=nudged_step)
+    kernel: Kernel = eqx.field(default=Kernel(), static=True)
 
     def __check_init__(self) -> None:
         check_step_size(self.step_size)
@@ -49,6 +53,31 @@ class Euler(AbstractRelaxation):
 
     def residual(self, energy: AbstractClampedEnergy, state: Array) -> Array:
         return self.step(energy, state, None, None)[2]
+
+    @property
+    def taken_by(self) -> Kernel:
+        return self.kernel
+
+    def moves(self, prepared: AbstractClampedEnergy) -> Moves | None:
+        nudged = prepared if isinstance(prepared, TotalEnergy) else None
+        found = linear(prepared if nudged is None else nudged.free)
+        curvature = None if nudged is None else nudged.cost.curvature()
+        if found is None or (nudged is not None and curvature is None):
+            return None
+        step = self.step_size.astype(found.drive.dtype)
+        units = found.drive.shape[1]
+        keep, gain, push = jnp.full(units, 1 - step), jnp.full(units, step), step * found.drive
+        projected = False
+        if nudged is not None and curvature is not None:
+            output = nudged.output
+            pull = step * nudged.beta * curvature
+            kept, passed = self.nudging_step.shares(step, pull)
+            keep = keep.at[output].set(kept)
+            gain = gain.at[output].set(step * passed)
+            push = push.at[:, output].set(passed * push[:, output] + pull * nudged.target)
+            projected = self.nudging_step.sees_projected_moves
+        whole = ((0, units),)
+        return Moves(found, keep, gain, push, step, whole, found.box, projected)
 
 
 def euler_limit(energy: AbstractClampedEnergy, state: Array, iterations: int = 100) -> Array:

@@ -31,6 +31,18 @@ class AbstractNudgedStep(eqx.Module):
         """
 
     @abc.abstractmethod
+    def shares(self, step_size: Array, pull: Array) -> tuple[Array, Array]:
+        """What is left of an output's place, and of the step of the energy, where a cost pulls.
+
+        **Arguments:** `pull`: step_size times beta times the curvature of the cost.
+        """
+
+    @property
+    @abc.abstractmethod
+    def sees_projected_moves(self) -> bool:
+        """Whether the residual seen on the way is the projected move over the step size."""
+
+    @abc.abstractmethod
     def factor(self, step_size: float, pull: float) -> float:
         """By what a step multiplies the distance of a lone output unit from where it rests.
 
@@ -46,6 +58,13 @@ class Joint(AbstractNudgedStep):
 
     def effective_beta(self, beta: float, step_size: float, curvature: float | None) -> float:
         return beta
+
+    def shares(self, step_size: Array, pull: Array) -> tuple[Array, Array]:
+        return 1 - step_size - pull, jnp.ones_like(pull)
+
+    @property
+    def sees_projected_moves(self) -> bool:
+        return False
 
     def factor(self, step_size: float, pull: float) -> float:
         return 1 - step_size * (1 + pull)
@@ -75,6 +94,13 @@ class Split(AbstractNudgedStep):
             return math.nan
         rest = 1 - curvature * step_size * beta
         return math.inf if abs(rest) < 1e-6 else beta / rest
+
+    def shares(self, step_size: Array, pull: Array) -> tuple[Array, Array]:
+        return (1 - step_size) * (1 - pull), 1 - pull
+
+    @property
+    def sees_projected_moves(self) -> bool:
+        return True
 
     def factor(self, step_size: float, pull: float) -> float:
         return (1 - step_size) * (1 - step_size * pull)

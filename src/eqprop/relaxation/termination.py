@@ -32,6 +32,13 @@ class AbstractTermination(eqx.Module):
         only fills up a batch counts nowhere.
         """
 
+    @abc.abstractmethod
+    def enough(self, present: Array) -> Array | None:
+        """How many examples within the tolerance make `is_done` true; None for another rule.
+
+        A kernel counts them by itself. More than there are: it never stops early.
+        """
+
 
 class FixedSteps(AbstractTermination):
     """Takes exactly `max_steps` steps; the residual is measured once, at the end.
@@ -53,6 +60,9 @@ class FixedSteps(AbstractTermination):
 
     def is_done(self, residual: Array, present: Array) -> Array:
         return jnp.asarray(False)
+
+    def enough(self, present: Array) -> Array:
+        return jnp.asarray(len(present) + 1, jnp.float32)
 
 
 class Residual(AbstractTermination):
@@ -94,7 +104,10 @@ class Residual(AbstractTermination):
 
     def is_done(self, residual: Array, present: Array) -> Array:
         settled = jnp.sum((residual <= self.tolerance) & present, axis=-1)
-        return settled >= self.share * jnp.sum(present, axis=-1)
+        return settled >= self.enough(present)
+
+    def enough(self, present: Array) -> Array:
+        return self.share * jnp.sum(present, axis=-1)
 
 
 class Among(AbstractTermination):
@@ -114,3 +127,6 @@ class Among(AbstractTermination):
 
     def is_done(self, residual: Array, present: Array) -> Array:
         return self.rule.is_done(residual, present)
+
+    def enough(self, present: Array) -> Array | None:
+        return self.rule.enough(present)
