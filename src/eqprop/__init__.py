@@ -79,6 +79,7 @@ __getattr__, __dir__, __all__ = attach(  # pyright: ignore[reportUnsupportedDund
             "Trainer",
             "default_rule",
             "evaluate",
+            "evaluate_starts",
             "join_processes",
         ),
         "errors": ("ConfigError", "DataError", "DivergedError", "EqpropError", "RunFolderError"),

@@ -19,6 +19,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import eqprop
+from eqprop import data
 from eqprop.config.settings import RunConfig, build
 from eqprop.devices import Clip
 from eqprop.energy import Network
@@ -33,7 +35,7 @@ from eqprop.running.build import (
 )
 from eqprop.running.run import train
 from eqprop.running.wiring import build_topology
-from eqprop.training import Examples
+from eqprop.training import Examples, evaluate_starts
 
 SIZES = (20, 10, 9, 4)
 X = np.linspace(0, 1, 40, dtype=np.float32).reshape(2, 20)
@@ -329,6 +331,9 @@ ROWS: dict[str, tuple[dict[str, Any], Callable[[Built], Any], Any]] = {
     "training.persistent": (
         {"training.persistent": False},
         lambda b: b.trainer.start(b.network).particles.shape[1], 0),
+    "training.cold_share": (
+        {"training.cold_share": 0.25},
+        lambda b: (b.trainer.fixed(b.rule(1), 1).cold_share or jnp.zeros(())).item(), 0.25),
     "training.chunk_batches": (
         {"training.chunk_batches": 2}, lambda b: len(list(b.trainer.stretches(0))), 2),
     "training.data_shards": (
@@ -367,6 +372,7 @@ def test_a_run_records_what_its_settings_ask_for(tmp_path):
         "training.chunk_batches": 5, "evaluation.every": 2, "evaluation.examples": 20,
         "evaluation.full_every": 4, "evaluation.start": "both", "evaluation.audit_every": 3,
         "evaluation.audit_examples": 8, "evaluation.batch_size": 10, "checkpoint.keep": 3,
+        "evaluation.starts": 3,
         "checkpoint.keep_finished": True, "checkpoint.every_epochs": 0.5,
         "checkpoint.every_minutes": 0.0,
     }  # fmt: skip
@@ -384,7 +390,18 @@ def test_a_run_records_what_its_settings_ask_for(tmp_path):
     assert updates == list(range(0, 50, 4))
     saved = sorted(int(p.name[5:]) for p in (folder.path / "checkpoints").glob("step-*"))
     assert len(saved) == 3 and all(step % 5 == 0 for step in saved)
-    assert folder.read_json("summary.json")["seed"] == 3
+    summary = folder.read_json("summary.json")
+    assert summary["seed"] == 3
+    model = eqprop.load(folder.path)
+    split = data.load("teacher").split("validation").first(50)
+    found = evaluate_starts(
+        model.network,
+        Examples.of(model.network, split.x, split.target),
+        model.evaluation,
+        ("zeros", "halves", "ones"),
+    )
+    assert summary["validation_lowest_error"] == found.lowest.error
+    assert summary["several_equilibria"] == found.several
 
 
 def test_a_budget_ends_a_run_in_the_middle_of_an_epoch(tmp_path):
@@ -431,7 +448,8 @@ ELSEWHERE = {
     **dict.fromkeys(
         ("training.epochs", "training.record_every", "evaluation.every", "evaluation.examples",
          "evaluation.full_every", "evaluation.start", "evaluation.batch_size",
-         "evaluation.audit_every", "evaluation.audit_examples", "checkpoint.keep",
+         "evaluation.audit_every", "evaluation.audit_examples", "evaluation.starts",
+         "checkpoint.keep",
          "checkpoint.keep_finished", "checkpoint.every_epochs", "checkpoint.every_minutes"),
         "test_a_run_records_what_its_settings_ask_for"),
     # Around another method: how they move is tested where they are.

@@ -7,9 +7,12 @@ import json
 
 import pytest
 
+import eqprop
+from eqprop import data
 from eqprop.cli import run as command
 from eqprop.config.settings import build
 from eqprop.running.run import train
+from eqprop.training import Examples, evaluate_starts
 
 SMALL = {
     "topology": {"layer_sizes": [20, 12, 12, 4], "intralayer": True, "wiring": "rewire", "p": 0.1},
@@ -55,6 +58,12 @@ def test_the_command_prints_and_writes(run, tmp_path, capsys):
     with open(tmp_path / "audit-facts.csv") as file:
         facts = {row["what"]: row["value"] for row in csv.DictReader(file)}
     assert facts["examples"] == "12" and facts["betas 2"] == "-1.0"
+    model, train = eqprop.load(run.path), data.load("teacher").split("train").first(12)
+    found = evaluate_starts(
+        model.network, Examples.of(model.network, train.x, train.target), model.evaluation, 8
+    )
+    assert record["several_equilibria"] == found.several == float(facts["several_equilibria"])
+    assert f"{found.several:.0%} of the examples have more than one equilibrium" in shown
     assert float(facts["free unsettled"]) == record["free"]["unsettled"]
     assert float(facts["effective_betas 1"]) == float("inf")
     assert [float(facts[f"saturation {layer}"]) for layer in (1, 2, 3)] == record["saturation"]

@@ -13,6 +13,7 @@ from eqprop.devices import Clip
 from eqprop.errors import ConfigError
 from eqprop.learning import Batch
 from eqprop.training import Layout
+from eqprop.training.train import COLD
 from problems import BRIEF_RULE, rewired_problem, trainer_for
 
 EVALUATION = eqprop.Phase(eqprop.BlockCoordinateDescent(), eqprop.Residual(1e-4, 300))
@@ -27,23 +28,27 @@ def run(trainer, network, epochs=2):
     return state, logs
 
 
-@pytest.mark.parametrize("shuffle_seed", [None, 4])
-def test_compiled_training_is_the_plain_loop(shuffle_seed):
+@pytest.mark.parametrize("shuffle_seed, cold_share", [(None, 0.0), (4, 0.0), (None, 0.5)])
+def test_compiled_training_is_the_plain_loop(shuffle_seed, cold_share):
     network, examples = rewired_problem()
     trainer = trainer_for(
-        network, examples, shuffle_seed=shuffle_seed, chunk_batches=3, record_every=2
-    )
+        network, examples, shuffle_seed=shuffle_seed, chunk_batches=3, record_every=2,
+        cold_share=cold_share,
+    )  # fmt: skip
     state, logs = run(trainer, network)
 
     optimizer, rates = trainer.optimizer, trainer.rates
     plain, memory = network, trainer.start(network).optimizer_state
     particles = np.zeros((23, network.num_free), np.float32)
-    seen, errors = 0, []
+    seen, errors, cold = 0, [], []
     for epoch in range(2):
         for row in Layout(23, 5).table(epoch=epoch, shuffle_seed=shuffle_seed)[:, 0]:
             index = row[row < 23]
             key = jax.random.fold_in(trainer.key, seen)
             states = jnp.asarray(particles[index])
+            cold.append(bool(jax.random.uniform(jax.random.fold_in(key, COLD)) < cold_share))
+            if cold[-1]:
+                states = jnp.zeros_like(states)
             batch = Batch.of(examples.x[index], examples.target[index], states, key)
             found = BRIEF_RULE.estimate(plain, batch)
             particles[index] = found.free_states
@@ -53,6 +58,8 @@ def test_compiled_training_is_the_plain_loop(shuffle_seed):
             plain = eqprop.apply_updates(plain, jax.tree.map(jnp.multiply, rates, updates))
             seen += 1
     assert int(state.batches_seen) == seen == 10
+    # Of the second epoch: in the first a particle is a cold start anyway.
+    assert 0 < sum(cold[5:]) < 5 if cold_share else not any(cold)
     assert np.abs(plain.hopfield.dense_weights() - network.hopfield.dense_weights()).max() > 0.01
     np.testing.assert_allclose(
         state.network.hopfield.dense_weights(), plain.hopfield.dense_weights(), atol=1e-5

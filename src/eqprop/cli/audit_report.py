@@ -23,6 +23,7 @@ def write(
 ) -> None:
     """Prints table, facts and verdict; writes the files."""
     found, rows = auditing.audit_run(run, examples=examples, respond=response, data_dir=data_dir)
+    several = auditing.several_equilibria(run, examples=examples, data_dir=data_dir)
     table = Table(title="The rule's correction beside the exact gradient")
     table.add_column("connections", no_wrap=True)
     for title in ("cosine", "same sign %", "size ratio", "exact rms"):
@@ -31,14 +32,17 @@ def write(
         table.add_row(*row)
     console = Console()
     (console if console.is_terminal else Console(width=120)).print(table)
-    for line in (*auditing.facts(found), "", *found.verdict):
+    places = f"{several:.0%} of the examples have more than one equilibrium, from eight starts"
+    for line in (*auditing.facts(found), places, "", *found.verdict):
         print(line)
     caption = f"{run.name}: {examples} training examples"
-    for path in _write(found, rows, out or run, caption):
+    for path in _write(found, rows, several, out or run, caption):
         print(path)
 
 
-def _write(found: Audit, rows: Sequence[dict[str, Any]], folder: Path, caption: str) -> list[Path]:
+def _write(
+    found: Audit, rows: Sequence[dict[str, Any]], several: float, folder: Path, caption: str
+) -> list[Path]:
     """Writes `audit.json`, its tables as CSV, and the picture, into a folder."""
     record = RunFolder(folder)
     try:
@@ -48,11 +52,13 @@ def _write(found: Audit, rows: Sequence[dict[str, Any]], folder: Path, caption: 
             f"`--out` must be a writable folder, got {folder} ({problem.strerror})."
         ) from None
     values = found.to_dict()
-    record.write_json("audit.json", values | {"response": plain(list(rows))})
+    more = {"several_equilibria": several, "response": plain(list(rows))}
+    record.write_json("audit.json", values | more)
     parts = [*values["pairs"], *values["kinds"], values["overall"]]
     write_rows(parts, auditing.AGREEMENT_COLUMNS, folder / "audit.csv")
     tables = ("overall", "pairs", "kinds", "verdict")
     facts = {name: value for name, value in dataclasses.asdict(found).items() if name not in tables}
+    facts["several_equilibria"] = several
     write_rows(flat_rows(facts), FLAT_COLUMNS, folder / "audit-facts.csv")
     if rows:
         write_rows(rows, auditing.RESPONSE_COLUMNS, folder / "audit-response.csv")

@@ -203,6 +203,11 @@ class TrainingConfig(Settings):
     persistent: bool = Field(
         default=True, description="whether free states are kept between epochs"
     )
+    cold_share: Annotated[float, Field(ge=0, le=1)] = Field(
+        default=0.0,
+        description="share of the batches that start cold though states are kept, so that the "
+        "network learns from cold starts too",
+    )
     chunk_batches: Positive = Field(default=40, description="batches per compiled program")
     record_every: Positive = Field(
         default=500, description="batches between two records of the size of the updates"
@@ -227,6 +232,11 @@ class EvaluationConfig(Settings):
         description="cold: units at 0; kept: where the look before left each example, as "
         "released, of all examples at every look; both: the error from kept states is recorded "
         "beside the one from a cold start",
+    )
+    starts: Count = Field(
+        default=0,
+        description="when a run ends, the validation error of the equilibrium of lowest energy of "
+        "so many starts is recorded too (zeros, halves, ones, then random ones); 0: not",
     )
     max_steps: Positive = Field(
         default=300, description="sweeps at most; the share unsettled is reported"

@@ -19,6 +19,7 @@ from eqprop.experiments import (
     particles,
     rules,
     sign,
+    starts,
     table1,
 )
 from eqprop.experiments.drawing import Drawing
@@ -27,7 +28,7 @@ from eqprop.experiments.experiment import EXPERIMENTS, Experiment
 __all__ = [
     "added", "baseline", "controls", "errata", "figure1", "figure2", "figure3", "figure4",
     "figure5", "figure6", "figure7", "initialisation", "journal", "particles", "rules", "sign",
-    "table1",
+    "starts", "table1",
 ]  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from eqprop.errors import ConfigError
 from eqprop.learning import Audit, Oracle, audit, nudge_of, response
 from eqprop.records import RunFolder
 from eqprop.running.build import build_rule, load_data
-from eqprop.running.finished import load_model
+from eqprop.running.finished import load_model, look_from
 from eqprop.training import Examples
 
 AGREEMENT_COLUMNS = ("name", "cosine", "sign_agreement", "ratio", "exact")
@@ -56,6 +56,21 @@ def audit_run(
     oracle = Oracle.of(network, *batch)
     rows = response(network, rule, *batch, oracle=oracle)
     return audit(network, rule, *batch, oracle=oracle), rows
+
+
+def several_equilibria(
+    path: Path, *, examples: int, starts: int = 8, data_dir: Path | None = None
+) -> float:
+    """Share of a finished run's first training examples that settle in more than one state.
+
+    **Arguments:** `starts`: how many, as of `evaluate_starts`.
+    """
+    config, network = (
+        load_config(RunFolder.open(path).path / "config.toml"),
+        load_model(path).network,
+    )
+    train = load_data(config, data_dir).split("train").first(examples)
+    return look_from(config, network, Examples.of(network, train.x, train.target), starts).several
 
 
 def audit_examples(config: RunConfig, network: Network, examples: Examples, states: Any) -> Audit:

@@ -140,6 +140,7 @@ def build_trainer(config: RunConfig, network: Network, examples: Examples) -> Tr
         batch_size=batch_size,
         key=jax.random.key(stream_seed(config.seed, "signs")),
         persistent=config.training.persistent,
+        cold_share=config.training.cold_share,
         shuffle_seed=stream_seed(config.seed, "order") if config.data.shuffle else None,
         chunk_batches=config.training.chunk_batches,
         record_every=config.training.record_every,

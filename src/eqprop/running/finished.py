@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,15 @@ from eqprop.records import RunFolder, read_checkpoint
 from eqprop.running.build import build_network, look_phase
 from eqprop.running.entries import evaluation_entry
 from eqprop.topology import Topology
-from eqprop.training import Evaluation, Examples, Model, evaluate
+from eqprop.training import (
+    Evaluation,
+    Examples,
+    Model,
+    Starts,
+    evaluate,
+    evaluate_starts,
+    starts_of,
+)
 
 
 def load_model(path: str | Path, *, best: bool = False) -> Model:
@@ -81,16 +89,71 @@ def _num_targets(arrays: dict[str, np.ndarray], topology: Topology) -> int:
     return topology.layer_sizes[-1] if bias is None else len(bias)
 
 
-def evaluate_run(path: Path, split: str, data_dir: Path | None = None) -> dict[str, Any]:
-    """Error, cost and share unsettled of a finished run on a whole split, from a cold start."""
+def evaluate_run(
+    path: Path,
+    split: str,
+    data_dir: Path | None = None,
+    *,
+    starts: int | Sequence[str] = ("zeros",),
+    seed: int = 0,
+    first: int | None = None,
+) -> dict[str, Any]:
+    """Error, cost and share unsettled of a finished run on a split.
+
+    **Arguments:**
+
+    - `starts`, `seed`: as of `evaluate_starts`; one of zeros is a cold start.
+    - `first`: so many examples of the split, instead of all.
+    """
     config = load_config(RunFolder.open(path).path / "config.toml")
     network = load_model(path).network
     dataset = config.data.dataset.load(data_dir)
     if config.data.split == "journal":
         dataset = dataset.as_in_the_journal()
     chosen = dataset.split(split)
+    if first is not None:
+        if not 1 <= first <= len(chosen):
+            raise ConfigError(f"`first` must lie in 1..{len(chosen)}, got {first}.")
+        chosen = chosen.first(first)
     examples = Examples.of(network, chosen.x, chosen.target)
-    return {"dataset": dataset.name} | evaluation_entry(split, look(config, network, examples))
+    if starts_of(starts) == ("zeros",):
+        found = look(config, network, examples)
+        return {"dataset": dataset.name} | evaluation_entry(split, found)
+    several = look_from(config, network, examples, starts, seed=seed)
+    names = starts_of(starts)
+    return {
+        "dataset": dataset.name,
+        **evaluation_entry(split, several.lowest, "lowest"),
+        "starts": list(names),
+        "starts_seed": seed,
+        "error_of_each_start": [one.error for one in several.each],
+        "unsettled_of_each_start": [one.unsettled for one in several.each],
+        "several_equilibria": several.several,
+    }
+
+
+def look_from(
+    config: RunConfig,
+    network: Network,
+    examples: Examples,
+    starts: int | Sequence[str],
+    *,
+    seed: int = 0,
+    between: Callable[[], None] = lambda: None,
+) -> Starts:
+    """One evaluation from several starts as the run's configuration wants it.
+
+    **Raises:** `ConfigError` for a run that does not relax.
+    """
+    if config.learning.rule.reads_forwards:
+        raise ConfigError(
+            "`starts` must be zeros for a run whose wiring is read forwards, which does not relax, "
+            "got others."
+        )
+    return evaluate_starts(
+        network, examples, look_phase(config, network), starts, seed=seed,
+        batch_size=config.evaluation.batch_size, between=between,
+    )  # fmt: skip
 
 
 def look(

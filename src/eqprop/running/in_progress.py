@@ -28,7 +28,7 @@ from eqprop.running.build import (
 )
 from eqprop.running.context import Context, Progress
 from eqprop.running.entries import epoch_entry, evaluation_entry, join_logs, update_entries
-from eqprop.running.finished import look
+from eqprop.running.finished import look, look_from
 from eqprop.running.snapshot import NETWORK, Cursor, Snapshot
 from eqprop.topology import Topology
 from eqprop.training import BatchLog, Evaluation, Examples, Probe, Trainer, inputs, probe
@@ -285,6 +285,7 @@ class RunInProgress:
             network, stop = self.trainer.read(self.now.state), self.stop_if_asked
             found = look(self.config, network, self.looked_at["test"], between=stop)
             summary |= evaluation_entry("test", found)
+        summary |= self._from_several_starts()
         epochs = {
             name: [e["epoch"] for e in entries if name in e["warnings"]] for name in health.WARNINGS
         }
@@ -295,6 +296,18 @@ class RunInProgress:
         self.folder.write_json("summary.json", summary)
         if not self.config.checkpoint.keep_finished:
             self.checkpoints.discard_resume_points()
+
+    def _from_several_starts(self) -> dict[str, Any]:
+        """The validation error of the equilibria of lowest energy, where that is wanted."""
+        starts = self.config.evaluation.starts
+        if not starts:
+            return {}
+        found = look_from(
+            self.config, self.trainer.read(self.now.state), self.looked_at["validation"], starts,
+            between=self.stop_if_asked,
+        )  # fmt: skip
+        entry = evaluation_entry("validation_lowest", found.lowest, "lowest")
+        return entry | {"several_equilibria": found.several}
 
     def is_save_due(self) -> bool:
         """Whether the last resume point is as old as the settings want it to get."""

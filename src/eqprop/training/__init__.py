@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from eqprop.training.model import *  # noqa: F403
     from eqprop.training.probing import *  # noqa: F403
     from eqprop.training.sharding import *  # noqa: F403
+    from eqprop.training.starts import *  # noqa: F403
     from eqprop.training.together import *  # noqa: F403
     from eqprop.training.train import *  # noqa: F403
     from eqprop.training.trainer import *  # noqa: F403
@@ -50,6 +51,11 @@ __getattr__, __dir__, __all__ = attach(  # pyright: ignore[reportUnsupportedDund
             "probe",
         ),
         "sharding": ("join_processes",),
+        "starts": (
+            "Starts",
+            "evaluate_starts",
+            "starts_of",
+        ),
         "together": ("Together",),
         "train": (
             "Fixed",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import equinox as eqx
@@ -24,6 +25,7 @@ from eqprop.topology import Topology
 from eqprop.training.evaluation import Evaluation, evaluate
 from eqprop.training.examples import Examples
 from eqprop.training.finite import check_finite
+from eqprop.training.starts import COLD, evaluate_starts, starts_of
 from eqprop.training.trainer import Trainer
 
 _SGD = optax.sgd(1.0)
@@ -138,17 +140,41 @@ class Model:
             errors.append(wrong / len(examples))
         return errors
 
-    def outputs(self, x: Any) -> np.ndarray:
-        """The settled output units `[examples, outputs]`, from a cold start."""
-        return self._shown(x).outputs
+    def outputs(
+        self, x: Any, *, starts: int | Sequence[str] = COLD, starts_seed: int = 0
+    ) -> np.ndarray:
+        """The settled output units `[examples, outputs]`.
 
-    def predict(self, x: Any) -> np.ndarray:
-        """The class `[examples]` of the largest settled output."""
-        return self._shown(x).scores.argmax(axis=1)
+        **Arguments:** as of `evaluate`.
+        """
+        return self._shown(x, starts, starts_seed).outputs
 
-    def _shown(self, x: Any) -> Evaluation:
-        return self.evaluate(x, np.zeros((len(x), self.network.num_targets), np.float32))
+    def predict(
+        self, x: Any, *, starts: int | Sequence[str] = COLD, starts_seed: int = 0
+    ) -> np.ndarray:
+        """The class `[examples]` of the largest settled output.
 
-    def evaluate(self, x: Any, target: Any) -> Evaluation:
-        """Error, cost and share unsettled, each example relaxed from a cold start."""
-        return evaluate(self.network, Examples.of(self.network, x, target), self.evaluation)
+        **Arguments:** as of `evaluate`.
+        """
+        return self._shown(x, starts, starts_seed).scores.argmax(axis=1)
+
+    def _shown(self, x: Any, starts: int | Sequence[str], seed: int) -> Evaluation:
+        nothing = np.zeros((len(x), self.network.num_targets), np.float32)
+        return self.evaluate(x, nothing, starts=starts, starts_seed=seed)
+
+    def evaluate(
+        self, x: Any, target: Any, *, starts: int | Sequence[str] = COLD, starts_seed: int = 0
+    ) -> Evaluation:
+        """Error, cost and share unsettled.
+
+        **Arguments:**
+
+        - `starts`: where each example's relaxation begins: a cold start, with every unit at 0, or
+          several, of whose equilibria that of lowest energy counts (`evaluate_starts`).
+        - `starts_seed`: of random ones.
+        """
+        examples = Examples.of(self.network, x, target)
+        if starts_of(starts) == COLD:
+            return evaluate(self.network, examples, self.evaluation)
+        found = evaluate_starts(self.network, examples, self.evaluation, starts, seed=starts_seed)
+        return found.lowest

@@ -22,8 +22,8 @@ from eqprop.training.train import Own, TrainState, train_chunks_together
 from eqprop.training.trainer import Chunk, Stretch, Trainer
 
 _SHARED = (
-    "examples", "optimizer", "batch_size", "persistent", "chunk_batches", "record_every",
-    "data_shards",
+    "examples", "optimizer", "batch_size", "persistent", "cold_share", "chunk_batches",
+    "record_every", "data_shards",
 )  # fmt: skip
 
 

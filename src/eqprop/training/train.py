@@ -25,6 +25,7 @@ from eqprop.training.logs import BatchLog, PhaseLog, sizes
 from eqprop.training.sharding import SHARDS, deal_out, gathered, replicate
 
 DEVICES = 2**31 - 1
+COLD = 2**31 - 2
 """The stream of whatever devices draw, beside those of rules and batches, which count from 0."""
 
 
@@ -141,12 +142,14 @@ class Fixed(eqx.Module):
     - `own`: what a network trained together with others has for itself.
     - `num_batches`: how many rows of the table to use.
     - `record_every`: every how many batches the size of the updates is recorded.
+    - `cold_share`: of the batches that start cold all the same; None for none.
     """
 
     rule: AbstractLearningRule
     own: Own
     num_batches: Array
     record_every: Array
+    cold_share: Array | None = None
 
 
 @eqx.filter_jit(donate="all-except-first")
@@ -298,6 +301,9 @@ def _train_batch(
     # The empty slot of a padded example reads zeros here and writes nothing below.
     if persistent:
         start = particles.at[where].get(mode="fill", fill_value=0)
+        if fixed.cold_share is not None:
+            is_cold = jax.random.uniform(jax.random.fold_in(key, COLD)) < fixed.cold_share
+            start = jnp.where(is_cold, 0, start)
     else:
         start = jnp.stack([network.cold_state(slots.shape[1])] * len(slots))
     weights = present / total.astype(x.dtype)

@@ -67,6 +67,8 @@ class Trainer:
     - `batch_size`: examples per update.
     - `key`: of whatever the rule draws.
     - `persistent`: whether free phases start where they ended in the epoch before.
+    - `cold_share`: share of the batches that start cold all the same, drawn by `key`; where they
+      end is kept as ever.
     - `shuffle_seed`: of the order of examples; None keeps the file order.
     - `chunk_batches`: batches per compiled program; between two of them signals are seen and
       checkpoints written. On a CPU a program holds on to some 3 MB per batch until its end.
@@ -82,6 +84,7 @@ class Trainer:
     batch_size: int
     key: Array
     persistent: bool = True
+    cold_share: float = 0.0
     shuffle_seed: int | None = None
     chunk_batches: int = 40
     record_every: int = 500
@@ -192,7 +195,8 @@ class Trainer:
 
     def fixed(self, rule: AbstractLearningRule, used: int) -> Fixed:
         """What a chunk of so many batches reads."""
-        return Fixed(rule, self.own, jnp.int32(used), jnp.int32(self.record_every))
+        share = jnp.float32(self.cold_share) if self.cold_share else None
+        return Fixed(rule, self.own, jnp.int32(used), jnp.int32(self.record_every), share)
 
     @functools.cached_property
     def dealt_examples(self) -> Examples:
