@@ -35,6 +35,7 @@ __getattr__, __dir__, __all__ = attach(  # pyright: ignore[reportUnsupportedDund
             "AbstractTerm",
             "ComposedEnergy",
             "CrossEntropy",
+            "Activities",
             "HardSigmoid",
             "HopfieldEnergy",
             "Network",

@@ -52,7 +52,9 @@ def conditions(
 ) -> str:
     """A row per condition: errors after an epoch, and what they differ by from a reference.
 
-    A regression, where no example is ever wrong, has costs instead.
+    A regression, where no example is ever wrong, has costs instead. The validation error is that
+    from a cold start; the one from kept states, as the paper measures it, stands before it where it
+    was recorded.
 
     **Arguments:**
 
@@ -84,12 +86,16 @@ def conditions(
         if int(row["epoch"]) == epoch:
             validation = float(np.mean(seen[run][-looks:]))
             errors = {"training": float(row[f"training_{what}"]), "validation": validation}
+            if row.get("validation_kept_error") and what == "error":
+                errors["kept"] = float(row["validation_kept_error"])
             found[run[0]][run[1]] = errors
-    table = []
+    table, has_kept = [], any("kept" in run for runs in found.values() for run in runs.values())
     for name, shown in names.items():
         runs = found[name]
         line = [shown]
-        line += [mean_and_singles([run[kind] for run in runs.values()], factor) for kind in kinds]
+        for kind in ("training", *(["kept"] if has_kept else []), "validation"):
+            values = [run[kind] for run in runs.values() if kind in run]
+            line.append(mean_and_singles(values, factor) if values else "-")
         gap = np.mean([run["validation"] - run["training"] for run in runs.values()])
         line.append(number(float(gap), factor, "+"))
         if reference:
@@ -100,10 +106,11 @@ def conditions(
         table.append(line)
     mean = f", mean of {looks} looks" if looks > 1 else ""
     unit = "%" if what == "error" else what
-    columns = ["", f"training {unit}", f"validation {unit}{mean}", "validation - training"]
+    columns = ["", f"training {unit}", *([f"validation, kept {unit}"] if has_kept else [])]
+    columns += [f"validation, cold {unit}{mean}", "cold - training"]
     if reference:
         shown = names[reference]
-        columns += [f"training, against {shown}", f"validation, against {shown}"]
+        columns += [f"training, against {shown}", f"cold, against {shown}"]
     plural = "s" if epoch > 1 else ""
     return f"After {epoch} epoch{plural}.\n\n" + lay_out(columns, table)
 
@@ -209,8 +216,8 @@ def differences(rows: Sequence[Mapping[str, str]]) -> str:
         )
         table.append([network, rule, *errors, *cells, epochs, f"{seen:.3g}"])
     names = [
-        "network", "rule", "training %, last epoch", "validation %", f"against {paired.BASELINE}",
-        "95 % interval", "epochs begun", "multiply-adds",
+        "network", "rule", "training %, last epoch", "validation, cold %",
+        f"against {paired.BASELINE}", "95 % interval", "epochs begun", "multiply-adds",
     ]  # fmt: skip
     return lay_out(names, table)
 

@@ -15,6 +15,7 @@ from eqprop.relaxation.settings import ResidualSettings
 from eqprop.sweeps.sweep import Cell, Sweep
 
 Rows = list[dict[str, Any]]
+KEPT = "validation_kept"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,7 +101,9 @@ def schedule(config: RunConfig) -> str:
 
 
 LEGEND = (
-    "last 3: validation, mean of the last three looks. output / input: update of the last pair of "
+    "kept: validation error from states that each example keeps from look to look, as the paper "
+    "measures it; cold: from units at 0; last 3: mean of the last three looks. test: cold, at the "
+    "end of the run. output / input: update of the last pair of "
     "adjacent layers over that of the first, late in training (figure 5: over the whole epoch); "
     "output / rest: over the geometric mean of those below; spread: largest over smallest of these."
 )
@@ -121,9 +124,18 @@ def table_of(drawn: Drawn, speed: str = "late_update") -> tuple[list[str], list[
     speeds = collect.layer_speeds(layers, speed)
     what, scale = collect.measure_of(epochs)
     unit = "%" if what == "error" else "cost"
-    columns = ["condition", f"training {unit}", f"validation {unit}", f"last 3 {unit}"]
-    columns += [f"test {unit}", "unsettled %", "output / input", "output / rest", "spread"]
-    training, validation = f"training_{what}", f"validation_{what}"
+    training, cold, kept = (f"{kind}_{what}" for kind in ("training", "validation", KEPT))
+    has_kept = any(row.get(kept) is not None for row in epochs)
+    columns = ["condition", f"training {unit}", *([f"kept {unit}"] if has_kept else [])]
+    columns += [
+        f"cold {unit}",
+        f"cold, last 3 {unit}",
+        f"test {unit}",
+        "unsettled %",
+        "output / input",
+        "output / rest",
+        "spread",
+    ]
     found, rows = collect.summaries(drawn.sweep), []
     for condition in collect.conditions_of(epochs):
         runs = collect.by_seed(epochs, condition)
@@ -135,12 +147,14 @@ def table_of(drawn: Drawn, speed: str = "late_update") -> tuple[list[str], list[
         ]
         told = speeds.get(condition, {})
         digits = 2 if what == "error" else 4
+        of_kept = [scale * run[-1][kept] for run in looked if run[-1].get(kept) is not None]
         rows.append(
             [
                 condition,
                 _mean([scale * run[-1][training] for run in runs], digits),
-                _mean([scale * run[-1][validation] for run in looked], digits),
-                _mean([scale * row[validation] for run in looked for row in run[-3:]], digits),
+                *([_mean(of_kept, digits)] if has_kept else []),
+                _mean([scale * run[-1][cold] for run in looked], digits),
+                _mean([scale * row[cold] for run in looked for row in run[-3:]], digits),
                 _mean(test, digits),
                 _mean([100 * run[-1]["validation_unsettled"] for run in looked], 1),
                 *(f"{told[key]:.3g}" if key in told else "-" for key in collect.SPEEDS),

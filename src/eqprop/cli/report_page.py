@@ -98,7 +98,7 @@ def _sections(
     if full and published and published.errors:
         found = published.errors
         dataset = next(iter(configs.values())).data.dataset.name
-        columns = [*columns, "the paper, training / test"]
+        columns = [*columns, "the paper, training / test (kept)"]
         names = [row[0].partition(",")[0] for row in rows]
         said = [found.get(name, found.get(f"{dataset} {name}", "-")) for name in names]
         rows = [[*row, text] for row, text in zip(rows, said, strict=True)]

@@ -23,7 +23,9 @@ __getattr__, __dir__, __all__ = attach(  # pyright: ignore[reportUnsupportedDund
     {
         "activation": (
             "AbstractActivation",
+            "AbstractPotential",
             "AbstractSmoothActivation",
+            "Activities",
             "HardSigmoid",
             "ShiftedSigmoid",
             "Sigmoid",

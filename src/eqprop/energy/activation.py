@@ -7,7 +7,10 @@ import abc
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
+from jax.scipy.special import xlog1py, xlogy
+
+from eqprop.errors import ConfigError
 
 
 @jax.custom_jvp
@@ -62,7 +65,27 @@ class AbstractActivation(eqx.Module):
         """Whether rho has a complex derivative around the real line, and every state is allowed."""
 
 
-class HardSigmoid(AbstractActivation):
+_NEWTON = 12  # steps
+
+
+class AbstractPotential(eqx.Module):
+    """A rho that has an inverse, and so a potential: what `Activities` are made of."""
+
+    @property
+    @abc.abstractmethod
+    def range(self) -> tuple[float, float]:
+        """The least and the largest value of rho."""
+
+    @abc.abstractmethod
+    def inverse(self, activity: Array) -> Array:
+        """The h at which rho(h) is `activity`; infinite where none is."""
+
+    @abc.abstractmethod
+    def potential(self, activity: Array) -> Array:
+        """G, the integral of `inverse`: the convex conjugate of the integral of rho."""
+
+
+class HardSigmoid(AbstractActivation, AbstractPotential):
     """clip(., 0, 1), states kept in [0, 1]: the activation of the paper (Eq. 1)."""
 
     def __call__(self, state: Array) -> Array:
@@ -86,6 +109,16 @@ class HardSigmoid(AbstractActivation):
     def is_holomorphic(self) -> bool:
         return False
 
+    @property
+    def range(self) -> tuple[float, float]:
+        return 0.0, 1.0
+
+    def inverse(self, activity: Array) -> Array:
+        return activity
+
+    def potential(self, activity: Array) -> Array:
+        return 0.5 * activity**2
+
 
 class AbstractSmoothActivation(AbstractActivation):
     """A smooth rho, for which every state is allowed; `__call__` and `derivative` say the rest."""
@@ -106,7 +139,7 @@ class AbstractSmoothActivation(AbstractActivation):
         return True
 
 
-class Sigmoid(AbstractSmoothActivation):
+class Sigmoid(AbstractSmoothActivation, AbstractPotential):
     """1 / (1 + exp(-s)). Its poles nearest to the real line are at +-i pi."""
 
     def __call__(self, state: Array) -> Array:
@@ -116,8 +149,18 @@ class Sigmoid(AbstractSmoothActivation):
         value = jax.nn.sigmoid(state)
         return value * (1 - value)
 
+    @property
+    def range(self) -> tuple[float, float]:
+        return 0.0, 1.0
 
-class ShiftedSigmoid(AbstractSmoothActivation):
+    def inverse(self, activity: Array) -> Array:
+        return jax.scipy.special.logit(activity)
+
+    def potential(self, activity: Array) -> Array:
+        return xlogy(activity, activity) + xlog1py(1 - activity, -activity)
+
+
+class ShiftedSigmoid(AbstractSmoothActivation, AbstractPotential):
     """1 / (1 + exp(2 - 4 s)): the smooth curve nearest to the hard sigmoid.
 
     It goes through (1/2, 1/2) with slope 1, as the hard sigmoid does, so that the two agree
@@ -139,8 +182,18 @@ class ShiftedSigmoid(AbstractSmoothActivation):
         value = self(state)
         return 4 * value * (1 - value)
 
+    @property
+    def range(self) -> tuple[float, float]:
+        return 0.0, 1.0
 
-class Tanh(AbstractSmoothActivation):
+    def inverse(self, activity: Array) -> Array:
+        return 0.5 + 0.25 * jax.scipy.special.logit(activity)
+
+    def potential(self, activity: Array) -> Array:
+        return 0.5 * activity + 0.25 * Sigmoid().potential(activity)
+
+
+class Tanh(AbstractSmoothActivation, AbstractPotential):
     """tanh(s). Its poles nearest to the real line are at +-i pi/2."""
 
     def __call__(self, state: Array) -> Array:
@@ -148,3 +201,104 @@ class Tanh(AbstractSmoothActivation):
 
     def derivative(self, state: Array) -> Array:
         return 1 - jnp.tanh(state) ** 2
+
+    @property
+    def range(self) -> tuple[float, float]:
+        return -1.0, 1.0
+
+    def inverse(self, activity: Array) -> Array:
+        return jnp.arctanh(activity)
+
+    def potential(self, activity: Array) -> Array:
+        above, below = 1 + activity, 1 - activity
+        return 0.5 * (xlog1py(above, activity) + xlog1py(below, -activity))
+
+
+class Activities(AbstractActivation):
+    """States that are activities s = rho(h), as in Hopfield's energy of 1984.
+
+    A unit adds G(s) to the energy, with G' the inverse of rho, instead of s^2/2: E(s) =
+    -1/2 s'Ws - b's + sum G(s_i). With the others held a unit is drawn to rho(pull), so that block
+    coordinate descent serves every such rho, and a step of 1 never raises the energy. For the hard
+    sigmoid it is the energy of Eq. 2 in its box.
+
+    Differs from: Eq. 2 with a smooth rho, whose states are h and settle elsewhere.
+
+    **Arguments:** `rho`: `Tanh()`, `Sigmoid()`, `ShiftedSigmoid()`, `HardSigmoid()`, or another
+    activation that is an `AbstractPotential` too.
+
+    **Raises:** `ConfigError` for a rho without a potential.
+
+    **References:** Hopfield, "Neurons with graded response have collective computational properties
+    like those of two-state neurons", PNAS 81 (1984).
+
+    >>> import jax.numpy as jnp
+    >>> print(Activities(Tanh()).drawn(jnp.array(0.5)).round(3))
+    0.462
+    """
+
+    rho: AbstractActivation
+
+    def __check_init__(self) -> None:
+        if not isinstance(self.rho, AbstractPotential):
+            raise ConfigError(
+                f"`rho` must have a potential, got {type(self.rho).__name__}. Take Tanh, Sigmoid, "
+                "ShiftedSigmoid or HardSigmoid, or make yours an `AbstractPotential` too."
+            )
+
+    def __call__(self, state: Array) -> Array:
+        return state
+
+    def derivative(self, state: Array) -> Array:
+        return jnp.ones_like(state)
+
+    def project(self, state: Array) -> Array:
+        return jnp.clip(state, *self.box)
+
+    @property
+    def box(self) -> tuple[float, float]:
+        return self._rho.range
+
+    @property
+    def is_identity_on_its_box(self) -> bool:
+        return isinstance(self.rho, HardSigmoid)
+
+    @property
+    def is_holomorphic(self) -> bool:
+        return False
+
+    def drawn(self, pull: Array, stiffness: Array | None = None) -> Array:
+        """Where a unit is drawn: the minimum of G(s) + stiffness s^2/2 - pull s, then projected.
+
+        With a stiffness it is rho(h), h + stiffness rho(h) = pull, by Newton's method. Of the hard
+        sigmoid it is the minimum of the parabola, whose projection is the minimum in the box.
+        """
+        if self.is_identity_on_its_box:
+            return pull if stiffness is None else pull / (1 + stiffness)
+        if stiffness is None:
+            return self.rho(pull)
+
+        def nearer(_: int, h: Array) -> Array:
+            slope = 1 + stiffness * self.rho.derivative(h)
+            return h - (h + stiffness * self.rho(h) - pull) / slope
+
+        # h + stiffness rho(h) rises with h, and bends little: a few steps reach rounding.
+        return self.rho(lax.fori_loop(0, _NEWTON, nearer, pull / (1 + stiffness)))
+
+    def own_energy(self, state: Array) -> Array:
+        """G of each unit."""
+        return self._rho.potential(state)
+
+    def resistance(self, state: Array) -> Array:
+        """G' of each unit, which is infinite at an end that rho only tends to."""
+        return self._rho.inverse(state)
+
+    @property
+    def _rho(self) -> AbstractPotential:
+        assert isinstance(self.rho, AbstractPotential)  # `__check_init__` made sure
+        return self.rho
+
+
+def has_minimum(activation: AbstractActivation) -> bool:
+    """Whether a unit's minimum is known in closed form with all other units held."""
+    return isinstance(activation, Activities) or activation.is_identity_on_its_box

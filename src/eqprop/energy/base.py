@@ -50,11 +50,30 @@ class AbstractBlockClampedEnergy(AbstractClampedEnergy):
         """Where each block stands in the state; a block never reaches over a layer's end."""
 
     @abc.abstractmethod
-    def minimize_block(self, state: Array, block: int) -> Array:
+    def minimize_block(
+        self, state: Array, block: int, pull: Array | None = None, stiffness: Array | None = None
+    ) -> Array:
         """Where block number `block` is drawn, `[batch, size of block]`, before projection.
 
         The exact minimiser over the block if its units are not coupled with each other; else
         the point where the force on each unit vanishes with the rest held.
+
+        **Arguments:** of what is added to the energy of each unit of the block, stiffness s^2/2 -
+        pull s: `pull` `[batch, size of block]`, and `stiffness`, a scalar.
+        """
+
+    @property
+    @abc.abstractmethod
+    def is_parabola(self) -> bool:
+        """Whether the energy is a parabola in each unit."""
+
+    @abc.abstractmethod
+    def drawn(self, state: Array, pull: Array | float = 0.0) -> Array:
+        """Where every unit is drawn with the others held, before projection.
+
+        At an equilibrium its projection is the state.
+
+        **Arguments:** `pull`: on the free units besides, `[batch, free units]`.
         """
 
 

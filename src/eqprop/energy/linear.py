@@ -39,7 +39,7 @@ def linear(energy: AbstractClampedEnergy) -> Linear | None:
     if not isinstance(energy, ClampedHopfieldEnergy):
         return None
     box = energy.activation.box
-    if box is None or not energy.activation.is_identity_on_its_box:
+    if box is None or not energy.activation.is_identity_on_its_box or not energy.is_parabola:
         return None
     connections = [part for part in energy.parts if isinstance(part, ClampedConnections)]
     biases = [part for part in energy.parts if isinstance(part, ClampedBiases)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 from jax import Array
 
 from eqprop.energy.base import (
@@ -66,21 +67,37 @@ class TotalEnergy(AbstractBlockClampedEnergy):
         return self._blocks.block_slices
 
     def in_blocks(self, block_size: int | None) -> TotalEnergy:
-        if self.cost.curvature() is None:
+        free = self.free.in_blocks(block_size)
+        if free.is_parabola and self.cost.curvature() is None:
             name = type(self.cost).__name__
             raise without_blocks("the cost of a nudged phase", f"{name} is no parabola per output")
-        return eqx.tree_at(lambda total: total.free, self, self.free.in_blocks(block_size))
+        return eqx.tree_at(lambda total: total.free, self, free)
 
-    def minimize_block(self, state: Array, block: int) -> Array:
-        drive = self._blocks.minimize_block(state, block)
+    def minimize_block(
+        self, state: Array, block: int, pull: Array | None = None, stiffness: Array | None = None
+    ) -> Array:
         span, hidden = self.block_slices[block], state.shape[1] - self.num_outputs
         if span.start < hidden:
-            return drive
-        target = self.target[:, span.start - hidden : span.stop - hidden]
+            return self._blocks.minimize_block(state, block, pull, stiffness)
         curvature = self.cost.curvature()
-        assert curvature is not None  # `in_blocks` made sure
-        stiffness = self.beta * curvature
-        return (drive + stiffness * target) / (1 + stiffness)
+        if curvature is None:  # no closed form: the pull of the cost where the outputs are now
+            own = self.beta * self.cost.force(state[:, self.output], self.target)
+            own = own[:, span.start - hidden : span.stop - hidden]
+        else:
+            nudge = self.beta * curvature
+            own = nudge * self.target[:, span.start - hidden : span.stop - hidden]
+            stiffness = nudge if stiffness is None else stiffness + nudge
+        return self._blocks.minimize_block(
+            state, block, own if pull is None else own + pull, stiffness
+        )
+
+    @property
+    def is_parabola(self) -> bool:
+        return self._blocks.is_parabola
+
+    def drawn(self, state: Array, pull: Array | float = 0.0) -> Array:
+        nudge = self.nudge(jnp.zeros_like(state), state, self.beta)
+        return self._blocks.drawn(state, nudge + pull)
 
     @property
     def _blocks(self) -> AbstractBlockClampedEnergy:
@@ -120,11 +137,20 @@ class HeldOutputs(AbstractBlockClampedEnergy):
     def in_blocks(self, block_size: int | None) -> HeldOutputs:
         return eqx.tree_at(lambda held: held.free, self, self.free.in_blocks(block_size))
 
-    def minimize_block(self, state: Array, block: int) -> Array:
+    def minimize_block(
+        self, state: Array, block: int, pull: Array | None = None, stiffness: Array | None = None
+    ) -> Array:
         span, hidden = self.block_slices[block], state.shape[1] - self.outputs.shape[1]
         if span.start < hidden:
-            return self._blocks.minimize_block(state, block)
+            return self._blocks.minimize_block(state, block, pull, stiffness)
         return self.outputs[:, span.start - hidden : span.stop - hidden]
+
+    @property
+    def is_parabola(self) -> bool:
+        return self._blocks.is_parabola
+
+    def drawn(self, state: Array, pull: Array | float = 0.0) -> Array:
+        return self.start(self._blocks.drawn(state, pull))
 
     @property
     def _blocks(self) -> AbstractBlockClampedEnergy:

@@ -109,7 +109,11 @@ def _tables(drawn: Drawn) -> list[str]:
         runs = [row for [row] in collect.by_seed(rows, condition)]
 
         def mean(name: str, scale: float = 100, runs: Any = runs) -> str:
-            value, half = collect.mean_and_interval([scale * row[name] for row in runs])
+            # After a single look there are no kept states yet.
+            values = [scale * row[name] for row in runs if row[name] is not None]
+            if not values:
+                return "-"
+            value, half = collect.mean_and_interval(values)
             return f"{value:.2f}" if half is None else f"{value:.2f} +- {half:.2f}"
 
         lines.append(

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from eqprop.energy import HopfieldEnergy, Network
+from eqprop.energy import Activities, HopfieldEnergy, Network
 from eqprop.errors import ConfigError
 from eqprop.learning.base import AbstractLearningRule, Phase, Report
 from eqprop.learning.differences import AbstractNudgedRule, Phases
@@ -57,6 +57,9 @@ class EquilibriumPropagation(AbstractNudgedRule):
             self._check_growth(network)
             return
         curvature = network.cost.curvature()
+        energy = network.energy
+        if isinstance(energy, HopfieldEnergy) and isinstance(energy.activation, Activities):
+            return  # a pull of any cost has a place there
         if curvature is None:
             raise ConfigError(
                 f"the nudged phase must be `Euler` with this cost, got BlockCoordinateDescent with "

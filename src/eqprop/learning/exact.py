@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from eqprop.energy import Network
+from eqprop.energy import AbstractBlockClampedEnergy, Network
 from eqprop.energy.products import dot
 from eqprop.learning.base import (
     AbstractLearningRule,
@@ -37,7 +37,8 @@ def interior_units(network: Network, x: Array, states: Array, margin: float = 1e
     (1, 5)
     """
     clamped = network.energy.clamp(x)
-    moved = states + clamped.force(states)
+    blocks = isinstance(clamped, AbstractBlockClampedEnergy)
+    moved = clamped.drawn(states) if blocks else states + clamped.force(states)
     return jnp.abs(clamped.project(moved) - moved) <= margin
 
 

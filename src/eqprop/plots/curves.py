@@ -22,15 +22,27 @@ LABELS = {
 }
 
 
+KINDS = {
+    "training": ("training", "-"),
+    "validation_kept": ("validation, kept states (the paper's)", "--"),
+    "validation": ("validation, cold start", ":"),
+}
+"""What is drawn of each kind of error: words and line."""
+
+
 def error_curves(rows: Sequence[Mapping[str, Any]], caption: str, stem: Path) -> None:
-    """Training (solid) and validation error (dashed) against epochs; `.png` and `.svg`.
+    """Training and validation error against epochs; `.png` and `.svg`.
 
-    Where no example was ever wrong, as in a regression, the mean cost is drawn instead. Runs of one
-    epoch, and more conditions than there are colours, are drawn as `error_rows`.
+    A colour is a condition, a line style a kind of error: training, validation from states kept
+    since the look before, as the paper measures it, and validation from a cold start. What was not
+    recorded is not drawn. Where no example was ever wrong, as in a regression, the mean cost is
+    drawn instead. Runs of one epoch, and more conditions than there are colours, are drawn as
+    `error_rows`.
 
-    Both errors share a panel, and have one each where there are many conditions. Several seeds are
-    drawn as their mean with a band from the smallest to the largest, as far as each goes. A cross
-    marks an epoch in which some seed had a numerical warning (`eqprop report` says which).
+    Training and validation share a panel, and have one each where there are many conditions.
+    Several seeds are drawn as their mean with a band from the smallest to the largest, as far as
+    each goes. A cross marks an epoch in which some seed had a numerical warning (`eqprop report`
+    says which).
     """
     from matplotlib.ticker import MaxNLocator
 
@@ -39,26 +51,27 @@ def error_curves(rows: Sequence[Mapping[str, Any]], caption: str, stem: Path) ->
     if len(conditions) > len(COLORS) or max(row["epoch"] for row in rows) == 1:
         error_rows(rows, caption, stem)
         return
+    kinds = [kind for kind in KINDS if any(has(row, f"{kind}_{what}") for row in rows)]
     # So many lines in one panel hide each other.
     apart = len(conditions) > _TOGETHER
     size = (9.6, 7.6 if apart else 4.8)
     with figure(stem, caption, rows=2 if apart else 1, size=size, sharex=True) as grid:
-        panels = {"training": grid[0, 0], "validation": grid[-1, 0]}
+        first, last = grid[0, 0], grid[-1, 0]
         warned = False
         for position, condition in enumerate(conditions):
             seeds = by_seed(rows, condition)
             shade, label = color(position), LABELS.get(condition, condition)
-            for (name, axes), style in zip(panels.items(), ("-", "--"), strict=True):
-                key = f"{name}_{what}"
+            for kind in kinds:
+                key = f"{kind}_{what}"
                 looked = [
-                    {row["epoch"]: scale * row[key] for row in run if row.get(key) is not None}
+                    {row["epoch"]: scale * row[key] for row in run if has(row, key)}
                     for run in seeds
                 ]
                 epochs = sorted(set().union(*looked))
                 points = [[run[e] for run in looked if e in run] for e in epochs]
                 mean_and_band(
-                    axes, epochs, points, linestyle=style, color=shade, marker="o", markersize=3,
-                    label=label if apart else f"{label}: {name}",
+                    first if kind == "training" else last, epochs, points, color=shade,
+                    linestyle=KINDS[kind][1], marker="o", markersize=3,
                 )  # fmt: skip
             marked = sorted({row["epoch"] for run in seeds for row in run if row["warnings"]})
             height = [
@@ -66,23 +79,31 @@ def error_curves(rows: Sequence[Mapping[str, Any]], caption: str, stem: Path) ->
                          if row["epoch"] == epoch])
                 for epoch in marked
             ]  # fmt: skip
-            panels["training"].plot(marked, height, "x", color=shade, markersize=8)
+            first.plot(marked, height, "x", color=shade, markersize=8)
+            first.plot([], [], color=shade, linewidth=3, label=label)
             warned = warned or bool(marked)
+        for kind in kinds:
+            first.plot([], [], KINDS[kind][1], color="0.35", label=KINDS[kind][0])
         if warned:
-            panels["training"].plot([], [], "x", color="0.35", label="epoch with a warning")
+            first.plot([], [], "x", color="0.35", label="epoch with a warning")
         unit = "error (%)" if what == "error" else "cost per example"
-        for name, axes in panels.items():
+        for name, axes in {"training": first, "validation": last}.items():
             axes.set_yscale("log")
             plain_log(axes.yaxis)
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
             axes.set_ylabel(f"{name} {unit}" if apart else unit)
             axes.grid(which="both", alpha=0.25, linewidth=0.5)
-        legend_beside(panels["training"])
-        panels["validation"].set_xlabel("epoch")
+        legend_beside(first)
+        last.set_xlabel("epoch")
+
+
+def has(row: Mapping[str, Any], key: str) -> bool:
+    """Whether something was measured: not every look measures everything."""
+    return row.get(key) not in (None, "")
 
 
 def error_rows(rows: Sequence[Mapping[str, Any]], caption: str, stem: Path) -> None:
-    """A row per condition: both errors at the end of its runs; `.png` and `.svg`.
+    """A row per condition: every kind of error at the end of its runs; `.png` and `.svg`.
 
     Several seeds are drawn as their mean on a line from the smallest to the largest.
     """
@@ -91,16 +112,18 @@ def error_rows(rows: Sequence[Mapping[str, Any]], caption: str, stem: Path) -> N
     last = max(row["epoch"] for row in rows)
     with figure(stem, caption, size=(9.0, 1.6 + 0.32 * len(conditions))) as grid:
         axes = grid[0, 0]
-        for position, (name, marker) in enumerate((("training", "o"), ("validation", "D"))):
-            key, shift = f"{name}_{what}", 0.24 * position - 0.12
+        kinds = [kind for kind in KINDS if any(has(row, f"{kind}_{what}") for row in rows)]
+        for position, (kind, marker) in enumerate(zip(kinds, "osD", strict=False)):
+            key, shift = f"{kind}_{what}", 0.24 * (position - (len(kinds) - 1) / 2)
             for height, condition in enumerate(conditions):
                 ends = [run[-1] for run in by_seed(rows, condition)]
-                values = [scale * end[key] for end in ends if end.get(key) is not None]
+                values = [scale * end[key] for end in ends if has(end, key)]
                 if values:
                     shade, extent = color(position), [min(values), max(values)]
                     axes.plot(extent, [height + shift] * 2, color=shade, linewidth=1.5)
                     axes.plot(np.mean(values), height + shift, marker, color=shade, markersize=5)
-            axes.plot([], [], linestyle="", marker=marker, color=color(position), label=name)
+            axes.plot([], [], linestyle="", marker=marker, color=color(position),
+                      label=KINDS[kind][0])  # fmt: skip
         axes.set_yticks(range(len(conditions)), [LABELS.get(c, c) for c in conditions])
         axes.invert_yaxis()
         axes.set_xscale("log")

@@ -29,7 +29,9 @@ right answer, lets it settle a little again, and changes every connection by wha
 differently. In a network of many layers the difference fades with distance from the output, so
 that layers near the input hardly learn. Replacing a few percent of the connections by random ones
 that skip layers is meant to mend that. Training error is measured during an epoch, before each
-update; validation error afterwards, on examples that were not trained on.
+update; validation error afterwards, on examples that were not trained on: from states that each
+example keeps from look to look (kept, as the paper measures its test error) or from units at 0
+(cold).
 
 Names of runs: "layered" has connections between adjacent layers alone and one learning rate,
 "per-layer" a rate for each pair of layers, "rewired" layer-skipping connections and one rate. p is

@@ -12,7 +12,7 @@ import numpy as np
 from jax import Array
 from jax.core import Tracer
 
-from eqprop.energy import AbstractClampedEnergy
+from eqprop.energy import AbstractBlockClampedEnergy, AbstractClampedEnergy
 
 SETTLED = 1e-3
 """A state counts as settled in training and evaluation when its residual is at most this."""
@@ -105,8 +105,14 @@ class AbstractRelaxation(eqx.Module):
 
 
 def projected_residual(energy: AbstractClampedEnergy, state: Array) -> Array:
-    """The largest `|project(s + force) - s|` over the free units of each example, `[batch]`."""
-    return jnp.max(jnp.abs(energy.project(state + energy.force(state)) - state), axis=1)
+    """How far the free units of each example are from where they are drawn, `[batch]`.
+
+    The largest `|project(s + force) - s|`; of `Activities` `|rho(pull) - s|`, since their force is
+    infinite at an end.
+    """
+    blocks = isinstance(energy, AbstractBlockClampedEnergy)
+    drawn = energy.drawn(state) if blocks else state + energy.force(state)
+    return jnp.max(jnp.abs(energy.project(drawn) - state), axis=1)
 
 
 def is_traced(value: object) -> bool:
