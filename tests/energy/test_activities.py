@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import eqprop
-from eqprop.energy import AbstractActivation, Activities, Sigmoid, Tanh
+from eqprop.energy import AbstractSmoothActivation, Activities, Sigmoid, Tanh
 from eqprop.errors import ConfigError
 from eqprop.learning import Batch, implicit_gradient
 from eqprop.relaxation import projected_residual, watch
@@ -63,7 +63,7 @@ def test_the_potential_is_the_integral_of_the_inverse(rho, x64):
 def test_a_unit_is_drawn_to_its_minimum(rho, stiffness, x64):
     units, pulls = Activities(rho), jnp.linspace(-1.4, 1.5, 30)
     k = None if stiffness is None else jnp.asarray(stiffness)
-    found = units.project(units.drawn(pulls, k))
+    found = units.project(units.minimum(pulls, k))
     low, high = rho.range
     grid = jnp.linspace(low, high, 20001)
     values = units.own_energy(grid) + 0.5 * (stiffness or 0.0) * grid**2
@@ -201,27 +201,12 @@ def test_the_wiring_read_forwards_has_the_same_activities():
 
 
 def test_a_rho_without_a_potential():
-    class Softplus(AbstractActivation):
+    class Softplus(AbstractSmoothActivation):
         def __call__(self, state):
             return jax.nn.softplus(state)
 
         def derivative(self, state):
             return jax.nn.sigmoid(state)
-
-        def project(self, state):
-            return state
-
-        @property
-        def box(self):
-            return None
-
-        @property
-        def is_identity_on_its_box(self):
-            return False
-
-        @property
-        def is_holomorphic(self):
-            return False
 
     with pytest.raises(ConfigError, match="must have a potential, got Softplus"):
         Activities(Softplus())

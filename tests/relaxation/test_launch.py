@@ -142,8 +142,8 @@ def test_every_unit_has_one_place_under_every_plan(plan):
     moves = BLOCKS.moves(energy)
     assert moves is not None
     form = _Form(
-        moves.blocks, moves.linear.blocks, moves.linear.spans, moves.linear.reach, moves.box,
-        moves.is_projected, plan, interpret=False,
+        moves.blocks, moves.linear.blocks, moves.linear.spans, moves.linear.reach,
+        moves.linear.box, moves.is_projected, plan, interpret=False,
     )  # fmt: skip
     layout = _Layout.of(form, plan)
     assert len(set(layout.places)) == len(layout.places) == 64

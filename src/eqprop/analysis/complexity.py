@@ -23,7 +23,7 @@ from jax import Array
 
 from eqprop.config.paper import CONNECTIONS, RELEASED, SIZES
 from eqprop.config.sections import NudgedPhaseConfig
-from eqprop.energy import AbstractActivation, AbstractClampedEnergy, HardSigmoid, Network
+from eqprop.energy import AbstractClampedEnergy, AbstractStateActivation, HardSigmoid, Network
 from eqprop.learning import (
     AbstractLearningRule,
     Backpropagation,
@@ -53,7 +53,7 @@ def _counted_rho_jvp(primals: Any, tangents: Any) -> tuple[Array, Array]:
     return _counted_rho(state), tangent * HardSigmoid().derivative(state)
 
 
-class _Counting(AbstractActivation):
+class _Counting(AbstractStateActivation):
     """The hard sigmoid; tells when it, its derivative or its projection is asked for."""
 
     def __call__(self, state: Array) -> Array:

@@ -22,8 +22,9 @@ def write(
     run: Path, *, examples: int, response: bool, data_dir: Path | None, out: Path | None
 ) -> None:
     """Prints table, facts and verdict; writes the files."""
-    found, rows = auditing.audit_run(run, examples=examples, respond=response, data_dir=data_dir)
-    several = auditing.several_equilibria(run, examples=examples, data_dir=data_dir)
+    found, rows, several = auditing.audit_run(
+        run, examples=examples, respond=response, data_dir=data_dir
+    )
     table = Table(title="The rule's correction beside the exact gradient")
     table.add_column("connections", no_wrap=True)
     for title in ("cosine", "same sign %", "size ratio", "exact rms"):

@@ -25,6 +25,7 @@ __getattr__, __dir__, __all__ = attach(  # pyright: ignore[reportUnsupportedDund
             "AbstractActivation",
             "AbstractPotential",
             "AbstractSmoothActivation",
+            "AbstractStateActivation",
             "Activities",
             "HardSigmoid",
             "ShiftedSigmoid",

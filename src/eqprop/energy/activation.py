@@ -35,7 +35,7 @@ def _hard_sigmoid_jvp(primals, tangents):
 
 
 class AbstractActivation(eqx.Module):
-    """rho, its derivative, and the projection of a state onto the set where it may live."""
+    """rho, its derivative, what a unit adds to the energy, and the set where its state may live."""
 
     @abc.abstractmethod
     def __call__(self, state: Array) -> Array:
@@ -64,6 +64,58 @@ class AbstractActivation(eqx.Module):
     def is_holomorphic(self) -> bool:
         """Whether rho has a complex derivative around the real line, and every state is allowed."""
 
+    @property
+    @abc.abstractmethod
+    def is_parabola(self) -> bool:
+        """Whether a unit adds s^2/2, whatever rho is."""
+
+    @property
+    def has_minimum(self) -> bool:
+        """Whether a unit's minimum is known in closed form with all other units held."""
+        return not self.is_parabola or self.is_identity_on_its_box
+
+    @abc.abstractmethod
+    def own_energy(self, state: Array) -> Array:
+        """What each unit adds to the energy, elementwise."""
+
+    @abc.abstractmethod
+    def force(self, state: Array, pull: Array, push: Array) -> Array:
+        """-dE/ds of each unit.
+
+        **Arguments:** `pull`: minus the slope of the energy in its activity; `push`: in its state.
+        """
+
+    @abc.abstractmethod
+    def minimum(self, pull: Array, stiffness: Array | None = None) -> Array:
+        """Where a unit is drawn, before projection, if it `has_minimum`.
+
+        The minimum of its own energy + stiffness s^2/2 - pull s.
+        """
+
+    @abc.abstractmethod
+    def forwards(self, pull: Array) -> Array:
+        """The activity of a unit that only receives."""
+
+
+class AbstractStateActivation(AbstractActivation):
+    """rho of a state s that adds s^2/2 to the energy, as in Eq. 2."""
+
+    @property
+    def is_parabola(self) -> bool:
+        return True
+
+    def own_energy(self, state: Array) -> Array:
+        return 0.5 * state**2
+
+    def force(self, state: Array, pull: Array, push: Array) -> Array:
+        return self.derivative(state) * pull + push - state
+
+    def minimum(self, pull: Array, stiffness: Array | None = None) -> Array:
+        return pull if stiffness is None else pull / (1 + stiffness)
+
+    def forwards(self, pull: Array) -> Array:
+        return self(pull)
+
 
 _NEWTON = 12  # steps
 
@@ -85,7 +137,7 @@ class AbstractPotential(eqx.Module):
         """G, the integral of `inverse`: the convex conjugate of the integral of rho."""
 
 
-class HardSigmoid(AbstractActivation, AbstractPotential):
+class HardSigmoid(AbstractStateActivation, AbstractPotential):
     """clip(., 0, 1), states kept in [0, 1]: the activation of the paper (Eq. 1)."""
 
     def __call__(self, state: Array) -> Array:
@@ -120,7 +172,7 @@ class HardSigmoid(AbstractActivation, AbstractPotential):
         return 0.5 * activity**2
 
 
-class AbstractSmoothActivation(AbstractActivation):
+class AbstractSmoothActivation(AbstractStateActivation):
     """A smooth rho, for which every state is allowed; `__call__` and `derivative` say the rest."""
 
     def project(self, state: Array) -> Array:
@@ -233,7 +285,7 @@ class Activities(AbstractActivation):
     like those of two-state neurons", PNAS 81 (1984).
 
     >>> import jax.numpy as jnp
-    >>> print(Activities(Tanh()).drawn(jnp.array(0.5)).round(3))
+    >>> print(Activities(Tanh()).minimum(jnp.array(0.5)).round(3))
     0.462
     """
 
@@ -267,17 +319,24 @@ class Activities(AbstractActivation):
     def is_holomorphic(self) -> bool:
         return False
 
-    def drawn(self, pull: Array, stiffness: Array | None = None) -> Array:
-        """Where a unit is drawn: the minimum of G(s) + stiffness s^2/2 - pull s, then projected.
+    @property
+    def is_parabola(self) -> bool:
+        return False
 
-        With a stiffness it is rho(h), h + stiffness rho(h) = pull, by Newton's method. Of the hard
-        sigmoid it is the minimum of the parabola, whose projection is the minimum in the box.
-        """
-        if self.is_identity_on_its_box:
-            return pull if stiffness is None else pull / (1 + stiffness)
+    def own_energy(self, state: Array) -> Array:
+        return self._rho.potential(state)
+
+    def force(self, state: Array, pull: Array, push: Array) -> Array:
+        # Infinite at an end that rho only tends to.
+        return pull + push - self._rho.inverse(state)
+
+    def minimum(self, pull: Array, stiffness: Array | None = None) -> Array:
+        if self.is_identity_on_its_box:  # that of the parabola; its projection is that in the box
+            return self.rho.minimum(pull, stiffness)
         if stiffness is None:
             return self.rho(pull)
 
+        # rho(h), h + stiffness rho(h) = pull, by Newton's method.
         def nearer(_: int, h: Array) -> Array:
             slope = 1 + stiffness * self.rho.derivative(h)
             return h - (h + stiffness * self.rho(h) - pull) / slope
@@ -285,20 +344,10 @@ class Activities(AbstractActivation):
         # h + stiffness rho(h) rises with h, and bends little: a few steps reach rounding.
         return self.rho(lax.fori_loop(0, _NEWTON, nearer, pull / (1 + stiffness)))
 
-    def own_energy(self, state: Array) -> Array:
-        """G of each unit."""
-        return self._rho.potential(state)
-
-    def resistance(self, state: Array) -> Array:
-        """G' of each unit, which is infinite at an end that rho only tends to."""
-        return self._rho.inverse(state)
+    def forwards(self, pull: Array) -> Array:
+        return self.rho(pull)
 
     @property
     def _rho(self) -> AbstractPotential:
         assert isinstance(self.rho, AbstractPotential)  # `__check_init__` made sure
         return self.rho
-
-
-def has_minimum(activation: AbstractActivation) -> bool:
-    """Whether a unit's minimum is known in closed form with all other units held."""
-    return isinstance(activation, Activities) or activation.is_identity_on_its_box

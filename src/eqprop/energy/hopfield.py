@@ -11,12 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from eqprop.energy.activation import (
-    AbstractActivation,
-    Activities,
-    HardSigmoid,
-    has_minimum,
-)
+from eqprop.energy.activation import AbstractActivation, HardSigmoid
 from eqprop.energy.base import (
     AbstractBlockClampedEnergy,
     AbstractEnergy,
@@ -185,17 +180,13 @@ class HopfieldEnergy(AbstractEnergy):
     @property
     def has_blocks(self) -> bool:
         parts = all(interaction.has_blocks for interaction in self.interactions)
-        return parts and has_minimum(self.activation)
+        return parts and self.activation.has_minimum
 
     def energy(self, x: Array, state: Array) -> Array:
         states = [x, *self._split(state)]
         seen = Seen(x, state, states, [x, *map(self.activation, states[1:])])
         # `dot`, not `vdot`: for complex states nothing may be conjugated.
-        value = 0.5 * dot(x, x)
-        if isinstance(self.activation, Activities):
-            value += jnp.sum(self.activation.own_energy(state))
-        else:
-            value = sum((0.5 * dot(layer, layer) for layer in states[1:]), start=value)
+        value = 0.5 * dot(x, x) + jnp.sum(self.activation.own_energy(state))
         return jnp.asarray(sum((part.energy(seen) for part in self.interactions), start=value))
 
     def force(self, x: Array, state: Array) -> Array:
@@ -299,7 +290,7 @@ class ClampedHopfieldEnergy(AbstractBlockClampedEnergy):
         )
 
     def in_blocks(self, block_size: int | None) -> ClampedHopfieldEnergy:
-        if not has_minimum(self.activation):
+        if not self.activation.has_minimum:
             name = type(self.activation).__name__
             raise without_blocks("`activation`", f"{name} is not the identity on its box")
         parts = tuple(part.in_blocks(block_size) for part in self.parts)
@@ -307,24 +298,20 @@ class ClampedHopfieldEnergy(AbstractBlockClampedEnergy):
 
     def energy(self, state: Array) -> Array:
         active = self.activation(state)
-        own = 0.5 * state**2
-        if isinstance(self.activation, Activities):
-            own = self.activation.own_energy(state)
-        value = jnp.sum(own, axis=1) + self.input_energy
+        value = jnp.sum(self.activation.own_energy(state), axis=1) + self.input_energy
         return sum((part.energy(state, active) for part in self.parts), start=value)
 
     def force(self, state: Array) -> Array:
         pull = _total(part.pull(self.activation(state)) for part in self.parts)
         push = _total(part.push(state) for part in self.parts)
-        if isinstance(self.activation, Activities):
-            return pull + push - self.activation.resistance(state)
-        return self.activation.derivative(state) * pull + push - state
+        return self.activation.force(state, pull, push)
 
     def drawn(self, state: Array, pull: Array | float = 0.0) -> Array:
-        if not isinstance(self.activation, Activities):
+        if self.is_parabola:
             return state + (self.force(state) + pull)
         parts = [part.pull(self.activation(state)) for part in self.parts]
-        return self.activation.drawn(_total([*parts, *(p.push(state) for p in self.parts), pull]))
+        total = _total([*parts, *(part.push(state) for part in self.parts), pull])
+        return self.activation.minimum(total)
 
     def project(self, state: Array) -> Array:
         return self.activation.project(state)
@@ -334,13 +321,11 @@ class ClampedHopfieldEnergy(AbstractBlockClampedEnergy):
     ) -> Array:
         span = self.block_slices[block]
         total = _total([*(part.at_block(state, block, span) for part in self.parts), pull])
-        if isinstance(self.activation, Activities):
-            return self.activation.drawn(total, stiffness)
-        return total if stiffness is None else total / (1 + stiffness)
+        return self.activation.minimum(total, stiffness)
 
     @property
     def is_parabola(self) -> bool:
-        return not isinstance(self.activation, Activities)
+        return self.activation.is_parabola
 
 
 def _total(parts: Any) -> Any:

@@ -24,8 +24,16 @@ from eqprop.experiments.experiment import (
     short,
 )
 
-_WIRING: Settings = {"wiring": "rewire_each", "p": 0.1}
-_BASE: Settings = {"network": {"skip_scale": "glorot"}, "data": {"split": "journal"}}
+WIRING: Settings = {"wiring": "rewire_each", "p": 0.1}
+GLOROT: Settings = {"network": {"skip_scale": "glorot"}}
+DEEP: Settings = {
+    "topology": {"layer_sizes": [784, *[100] * 5, 10]},
+    "learning": {"learning_rate": 0.015},
+    "free": {"steps": 200},
+    "nudged": {"steps": 12},
+}
+"""Its network of five hidden layers."""
+_BASE: Settings = {**GLOROT, "data": {"split": "journal"}}
 _SMALL: Settings = {"batch_size": 5}
 
 
@@ -45,13 +53,7 @@ def _tasks(preset: str) -> dict[str, Settings]:
             }
             for hidden in (5, 8)
         }
-    deep = {
-        "topology": {"layer_sizes": [784, *[100] * 5, 10]},
-        "learning": {"learning_rate": 0.015},
-        "free": {"steps": 200},
-        "nudged": {"steps": 12},
-    }
-    return {"5x100-": deep} if preset == "fashion-mnist" else {"3x500-": {}, "5x100-": deep}
+    return {"5x100-": DEEP} if preset == "fashion-mnist" else {"3x500-": {}, "5x100-": DEEP}
 
 
 def _networks(preset: str) -> dict[str, Settings]:
@@ -62,7 +64,7 @@ def _networks(preset: str) -> dict[str, Settings]:
         if task in ("", "3x500-"):
             rates: dict[str, Any] = {"learning": {"learning_rate": PER_LAYER}}
             found[f"{task}per-layer"] = merged(base, rates)
-        found[f"{task}rewired"] = merged(base, {"topology": _WIRING})
+        found[f"{task}rewired"] = merged(base, {"topology": WIRING})
     return found
 
 

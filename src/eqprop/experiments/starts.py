@@ -9,12 +9,12 @@ from eqprop.experiments.experiment import (
     Experiment,
     Published,
     Settings,
-    five_by_100,
     lasting,
     merged,
     replaced,
 )
-from eqprop.relaxation.settings import ResidualSettings
+from eqprop.experiments.journal import DEEP, GLOROT, WIRING
+from eqprop.experiments.particles import as_in_the_first_epoch
 
 if TYPE_CHECKING:
     from eqprop.analysis.tables import Drawn
@@ -25,12 +25,10 @@ SHARE = 0.1
 
 def modes() -> dict[str, Settings]:
     """How free phases begin. A cold start settles in every epoch as far as in the first."""
-    first = ResidualSettings(tolerance=1e-3).cold_tolerance
-    thorough = {"tolerance": first, "cold_tolerance": first}
     return {
         "particles": {},
         "mixed": {"training": {"cold_share": SHARE}},
-        "cold": {"training": {"persistent": False}, "free": thorough},
+        "cold": {"training": {"persistent": False}, "free": as_in_the_first_epoch()},
     }
 
 
@@ -39,20 +37,12 @@ def _networks(preset: str) -> dict[str, Settings]:
     rewired = {"topology": replaced(preset, CONNECTIONS)}
     if preset != "paper":
         return {"layered": wide, "rewired": rewired}
-    journal: Settings = {
-        "learning": {"learning_rate": 0.015},
-        "network": {"skip_scale": "glorot"},
-        "free": {"steps": 200},
-        "nudged": {"steps": 12},
-        "training": {"epochs": 10},
-    }
-    deep = merged(journal, {"topology": five_by_100(preset)})
-    skips = {"topology": {"wiring": "rewire_each", "p": 0.1}}
+    deep = merged(merged(GLOROT, DEEP), {"training": {"epochs": 10}})
     return {
         "3x500-layered": wide,
         "3x500-rewired": rewired,
         "5x100-layered": deep,
-        "5x100-rewired": merged(deep, skips),
+        "5x100-rewired": merged(deep, {"topology": WIRING}),
     }
 
 

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from eqprop.energy import Activities, HopfieldEnergy, Network
+from eqprop.energy import HopfieldEnergy, Network
 from eqprop.errors import ConfigError
 from eqprop.learning.base import AbstractLearningRule, Phase, Report
 from eqprop.learning.differences import AbstractNudgedRule, Phases
@@ -58,7 +58,7 @@ class EquilibriumPropagation(AbstractNudgedRule):
             return
         curvature = network.cost.curvature()
         energy = network.energy
-        if isinstance(energy, HopfieldEnergy) and isinstance(energy.activation, Activities):
+        if isinstance(energy, HopfieldEnergy) and not energy.activation.is_parabola:
             return  # a pull of any cost has a place there
         if curvature is None:
             raise ConfigError(

@@ -51,7 +51,7 @@ def error_curves(rows: Sequence[Mapping[str, Any]], caption: str, stem: Path) ->
     if len(conditions) > len(COLORS) or max(row["epoch"] for row in rows) == 1:
         error_rows(rows, caption, stem)
         return
-    kinds = [kind for kind in KINDS if any(has(row, f"{kind}_{what}") for row in rows)]
+    kinds = _kinds(rows, what)
     # So many lines in one panel hide each other.
     apart = len(conditions) > _TOGETHER
     size = (9.6, 7.6 if apart else 4.8)
@@ -97,6 +97,11 @@ def error_curves(rows: Sequence[Mapping[str, Any]], caption: str, stem: Path) ->
         last.set_xlabel("epoch")
 
 
+def _kinds(rows: Sequence[Mapping[str, Any]], what: str) -> list[str]:
+    """The kinds of error that were recorded."""
+    return [kind for kind in KINDS if any(has(row, f"{kind}_{what}") for row in rows)]
+
+
 def has(row: Mapping[str, Any], key: str) -> bool:
     """Whether something was measured: not every look measures everything."""
     return row.get(key) not in (None, "")
@@ -110,9 +115,10 @@ def error_rows(rows: Sequence[Mapping[str, Any]], caption: str, stem: Path) -> N
     conditions = conditions_of(rows)
     what, scale = measure_of(rows)
     last = max(row["epoch"] for row in rows)
+    kinds = _kinds(rows, what)
     with figure(stem, caption, size=(9.0, 1.6 + 0.32 * len(conditions))) as grid:
         axes = grid[0, 0]
-        kinds = [kind for kind in KINDS if any(has(row, f"{kind}_{what}") for row in rows)]
+        kinds = _kinds(rows, what)
         for position, (kind, marker) in enumerate(zip(kinds, "osD", strict=False)):
             key, shift = f"{kind}_{what}", 0.24 * (position - (len(kinds) - 1) / 2)
             for height, condition in enumerate(conditions):

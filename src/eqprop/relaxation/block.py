@@ -108,7 +108,7 @@ class BlockCoordinateDescent(AbstractLinearRelaxation):
             gain = gain.at[held].set(0)
             push = push.at[:, held].set(step * around.outputs)
         keep = jnp.full(found.drive.shape[1], 1 - step)
-        return Moves(found, keep, gain, push, step, found.blocks, found.box)
+        return Moves(found, keep, gain, push, step, found.blocks)
 
 
 def monotone_bound(network: Network, block_size: int | None = None) -> float:

@@ -77,7 +77,7 @@ class Euler(AbstractLinearRelaxation):
             push = push.at[:, output].set(passed * push[:, output] + pull * nudged.target)
             projected = self.nudging_step.sees_projected_moves
         whole = ((0, units),)
-        return Moves(found, keep, gain, push, step, whole, found.box, projected)
+        return Moves(found, keep, gain, push, step, whole, projected)
 
 
 def euler_limit(energy: AbstractClampedEnergy, state: Array, iterations: int = 100) -> Array:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from eqprop.energy import AbstractClampedEnergy, Activities, ClampedHopfieldEnergy
+from eqprop.energy import AbstractClampedEnergy, ClampedHopfieldEnergy
 from eqprop.energy.connections import ClampedConnections
 from eqprop.energy.interactions import ClampedBiases
 from eqprop.energy.products import matmul
@@ -53,10 +53,7 @@ class ForwardPass(AbstractRelaxation):
         for layer in range(1, len(sizes)):
             span = slice(int(ends[layer - 1]), int(ends[layer]))
             pull = drive(prepared, layer, span, layers)
-            rho = prepared.activation
-            layers[layer] = (
-                rho.project(rho.drawn(pull)) if isinstance(rho, Activities) else rho(pull)
-            )
+            layers[layer] = prepared.activation.forwards(pull)
         new = jnp.concatenate(list(layers.values()), axis=1)
         return new, None, jnp.max(jnp.abs(new - state), axis=1)
 

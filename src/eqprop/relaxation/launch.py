@@ -12,7 +12,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -42,26 +42,25 @@ def in_one_launch(
     """
     if not isinstance(method, AbstractLinearRelaxation) or len(present) > _MOST:
         return None
-    policy, enough = method.taken_by.policy, termination.enough(present)
-    is_real = policy == "device"
-    if policy == "plain" or enough is None or (is_real and not _gpus()):
+    is_real = method.taken_by.policy == "device"
+    if method.taken_by.policy == "plain" or (is_real and not _gpus()):
         return None
-    moves = method.moves(prepared)
-    if moves is None or moves.push.dtype != jnp.float32:
+    moves, enough = method.moves(prepared), termination.enough(present)
+    if moves is None or enough is None or moves.push.dtype != jnp.float32:
         return None
     form = _Form(
-        moves.blocks, moves.linear.blocks, moves.linear.spans, moves.linear.reach, moves.box,
-        moves.is_projected, method.taken_by.plan, not is_real,
+        moves.blocks, moves.linear.blocks, moves.linear.spans, moves.linear.reach,
+        moves.linear.box, moves.is_projected, method.taken_by.plan, not is_real,
     )  # fmt: skip
     numbers = jnp.stack([jnp.asarray(n, jnp.float32) for n in (termination.tolerance, moves.step)])
 
     def launched(steps: Array, state: Array) -> tuple[Array, Array]:
         left = jnp.asarray(termination.max_steps, jnp.int32) - steps
         limits = jnp.stack([left, jnp.ceil(jnp.asarray(enough)).astype(jnp.int32)])
-        taken, end = _taken(form)(
+        taken, end = _taken(form)(_Given(
             moves.linear.coupling, moves.keep, moves.gain, moves.push, state, limits, numbers,
             present,
-        )  # fmt: skip
+        ))  # fmt: skip
         return steps + taken, end
 
     return launched
@@ -70,6 +69,23 @@ def in_one_launch(
 @functools.cache
 def _gpus() -> list[Any]:
     return [device for device in jax.devices() if device.platform in ("gpu", "cuda")]
+
+
+class _Given(NamedTuple):
+    """The arrays of a phase; those without a word here are as in `Moves`.
+
+    **Attributes:** `limits`: steps, and settled examples that are enough; `numbers`: the tolerance,
+    and `Moves.step`; `present`: which places hold an example.
+    """
+
+    coupling: Any
+    keep: Any
+    gain: Any
+    push: Any
+    state: Any
+    limits: Any
+    numbers: Any
+    present: Any
 
 
 @dataclasses.dataclass(frozen=True)
@@ -150,31 +166,22 @@ def _inside(part: tuple[int, int], whole: tuple[int, int]) -> bool:
 def _taken(form: _Form) -> Callable[..., tuple[Array, Array]]:
     """Steps and states by the kernel; by plain products for networks that are mapped over.
 
-    Side by side in one launch they would share the multiprocessors: on an H100 64 networks take
-    twice as long so as by products that all of them fill together.
+    In one launch they would share the multiprocessors. On an H100 64 networks take two to four
+    times as long that way as by products for all of them.
     """
     taken = custom_vmap(functools.partial(_launch, form))
 
     @taken.def_vmap
-    def _(size: int, batched: list[bool], *arrays: Array) -> Any:
-        axes = tuple(0 if has else None for has in batched)
-        return jax.vmap(functools.partial(_plainly, form), axes)(*arrays), (True, True)
+    def _(size: int, batched: list[_Given], given: _Given) -> Any:
+        axes = _Given(*(0 if has else None for has in batched[0]))
+        return jax.vmap(functools.partial(_plainly, form), (axes,))(given), (True, True)
 
     return taken
 
 
-def _plainly(
-    form: _Form,
-    coupling: Array,
-    keep: Array,
-    gain: Array,
-    push: Array,
-    state: Array,
-    limits: Array,
-    numbers: Array,
-    present: Array,
-) -> tuple[Array, Array]:
+def _plainly(form: _Form, given: _Given) -> tuple[Array, Array]:
     """What the kernel does, by a product for every block."""
+    coupling, keep, gain, push, state, limits, numbers, present = given
     low, high = form.box
     tolerance, step = numbers
 
@@ -202,25 +209,12 @@ def _plainly(
     return lax.while_loop(goes_on, take_step, start)[:2]
 
 
-def _launch(
-    form: _Form,
-    coupling: Array,
-    keep: Array,
-    gain: Array,
-    push: Array,
-    state: Array,
-    limits: Array,
-    numbers: Array,
-    present: Array,
-) -> tuple[Array, Array]:
-    """The steps taken and where the states are then. Shapes are those of `Moves`.
-
-    **Arguments:** `limits`: steps, and settled examples that are enough; `numbers`: the tolerance,
-    and `Moves.step`.
-    """
+def _launch(form: _Form, given: _Given) -> tuple[Array, Array]:
+    """The steps taken and where the states are then."""
     from jax.experimental import pallas as pl
     from jax.experimental.pallas import triton
 
+    coupling, keep, gain, push, state, limits, numbers, present = given
     batch, units = state.shape
     plan = form.planned(batch)
     layout = _Layout.of(form, plan)

@@ -81,7 +81,6 @@ class Moves(eqx.Module):
     - `keep`, `gain`: `[free units]`; `push`: `[batch, free units]`.
     - `step`: by which a move is divided to give the residual that is seen on the way.
     - `blocks`: first and last unit of each block, in their order.
-    - `box`: the bounds of the projection.
     - `is_projected`: whether that residual is of the projected move, or of the whole move
       projected (`|project(s + move / step) - s|`).
     """
@@ -92,7 +91,6 @@ class Moves(eqx.Module):
     push: Array
     step: Array
     blocks: tuple[tuple[int, int], ...] = eqx.field(static=True)
-    box: tuple[float, float] = eqx.field(static=True)
     is_projected: bool = eqx.field(static=True, default=False)
 
 

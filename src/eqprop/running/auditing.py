@@ -26,7 +26,7 @@ RESPONSE_COLUMNS = (
 
 def audit_run(
     path: Path, *, examples: int = 40, respond: bool = False, data_dir: Path | None = None
-) -> tuple[Audit, list[dict[str, Any]]]:
+) -> tuple[Audit, list[dict[str, Any]], float]:
     """Audits a finished run on its first training examples.
 
     A finished run has no particles left; its free phases start with every unit at 1/2, and
@@ -36,6 +36,9 @@ def audit_run(
 
     - `examples`: how many.
     - `respond`: whether to measure the answer to beta and to the number of nudged steps too.
+
+    **Returns:** what was found; the answer, a row each; and the share of the examples that settle
+    in more than one state from eight starts.
     """
     config = load_config(RunFolder.open(path).path / "config.toml")
     if config.learning.rule.reads_forwards:
@@ -50,27 +53,12 @@ def audit_run(
     chosen = Examples.of(network, train.x[:examples], train.target[:examples])
     states = np.full((examples, network.num_free), 0.5, network.dtype)
     batch, rule = (*_batch(chosen, network), states), build_rule(config, 1)
-    if not respond:
-        return audit(network, rule, *batch), []
-    nudge_of(rule)  # refuses rules that have none before anything is settled
+    if respond:
+        nudge_of(rule)  # refuses rules that have none before anything is settled
     oracle = Oracle.of(network, *batch)
-    rows = response(network, rule, *batch, oracle=oracle)
-    return audit(network, rule, *batch, oracle=oracle), rows
-
-
-def several_equilibria(
-    path: Path, *, examples: int, starts: int = 8, data_dir: Path | None = None
-) -> float:
-    """Share of a finished run's first training examples that settle in more than one state.
-
-    **Arguments:** `starts`: how many, as of `evaluate_starts`.
-    """
-    config, network = (
-        load_config(RunFolder.open(path).path / "config.toml"),
-        load_model(path).network,
-    )
-    train = load_data(config, data_dir).split("train").first(examples)
-    return look_from(config, network, Examples.of(network, train.x, train.target), starts).several
+    rows = response(network, rule, *batch, oracle=oracle) if respond else []
+    several = look_from(config, network, chosen, 8).several
+    return audit(network, rule, *batch, oracle=oracle), rows, several
 
 
 def audit_examples(config: RunConfig, network: Network, examples: Examples, states: Any) -> Audit:

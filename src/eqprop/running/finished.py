@@ -25,6 +25,7 @@ from eqprop.training import (
     evaluate_starts,
     starts_of,
 )
+from eqprop.training.starts import COLD
 
 
 def load_model(path: str | Path, *, best: bool = False) -> Model:
@@ -94,7 +95,7 @@ def evaluate_run(
     split: str,
     data_dir: Path | None = None,
     *,
-    starts: int | Sequence[str] = ("zeros",),
+    starts: int | Sequence[str] = COLD,
     seed: int = 0,
     first: int | None = None,
 ) -> dict[str, Any]:
@@ -116,11 +117,11 @@ def evaluate_run(
             raise ConfigError(f"`first` must lie in 1..{len(chosen)}, got {first}.")
         chosen = chosen.first(first)
     examples = Examples.of(network, chosen.x, chosen.target)
-    if starts_of(starts) == ("zeros",):
+    names = starts_of(starts)
+    if names == COLD:
         found = look(config, network, examples)
         return {"dataset": dataset.name} | evaluation_entry(split, found)
-    several = look_from(config, network, examples, starts, seed=seed)
-    names = starts_of(starts)
+    several = look_from(config, network, examples, names, seed=seed)
     return {
         "dataset": dataset.name,
         **evaluation_entry(split, several.lowest, "lowest"),

@@ -25,8 +25,9 @@ from eqprop.training.logs import BatchLog, PhaseLog, sizes
 from eqprop.training.sharding import SHARDS, deal_out, gathered, replicate
 
 DEVICES = 2**31 - 1
-COLD = 2**31 - 2
 """The stream of whatever devices draw, beside those of rules and batches, which count from 0."""
+COLD = 2**31 - 2
+"""The stream that says which batches start cold."""
 
 
 class TrainState(eqx.Module):
