@@ -74,7 +74,7 @@ def test_multiply_adds_are_those_of_the_programs():
     # All of its blocks are full and of whole vectors, so that no product has zeros to skip.
     topology = eqprop.layered([7, 32, 16, 16])
     wires, network = Wires.of(topology), eqprop.Network.initialize(topology, seed=0)
-    x, y = jnp.full((1, 7), 0.5), jnp.full((1, 16), 0.5)
+    x = jnp.full((1, 7), 0.5)
     state = jnp.full((1, network.num_free), 0.5)
     clamped = network.energy.clamp(x)
     assert products_in(jax.make_jaxpr(network.energy.clamp)(x).jaxpr) == wires.from_input
@@ -86,8 +86,8 @@ def test_multiply_adds_are_those_of_the_programs():
         assert step == relaxation(wires, 1) == 2 * wires.free
 
     def correction(state):
-        slopes = ((2.0, 0.5, state), (-2.0, 0.0, 0.9 * state))
-        return contrast(network, x, y, slopes, jnp.ones(1)).hopfield.weights
+        slopes = ((2.0, state), (-2.0, 0.9 * state))
+        return contrast(network, x, slopes, jnp.ones(1)).hopfield.weights
 
     blocks = [weight.shape for weight in network.hopfield.weights.values()]
     made = products_in(jax.make_jaxpr(correction)(state).jaxpr, blocks)

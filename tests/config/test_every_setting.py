@@ -235,6 +235,37 @@ ROWS: dict[str, tuple[dict[str, Any], Callable[[Built], Any], Any]] = {
         # The first block, whose minimum is where its force vanishes with the rest held.
         {"free.step_size": 0.7}, lambda b: b.steps(free(b), 1)[:, :10],
         lambda b: _euler(0.7)(b)[:, :10]),
+    "network.feedback": (
+        {"network.feedback": 0.3}, lambda b: b.network.hopfield.feedback, 0.3),
+    "network.activation=activities.rho": (
+        {"network.activation": "activities", "network.rho": "sigmoid", "nudged.method": "block",
+         "learning.beta": 0.2},
+        lambda b: repr(b.network.hopfield.activation), "Activities(rho=Sigmoid())"),
+    "free.method=block.order": (
+        # A sweep backwards begins where one forwards ends.
+        {"free.order": "backwards", "free.step_size": 0.7},
+        lambda b: b.steps(free(b), 1)[:, -4:], lambda b: _euler(0.7)(b)[:, -4:]),
+    "nudged.method=block.order": (
+        {"nudged.method": "block", "nudged.order": "backwards", "nudged.step_size": 0.7,
+         "learning.beta": 0.2},
+        lambda b: b.steps(nudged(b), 1)[:, -4:], lambda b: _euler(0.7)(b)[:, -4:]),
+    "free.termination=fixed-steps.measured": (
+        {"free.termination": "fixed-steps", "free.measured": False},
+        lambda b: free(b).termination.measures, False),
+    "nudged.termination=fixed-steps.measured": (
+        {"nudged.termination": "fixed-steps", "nudged.measured": False},
+        lambda b: nudged(b).termination.measures, False),
+    **{
+        f"learning.rule={rule}.carried": (
+            {"learning.rule": rule, "learning.carried": True, "nudged.method": "block",
+             "learning.beta": 0.2},
+            lambda b: b.rule().carried, True)
+        for rule in ("equilibrium-propagation", "coupled")
+    },
+    "learning.rule=contrastive-hebbian.carried": (
+        {"learning.rule": "contrastive-hebbian", "learning.carried": True,
+         "nudged.method": "block"},
+        lambda b: b.rule().carried, True),
     "free.method=block.block_size": (
         {"free.block_size": 3},
         lambda b: len(free(b).method.prepare(

@@ -161,8 +161,8 @@ def test_contrastive_hebbian_learning_is_a_hard_nudge(problem):
         hard = eqprop.relax(
             nudged, states, eqprop.BlockCoordinateDescent(), eqprop.Residual(1e-13, 20_000)
         )
-        slopes = ((1.0, 0.0, hard.state), (-1.0, 0.0, states))
-        limit = contrast(network, x, y, slopes, jnp.full(len(x), 1 / len(x)))
+        slopes = ((1.0, hard.state), (-1.0, states))
+        limit = contrast(network, x, slopes, jnp.full(len(x), 1 / len(x)))
         gaps.append(distance(limit, found.gradient))
     assert gaps[0] > 1e-3 and gaps[2] < gaps[1] / 5 < gaps[0] / 20
 

@@ -116,7 +116,7 @@ class Between(AbstractContrastiveRule):
         beta = jax.random.uniform(key, (), states.dtype, 0.5 * self.most, self.most)
         total = network.nudged(clamped, beta, target)
         nudged = eqprop.relax(total, free.state, self.nudged.method, self.nudged.termination)
-        slopes = ((1 / beta, beta, nudged.state), (-1 / beta, 0.0, free.state))
+        slopes = ((1 / beta, nudged.state), (-1 / beta, free.state))
         return Phases(slopes, free.state, Report(free, (nudged,), beta))
 
 

@@ -215,8 +215,8 @@ def _equilibrium_propagation() -> Complexity:
     first, second = (_needs(network, target, phase) for phase in (free, nudged))
 
     def correction(states: Array) -> list[Array]:
-        slopes = ((2.0, 0.5, states[1]), (-2.0, 0.0, states[0]))
-        return jax.tree.leaves(contrast(network, x, target, slopes, jnp.ones(1)).hopfield.weights)
+        slopes = ((2.0, states[1]), (-2.0, states[0]))
+        return jax.tree.leaves(contrast(network, x, slopes, jnp.ones(1)).hopfield.weights)
 
     kept = _numbers_kept(correction, jnp.stack([state, 0.9 * state]))
     steps = RELEASED["steps"], NudgedPhaseConfig().steps

@@ -75,13 +75,19 @@ class NetworkConfig(Section):
 
     activation: ActivationChoice = Field(
         default=HardSigmoidSettings(),
-        description="rho; all but the hard sigmoid need Euler in both phases",
+        description="rho; sigmoid, shifted-sigmoid and tanh need Euler in both phases, or "
+        "activities with that rho",
     )
     cost: CostChoice = Field(
         default=SquaredErrorSettings(),
         description="cross-entropy reads the last layer by a softmax of its own parameters",
     )
     term: TermChoice = Field(default=NoTerm(), description="what is added to the Hopfield energy")
+    feedback: Annotated[float, Field(gt=0, le=1)] = Field(
+        default=1.0,
+        description="g, by which each layer weakens what it sends back; 1 is the paper's network, "
+        "0.01 is nearly feed-forward",
+    )
     skip_scale: Rate | Literal["glorot"] = Field(
         default=0.05,
         description="initial skip weights are U[-scale, scale]; glorot: the mean of the layers' "

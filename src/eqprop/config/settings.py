@@ -115,8 +115,9 @@ class RunConfig(Settings):
             if blocks and not network.activation.has_box:
                 raise ValueError(
                     f"`{name}.method` must be 'euler' with activation '{network.activation.name}', "
-                    f"got '{phase.method.name}', which needs the hard sigmoid. Set {name}.method = "
-                    '"euler"'
+                    f"got '{phase.method.name}', which needs the hard sigmoid or activities. Set "
+                    f'{name}.method = "euler", or network.activation = "activities" and '
+                    f'network.rho = "{network.activation.name}"'
                 )
             if blocks and network.term.adds:
                 raise ValueError(
@@ -147,7 +148,8 @@ class RunConfig(Settings):
                 f"`network.cost` must be 'squared-error' for rule '{rule.name}', which holds "
                 "outputs at their targets; those of a read-out are no states of units"
             )
-        if self.nudged.method.needs_blocks and network.cost.curvature() is None:
+        no_minimum = network.activation.is_parabola and network.cost.curvature() is None
+        if self.nudged.method.needs_blocks and no_minimum:
             raise ValueError(
                 f"`nudged.method` must be 'euler' with cost '{network.cost.name}', whose outputs "
                 'have no minimum in closed form. Set nudged.method = "euler"'

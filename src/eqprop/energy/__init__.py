@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from eqprop.energy.base import *  # noqa: F403
     from eqprop.energy.connections import *  # noqa: F403
     from eqprop.energy.cost import *  # noqa: F403
+    from eqprop.energy.difference import *  # noqa: F403
+    from eqprop.energy.feedback import *  # noqa: F403
     from eqprop.energy.groups import *  # noqa: F403
     from eqprop.energy.hopfield import *  # noqa: F403
     from eqprop.energy.interactions import *  # noqa: F403
@@ -53,10 +55,13 @@ __getattr__, __dir__, __all__ = attach(  # pyright: ignore[reportUnsupportedDund
             "ComposedEnergy",
             "HopfieldEnergy",
         ),
+        "difference": ("Difference",),
+        "feedback": ("Feedback",),
         "interactions": (
             "AbstractInteraction",
             "AbstractTerm",
             "Biases",
+            "not_carried",
         ),
         "network": ("Network",),
         "own": ("AbstractOwnEnergy",),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -96,6 +97,36 @@ class AbstractActivation(eqx.Module):
     def forwards(self, pull: Array) -> Array:
         """The activity of a unit that only receives."""
 
+    @property
+    def carries_differences(self) -> bool:
+        """Whether `difference` is derived."""
+        return False
+
+    def holding(self, state: Array, drawn: Array) -> Array:
+        """A pull at which `state` is where a unit is drawn; near `drawn` where there are many.
+
+        **Arguments:** `drawn`: where units are drawn, before projection.
+        """
+        return state
+
+    def difference(
+        self, state: Array, held: Array, pull: Array, scale: Any, stiffness: Array | None = None
+    ) -> Array:
+        """By how much a unit moves from `state`, over `scale`, before projection.
+
+        Nothing small is subtracted: it keeps its digits where `scale` is far below rounding.
+
+        **Arguments:**
+
+        - `held`: as `holding` gave it.
+        - `pull`, over `scale`: what is added to it.
+        - `stiffness`: as of `minimum`; the parabola's middle is `state`.
+        """
+        raise ConfigError(
+            f"`activation` must say how differences of states move for a carried difference, which "
+            f"{type(self).__name__} does not. Take HardSigmoid, or Activities of another rho."
+        )
+
 
 class AbstractStateActivation(AbstractActivation):
     """rho of a state s that adds s^2/2 to the energy, as in Eq. 2."""
@@ -136,6 +167,18 @@ class AbstractPotential(eqx.Module):
     def potential(self, activity: Array) -> Array:
         """G, the integral of `inverse`: the convex conjugate of the integral of rho."""
 
+    @property
+    def has_change(self) -> bool:
+        """Whether `change` is derived."""
+        return False
+
+    def change(self, activity: Array, pull: Array, scale: Any) -> Array:
+        """(rho(h + scale * pull) - rho(h)) / scale at the h of an activity, without a difference.
+
+        Only asked for where it `has_change`.
+        """
+        raise NotImplementedError
+
 
 class HardSigmoid(AbstractStateActivation, AbstractPotential):
     """clip(., 0, 1), states kept in [0, 1]: the activation of the paper (Eq. 1)."""
@@ -170,6 +213,21 @@ class HardSigmoid(AbstractStateActivation, AbstractPotential):
 
     def potential(self, activity: Array) -> Array:
         return 0.5 * activity**2
+
+    @property
+    def carries_differences(self) -> bool:
+        return True
+
+    def holding(self, state: Array, drawn: Array) -> Array:
+        beyond = jnp.where(state >= 1, jnp.maximum(drawn, 1), state)
+        return jnp.where(state <= 0, jnp.minimum(drawn, 0), beyond)
+
+    def difference(
+        self, state: Array, held: Array, pull: Array, scale: Any, stiffness: Array | None = None
+    ) -> Array:
+        # Inside the box `held` is `state`, so that the first part is 0 there.
+        moved = (held - state) / scale + pull
+        return moved if stiffness is None else moved / (1 + stiffness)
 
 
 class AbstractSmoothActivation(AbstractStateActivation):
@@ -211,6 +269,14 @@ class Sigmoid(AbstractSmoothActivation, AbstractPotential):
     def potential(self, activity: Array) -> Array:
         return xlogy(activity, activity) + xlog1py(1 - activity, -activity)
 
+    @property
+    def has_change(self) -> bool:
+        return True
+
+    def change(self, activity: Array, pull: Array, scale: Any) -> Array:
+        t = jnp.tanh(0.5 * scale * pull)
+        return 2 * activity * (1 - activity) * (t / scale) / (1 + (2 * activity - 1) * t)
+
 
 class ShiftedSigmoid(AbstractSmoothActivation, AbstractPotential):
     """1 / (1 + exp(2 - 4 s)): the smooth curve nearest to the hard sigmoid.
@@ -244,6 +310,13 @@ class ShiftedSigmoid(AbstractSmoothActivation, AbstractPotential):
     def potential(self, activity: Array) -> Array:
         return 0.5 * activity + 0.25 * Sigmoid().potential(activity)
 
+    @property
+    def has_change(self) -> bool:
+        return True
+
+    def change(self, activity: Array, pull: Array, scale: Any) -> Array:
+        return Sigmoid().change(activity, 4 * pull, scale)
+
 
 class Tanh(AbstractSmoothActivation, AbstractPotential):
     """tanh(s). Its poles nearest to the real line are at +-i pi/2."""
@@ -264,6 +337,14 @@ class Tanh(AbstractSmoothActivation, AbstractPotential):
     def potential(self, activity: Array) -> Array:
         above, below = 1 + activity, 1 - activity
         return 0.5 * (xlog1py(above, activity) + xlog1py(below, -activity))
+
+    @property
+    def has_change(self) -> bool:
+        return True
+
+    def change(self, activity: Array, pull: Array, scale: Any) -> Array:
+        t = jnp.tanh(scale * pull)
+        return (1 - activity) * (1 + activity) * (t / scale) / (1 + activity * t)
 
 
 class Activities(AbstractActivation):
@@ -346,6 +427,31 @@ class Activities(AbstractActivation):
 
     def forwards(self, pull: Array) -> Array:
         return self.rho(pull)
+
+    @property
+    def carries_differences(self) -> bool:
+        return self.is_identity_on_its_box or self._rho.has_change
+
+    def holding(self, state: Array, drawn: Array) -> Array:
+        return self.rho.holding(state, drawn) if self.is_identity_on_its_box else state
+
+    def difference(
+        self, state: Array, held: Array, pull: Array, scale: Any, stiffness: Array | None = None
+    ) -> Array:
+        if self.is_identity_on_its_box:
+            return self.rho.difference(state, held, pull, scale, stiffness)
+        if stiffness is None:
+            return self._rho.change(state, pull, scale)
+
+        # e = change(pull - stiffness e), by Newton's method.
+        def nearer(_: int, e: Array) -> Array:
+            def change(pull: Array) -> Array:
+                return self._rho.change(state, pull, scale)
+
+            there, slope = jax.jvp(change, (pull - stiffness * e,), (jnp.ones_like(pull),))
+            return e - (e - there) / (1 + stiffness * slope)
+
+        return lax.fori_loop(0, _NEWTON, nearer, jnp.zeros_like(pull))
 
     @property
     def _rho(self) -> AbstractPotential:

@@ -27,7 +27,10 @@ class AbstractClampedEnergy(eqx.Module):
 
     @abc.abstractmethod
     def force(self, state: Array) -> Array:
-        """-dE/ds, `[batch, free units]`."""
+        """-dE/ds, `[batch, free units]`.
+
+        With weakened feedback, over the weight of each layer: what a unit of any layer follows.
+        """
 
     @abc.abstractmethod
     def project(self, state: Array) -> Array:
@@ -61,6 +64,10 @@ class AbstractBlockClampedEnergy(AbstractClampedEnergy):
         **Arguments:** of what is added to the energy of each unit of the block, stiffness s^2/2 -
         pull s: `pull` `[batch, size of block]`, and `stiffness`, a scalar.
         """
+
+    @abc.abstractmethod
+    def project_block(self, part: Array, block: int) -> Array:
+        """The nearest allowed states of the units of block number `block`, `[batch, its size]`."""
 
     @property
     @abc.abstractmethod
@@ -106,7 +113,7 @@ class AbstractEnergy(eqx.Module):
 
     @abc.abstractmethod
     def force(self, x: Array, state: Array) -> Array:
-        """-dE/ds, `[free units]`."""
+        """As of `AbstractClampedEnergy`, `[free units]`."""
 
     @abc.abstractmethod
     def project(self, state: Array) -> Array:

@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import itertools
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import equinox as eqx
@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from eqprop.energy.feedback import Feedback
 from eqprop.energy.groups import Group, kind_of
 from eqprop.energy.interactions import AbstractClampedInteraction, AbstractInteraction, Seen
 from eqprop.energy.products import dot, matmul
@@ -66,15 +67,32 @@ class Connections(AbstractInteraction):
     def has_blocks(self) -> bool:
         return True
 
+    @property
+    def carries_differences(self) -> bool:
+        return True
+
     def energy(self, seen: Seen) -> Array:
         # `dot`, not `vdot`: for complex states nothing may be conjugated.
         products = (
-            dot(seen.active[post], matmul(weight, seen.active[pre]))
+            seen.feedback.weight(post) * dot(seen.active[post], matmul(weight, seen.active[pre]))
             for (post, pre), weight in self.weights.items()
         )
         return -functools.reduce(operator.add, products)
 
-    def clamp(self, x: Array) -> ClampedConnections:
+    def change(self, seen: Seen, differences: Sequence[Array]) -> Array:
+        # g^(post - L) (s_post' W s_pre at the end - at the start), with s_k + g^(L - k) e_k for
+        # the end: no power of g that grows is left, and nothing is subtracted.
+        feedback, total = seen.feedback, []
+        for (post, pre), weight in self.weights.items():
+            moved, before = differences[post - 1], seen.active[pre]
+            if pre:
+                back, e_pre = feedback.back(post, pre), differences[pre - 1]
+                total.append(back * dot(seen.active[post], matmul(weight, e_pre)))
+                before = before + feedback.scale(pre) * e_pre
+            total.append(dot(moved, matmul(weight, before)))
+        return -functools.reduce(operator.add, total)
+
+    def clamp(self, x: Array, feedback: Feedback) -> ClampedConnections:
         drives = [
             matmul(x, self.weights[layer, 0].T)
             if (layer, 0) in self.weights
@@ -83,9 +101,10 @@ class Connections(AbstractInteraction):
         ]
         return ClampedConnections(
             weights=self.weights,
-            blocks=_blocks(self.weights, self.layer_sizes, None),
+            blocks=_blocks(self.weights, self.layer_sizes, None, feedback.on_the_way),
             input_drive=jnp.concatenate(drives, axis=1),
             layer_sizes=self.layer_sizes,
+            feedback=feedback,
         )
 
     def groups(self, prefix: str) -> tuple[Group, ...]:
@@ -120,16 +139,22 @@ class ClampedConnections(AbstractClampedInteraction):
     - `blocks`: the units that are updated at once, and what they are wired to.
     - `input_drive`: W_in x, `[batch, free units]`.
     - `block_size`: of the blocks; None for whole layers.
+    - `feedback`: what layers weigh.
+    - `is_of_differences`: whether states are differences (`of_differences`).
     """
 
     weights: dict[Block, Array]
     blocks: tuple[_UnitBlock, ...]
     input_drive: Array
     layer_sizes: tuple[int, ...] = eqx.field(static=True)
+    feedback: Feedback = eqx.field(static=True)
     block_size: int | None = eqx.field(static=True, default=None)
+    is_of_differences: bool = eqx.field(static=True, default=False)
 
     def energy(self, state: Array, active: Array) -> Array:
-        return -jnp.sum(active * (0.5 * self.coupled(active) + self.input_drive), axis=1)
+        weight = self.feedback.per_unit(self.feedback.weight, self.input_drive.dtype)
+        pull = 0.5 * self.coupled(active) + self.input_drive
+        return -jnp.sum(weight * active * pull, axis=1)
 
     def pull(self, active: Array) -> Array:
         return self.coupled(active) + self.input_drive
@@ -140,8 +165,16 @@ class ClampedConnections(AbstractClampedInteraction):
     def in_blocks(self, block_size: int | None) -> ClampedConnections:
         if block_size == self.block_size:
             return self
-        blocks = _blocks(self.weights, self.layer_sizes, block_size)
+        weakened = self.feedback.back if self.is_of_differences else self.feedback.on_the_way
+        blocks = _blocks(self.weights, self.layer_sizes, block_size, weakened)
         return dataclasses.replace(self, blocks=blocks, block_size=block_size)
+
+    def of_differences(self) -> ClampedConnections:
+        blocks = self.blocks
+        if not self.feedback.is_whole:
+            blocks = _blocks(self.weights, self.layer_sizes, self.block_size, self.feedback.back)
+        nothing = jnp.zeros((1, self.input_drive.shape[1]), self.input_drive.dtype)
+        return dataclasses.replace(self, blocks=blocks, input_drive=nothing, is_of_differences=True)
 
     def at_block(self, state: Array, block: int, span: slice) -> Array:
         return self.blocks[block].pull(state) + self.input_drive[:, span]
@@ -204,9 +237,15 @@ class _UnitBlock(eqx.Module):
 
 
 def _blocks(
-    weights: Mapping[Block, Array], layer_sizes: tuple[int, ...], block_size: int | None
+    weights: Mapping[Block, Array],
+    layer_sizes: tuple[int, ...],
+    block_size: int | None,
+    weakened: Callable[[int, int], float],
 ) -> tuple[_UnitBlock, ...]:
-    """The free units by layers, those coupled inside in blocks of at most `block_size`."""
+    """The free units by layers, those coupled inside in blocks of at most `block_size`.
+
+    **Arguments:** `weakened`: by what the pull of a layer from another is multiplied.
+    """
     begins = [0, 0, *np.cumsum(layer_sizes[1:]).tolist()]  # of each layer in the state
     coupled = [post for post, pre in weights if post == pre]
     blocks = []
@@ -215,7 +254,10 @@ def _blocks(
         sources = _merged([slice(begins[k], begins[k] + layer_sizes[k]) for k in others])
 
         def strip(start: int, stop: int, layer: int = layer, others: list[int] = others) -> Array:
-            couplings = [_coupling(weights, layer, other, slice(start, stop)) for other in others]
+            couplings = [
+                weakened(layer, other) * _coupling(weights, layer, other, slice(start, stop))
+                for other in others
+            ]
             return jnp.pad(jnp.concatenate(couplings), ((0, 0), (0, -(stop - start) % _LANES)))
 
         cuts = [*range(start, stop, _STRIP), stop]

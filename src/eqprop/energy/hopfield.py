@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import operator
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,6 +20,7 @@ from eqprop.energy.base import (
     without_blocks,
 )
 from eqprop.energy.connections import Connections, block_spans
+from eqprop.energy.feedback import Feedback
 from eqprop.energy.groups import Group
 from eqprop.energy.interactions import (
     AbstractClampedInteraction,
@@ -34,11 +37,15 @@ from eqprop.topology import Block, Topology, Wires
 class HopfieldEnergy(AbstractEnergy):
     """E(u) = 1/2 u'u - 1/2 rho(u)' W rho(u) - b'u (Eq. 2), u = (x, s), plus terms.
 
+    With weakened feedback g every layer k, and what it receives from layers before it, counts
+    g^(k - L) times (`Feedback`).
+
     **Attributes:**
 
     - `interactions`: the `Connections` W, the `Biases` b, and whatever was added (`plus`).
     - `activation`: rho.
     - `layer_sizes`: units per layer, input first.
+    - `feedback`: g, in (0, 1]; 1 for Eq. 2.
 
     Input units enter as rho(x) = x, that is, `x` is in [0, 1].
     """
@@ -46,6 +53,10 @@ class HopfieldEnergy(AbstractEnergy):
     interactions: tuple[AbstractInteraction, ...]
     activation: AbstractActivation
     layer_sizes: tuple[int, ...] = eqx.field(static=True)
+    feedback: float = eqx.field(static=True, default=1.0)
+
+    def __check_init__(self) -> None:
+        Feedback(self.feedback, self.layer_sizes)
 
     @staticmethod
     def initialize(
@@ -55,6 +66,7 @@ class HopfieldEnergy(AbstractEnergy):
         activation: AbstractActivation | None = None,
         skip_scale: float = 0.05,
         intralayer_scale: float = 0.05,
+        feedback: float = 1.0,
         dtype: Any = jnp.float32,
     ) -> HopfieldEnergy:
         """Random initial weights and zero biases (sections 2.3.1 and 2.3.3).
@@ -69,6 +81,7 @@ class HopfieldEnergy(AbstractEnergy):
         - `topology`: which connections exist.
         - `key`: a JAX random key.
         - `activation`: default `HardSigmoid()`.
+        - `feedback`: g, by which each layer weakens what it sends back, in (0, 1].
         - `dtype`: of weights and biases.
         """
         connections = Connections.initialize(
@@ -76,7 +89,7 @@ class HopfieldEnergy(AbstractEnergy):
         )
         sizes = topology.layer_sizes
         biases = Biases({k: jnp.zeros(n, dtype) for k, n in enumerate(sizes) if k})
-        return HopfieldEnergy._of(connections, biases, activation)
+        return HopfieldEnergy._of(connections, biases, activation, feedback)
 
     @staticmethod
     def from_dense(
@@ -85,6 +98,7 @@ class HopfieldEnergy(AbstractEnergy):
         biases: Any,
         *,
         activation: AbstractActivation | None = None,
+        feedback: float = 1.0,
     ) -> HopfieldEnergy:
         """From a symmetric weight matrix `[units, units]` and biases `[units]` or `[free units]`.
 
@@ -119,16 +133,20 @@ class HopfieldEnergy(AbstractEnergy):
             sizes,
         )
         values = Biases({k: jnp.asarray(bias[free[k]], dtype) for k in range(1, len(sizes))})
-        return HopfieldEnergy._of(connections, values, activation)
+        return HopfieldEnergy._of(connections, values, activation, feedback)
 
     @staticmethod
     def _of(
-        connections: Connections, biases: Biases, activation: AbstractActivation | None
+        connections: Connections,
+        biases: Biases,
+        activation: AbstractActivation | None,
+        feedback: float,
     ) -> HopfieldEnergy:
         return HopfieldEnergy(
             interactions=(connections, biases),
             activation=activation or HardSigmoid(),
             layer_sizes=connections.layer_sizes,
+            feedback=feedback,
         )
 
     def plus(self, *terms: AbstractInteraction) -> HopfieldEnergy:
@@ -183,11 +201,25 @@ class HopfieldEnergy(AbstractEnergy):
         return parts and self.activation.has_minimum
 
     def energy(self, x: Array, state: Array) -> Array:
-        states = [x, *self._split(state)]
-        seen = Seen(x, state, states, [x, *map(self.activation, states[1:])])
+        seen = self._seen(x, state)
+        weight = seen.feedback.per_unit(seen.feedback.weight, state.dtype)
         # `dot`, not `vdot`: for complex states nothing may be conjugated.
-        value = 0.5 * dot(x, x) + jnp.sum(self.activation.own_energy(state))
+        value = 0.5 * dot(x, x) + jnp.sum(weight * self.activation.own_energy(state))
         return jnp.asarray(sum((part.energy(seen) for part in self.interactions), start=value))
+
+    def change(self, x: Array, state: Array, difference: Array) -> Array:
+        """What of E depends on parameters at state + scale * difference, less that at `state`.
+
+        A scalar, found without a difference of energies: its slope in the parameters keeps its
+        digits however small the scale is.
+
+        **Arguments:** `difference` `[free units]`, of which each layer is measured in
+        `Feedback.scale`.
+        """
+        parts = (
+            part.change(self._seen(x, state), self._split(difference)) for part in self.interactions
+        )
+        return functools.reduce(operator.add, parts)
 
     def force(self, x: Array, state: Array) -> Array:
         return self.clamp(x[None]).force(state[None])[0]
@@ -197,10 +229,11 @@ class HopfieldEnergy(AbstractEnergy):
 
     def clamp(self, x: Array) -> ClampedHopfieldEnergy:
         return ClampedHopfieldEnergy(
-            parts=tuple(interaction.clamp(x) for interaction in self.interactions),
+            parts=tuple(part.clamp(x, self._feedback) for part in self.interactions),
             input_energy=0.5 * jnp.sum(x**2, axis=1),
             activation=self.activation,
             layer_sizes=self.layer_sizes,
+            feedback=self._feedback,
             coupled=tuple(sorted({post for post, pre in self.weights if post == pre})),
         )
 
@@ -232,6 +265,14 @@ class HopfieldEnergy(AbstractEnergy):
             i, j = starts[post], starts[pre]
             dense[i : starts[post + 1], j : starts[pre + 1]] += weight
         return dense + dense.T
+
+    @property
+    def _feedback(self) -> Feedback:
+        return Feedback(self.feedback, self.layer_sizes)
+
+    def _seen(self, x: Array, state: Array) -> Seen:
+        states = [x, *self._split(state)]
+        return Seen(x, state, states, [x, *map(self.activation, states[1:])], self._feedback)
 
     def _split(self, state: Array) -> list[Array]:
         ends = np.cumsum(self.layer_sizes[1:])[:-1].tolist()
@@ -269,7 +310,7 @@ class ClampedHopfieldEnergy(AbstractBlockClampedEnergy):
 
     - `parts`: its interactions, clamped.
     - `input_energy`: of the clamped units, `[batch]`.
-    - `activation`, `layer_sizes`: of the `HopfieldEnergy`.
+    - `activation`, `layer_sizes`, `feedback`: of the `HopfieldEnergy`.
     - `coupled`: layers with connections inside.
     - `block_size`: of the blocks; None for whole layers.
     """
@@ -278,6 +319,7 @@ class ClampedHopfieldEnergy(AbstractBlockClampedEnergy):
     input_energy: Array
     activation: AbstractActivation
     layer_sizes: tuple[int, ...] = eqx.field(static=True)
+    feedback: Feedback = eqx.field(static=True)
     coupled: tuple[int, ...] = eqx.field(static=True)
     block_size: int | None = eqx.field(static=True, default=None)
 
@@ -298,7 +340,8 @@ class ClampedHopfieldEnergy(AbstractBlockClampedEnergy):
 
     def energy(self, state: Array) -> Array:
         active = self.activation(state)
-        value = jnp.sum(self.activation.own_energy(state), axis=1) + self.input_energy
+        weight = self.feedback.per_unit(self.feedback.weight, self.input_energy.dtype)
+        value = jnp.sum(weight * self.activation.own_energy(state), axis=1) + self.input_energy
         return sum((part.energy(state, active) for part in self.parts), start=value)
 
     def force(self, state: Array) -> Array:
@@ -315,6 +358,9 @@ class ClampedHopfieldEnergy(AbstractBlockClampedEnergy):
 
     def project(self, state: Array) -> Array:
         return self.activation.project(state)
+
+    def project_block(self, part: Array, block: int) -> Array:
+        return self.activation.project(part)
 
     def minimize_block(
         self, state: Array, block: int, pull: Array | None = None, stiffness: Array | None = None

@@ -15,8 +15,10 @@ import numpy as np
 from jax import Array
 
 from eqprop.energy.base import without_blocks
+from eqprop.energy.feedback import Feedback
 from eqprop.energy.groups import Group, groups_of
 from eqprop.energy.products import dot
+from eqprop.errors import ConfigError
 from eqprop.topology import Block
 
 
@@ -25,13 +27,14 @@ class Seen:
     """What an interaction sees of one example.
 
     **Attributes:** `x` `[inputs]` and `state` `[free units]`; the same layer by layer, input first:
-    `states`, and `active`, rho of them (the inputs as they are).
+    `states`, and `active`, rho of them (the inputs as they are); `feedback`, what layers weigh.
     """
 
     x: Array
     state: Array
     states: Sequence[Array]
     active: Sequence[Array]
+    feedback: Feedback
 
 
 class AbstractClampedInteraction(eqx.Module):
@@ -46,11 +49,11 @@ class AbstractClampedInteraction(eqx.Module):
 
     @abc.abstractmethod
     def pull(self, active: Array) -> Array | None:
-        """Minus its slope in the activities, `[batch, free units]`."""
+        """Minus its slope in the activities, over the weight of each layer, `[batch, units]`."""
 
     @abc.abstractmethod
     def push(self, state: Array) -> Array | None:
-        """Minus its slope in the states where it acts on these, `[batch, free units]`."""
+        """The same in the states where it acts on these, `[batch, free units]`."""
 
     @abc.abstractmethod
     def in_blocks(self, block_size: int | None) -> AbstractClampedInteraction:
@@ -59,6 +62,13 @@ class AbstractClampedInteraction(eqx.Module):
     @abc.abstractmethod
     def at_block(self, state: Array, block: int, span: slice) -> Array:
         """`pull` and `push` together at the units `span` of a block, where rho is the identity."""
+
+    @abc.abstractmethod
+    def of_differences(self) -> AbstractClampedInteraction | None:
+        """Its pull on differences of states, each measured in `Feedback.scale`; None for none.
+
+        **Raises:** `ConfigError` where it is not known.
+        """
 
 
 class AbstractInteraction(eqx.Module):
@@ -69,12 +79,24 @@ class AbstractInteraction(eqx.Module):
     def has_blocks(self) -> bool:
         """Whether it is a parabola in the units of any block."""
 
+    @property
+    @abc.abstractmethod
+    def carries_differences(self) -> bool:
+        """Whether `change` is known."""
+
     @abc.abstractmethod
     def energy(self, seen: Seen) -> Array:
         """Its share of the energy of one example, a scalar."""
 
     @abc.abstractmethod
-    def clamp(self, x: Array) -> AbstractClampedInteraction:
+    def change(self, seen: Seen, differences: Sequence[Array]) -> Array:
+        """By what its energy changes when every layer moves by `Feedback.scale` * its difference.
+
+        **Arguments:** `differences`: per free layer, `[size of layer]`; rho is the identity.
+        """
+
+    @abc.abstractmethod
+    def clamp(self, x: Array, feedback: Feedback) -> AbstractClampedInteraction:
         """Clamps the input units to a batch of examples `[batch, inputs]`."""
 
     @abc.abstractmethod
@@ -111,11 +133,18 @@ class AbstractTerm(AbstractInteraction):
     def has_blocks(self) -> bool:
         return False
 
+    @property
+    def carries_differences(self) -> bool:
+        return False
+
     def energy(self, seen: Seen) -> Array:
         return self(seen.x, seen.state)
 
-    def clamp(self, x: Array) -> ClampedTerm:
-        return ClampedTerm(self, x)
+    def change(self, seen: Seen, differences: Sequence[Array]) -> Array:
+        raise not_carried(f"the term {type(self).__name__}")
+
+    def clamp(self, x: Array, feedback: Feedback) -> ClampedTerm:
+        return ClampedTerm(self, x, feedback)
 
     def groups(self, prefix: str) -> tuple[Group, ...]:
         return groups_of(self, prefix)
@@ -132,6 +161,7 @@ class ClampedTerm(AbstractClampedInteraction):
 
     term: AbstractTerm
     x: Array
+    feedback: Feedback = eqx.field(static=True)
 
     def energy(self, state: Array, active: Array) -> Array:
         return jax.vmap(self.term)(self.x, state)
@@ -141,13 +171,19 @@ class ClampedTerm(AbstractClampedInteraction):
 
     def push(self, state: Array) -> Array:
         slope = jax.grad(self.term.__call__, argnums=1, holomorphic=jnp.iscomplexobj(state))
-        return -jax.vmap(slope)(self.x, state)
+        pushes = -jax.vmap(slope)(self.x, state)
+        if self.feedback.is_whole:
+            return pushes
+        return pushes / self.feedback.per_unit(self.feedback.weight, self.x.dtype)
 
     def in_blocks(self, block_size: int | None) -> AbstractClampedInteraction:
         raise without_blocks("every term of the energy", f"{type(self.term).__name__} has none")
 
     def at_block(self, state: Array, block: int, span: slice) -> Array:
         return self.push(state)[:, span]
+
+    def of_differences(self) -> AbstractClampedInteraction:
+        raise not_carried(f"the term {type(self.term).__name__}")
 
 
 class Biases(AbstractInteraction):
@@ -162,12 +198,25 @@ class Biases(AbstractInteraction):
     def has_blocks(self) -> bool:
         return True
 
+    @property
+    def carries_differences(self) -> bool:
+        return True
+
     def energy(self, seen: Seen) -> Array:
-        products = (dot(bias, seen.states[layer]) for layer, bias in self.values.items())
+        products = (
+            seen.feedback.weight(layer) * dot(bias, seen.states[layer])
+            for layer, bias in self.values.items()
+        )
         return -functools.reduce(operator.add, products)
 
-    def clamp(self, x: Array) -> ClampedBiases:
-        return ClampedBiases(jnp.concatenate([self.values[layer] for layer in sorted(self.values)]))
+    def change(self, seen: Seen, differences: Sequence[Array]) -> Array:
+        # The weight of a layer and the scale of its differences cancel.
+        products = (dot(bias, differences[layer - 1]) for layer, bias in self.values.items())
+        return -functools.reduce(operator.add, products)
+
+    def clamp(self, x: Array, feedback: Feedback) -> ClampedBiases:
+        values = jnp.concatenate([self.values[layer] for layer in sorted(self.values)])
+        return ClampedBiases(values, feedback)
 
     def groups(self, prefix: str) -> tuple[Group, ...]:
         return tuple(
@@ -186,9 +235,11 @@ class ClampedBiases(AbstractClampedInteraction):
     """`Biases` as they act on a state: `values` `[free units]`."""
 
     values: Array
+    feedback: Feedback = eqx.field(static=True)
 
     def energy(self, state: Array, active: Array) -> Array:
-        return -jnp.sum(self.values * state, axis=1)
+        weight = self.feedback.per_unit(self.feedback.weight, self.values.dtype)
+        return -jnp.sum(weight * self.values * state, axis=1)
 
     def pull(self, active: Array) -> None:
         return None
@@ -201,3 +252,14 @@ class ClampedBiases(AbstractClampedInteraction):
 
     def at_block(self, state: Array, block: int, span: slice) -> Array:
         return self.values[span]
+
+    def of_differences(self) -> None:
+        return None
+
+
+def not_carried(what: str) -> ConfigError:
+    """The error for a carried difference where none is derived."""
+    return ConfigError(
+        f"{what} must say how differences of states move for a carried difference, which it does "
+        "not. Subtract the two phases instead: carried=False, learning.carried = false of a run."
+    )

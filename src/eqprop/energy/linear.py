@@ -35,8 +35,8 @@ class Linear(eqx.Module):
 
 
 def linear(energy: AbstractClampedEnergy) -> Linear | None:
-    """`energy` in that form, or None if it has it not: other terms, a rho that bends, complex."""
-    if not isinstance(energy, ClampedHopfieldEnergy):
+    """`energy` in that form, or None: other terms, a rho that bends, weakened feedback, complex."""
+    if not isinstance(energy, ClampedHopfieldEnergy) or not energy.feedback.is_whole:
         return None
     box = energy.activation.box
     if box is None or not energy.activation.is_identity_on_its_box or not energy.is_parabola:

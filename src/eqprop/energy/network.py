@@ -42,6 +42,7 @@ class Network(eqx.Module):
         activation: AbstractActivation | None = None,
         skip_scale: float = 0.05,
         intralayer_scale: float = 0.05,
+        feedback: float = 1.0,
         dtype: Any = jnp.float32,
     ) -> Network:
         """A Hopfield network on `topology` with the paper's initial weights.
@@ -59,6 +60,7 @@ class Network(eqx.Module):
             activation=activation,
             skip_scale=skip_scale,
             intralayer_scale=intralayer_scale,
+            feedback=feedback,
             dtype=dtype,
         )
         return Network(energy, cost or SquaredError())
@@ -140,9 +142,15 @@ class Network(eqx.Module):
         """F = E + beta C of one example (Eq. 4)."""
         return self.energy.energy(x, state) + beta * self.cost(self.output(state), target)
 
-    def nudged(self, clamped: AbstractClampedEnergy, beta: Array, target: Array) -> TotalEnergy:
+    def nudged(
+        self,
+        clamped: AbstractClampedEnergy,
+        beta: Array,
+        target: Array,
+        offset: Array | None = None,
+    ) -> TotalEnergy:
         """F of a batch: `clamped` plus `beta` C against `target` `[batch, targets]`."""
-        return TotalEnergy(clamped, self.cost, beta, target, self.num_outputs)
+        return TotalEnergy(clamped, self.cost, beta, target, self.num_outputs, offset)
 
     def constrain(self, candidate: Network) -> Network:
         """`candidate` with zero wherever this network has no connection."""

@@ -23,12 +23,14 @@ TERMS = Kind("term", "eqprop.energy.settings")
 class ActivationChoice(Choice):
     """rho.
 
-    `has_box`: whether states are kept in a box on which rho is the identity, so that blocks of
-    units have a minimum in closed form; `is_holomorphic`: whether it has a complex derivative.
+    `has_box`: whether states are kept in a box in which blocks of units have a minimum in closed
+    form; `is_parabola`: whether a unit adds s^2/2; `is_holomorphic`: whether it has a complex
+    derivative.
     """
 
     kind = ACTIVATIONS
     has_box: ClassVar[bool] = False
+    is_parabola: ClassVar[bool] = True
     is_holomorphic: ClassVar[bool] = False
 
     def build(self) -> AbstractActivation:
@@ -78,6 +80,21 @@ class TanhSettings(ActivationChoice, name="tanh"):
         from eqprop.energy.activation import Tanh
 
         return Tanh()
+
+
+class ActivitiesSettings(ActivationChoice, name="activities"):
+    """States that are activities rho(h), as in Hopfield's energy of 1984."""
+
+    rho: ActivationChoice = Field(
+        default=TanhSettings(), description="rho of a unit whose state is its activity"
+    )
+    has_box = True
+    is_parabola = False
+
+    def build(self) -> AbstractActivation:
+        from eqprop.energy.activation import Activities
+
+        return Activities(self.rho.build())
 
 
 class CostChoice(Choice):

@@ -23,6 +23,8 @@ class TotalEnergy(AbstractBlockClampedEnergy):
     - `free`: the clamped energy E.
     - `cost`, `target` `[batch, targets]`, `beta`: of the nudge. beta may be negative.
     - `num_outputs`: output units (default: as many as targets).
+    - `offset`: `[batch, outputs]`, what is added to the output units of a state before the cost
+      sees them, where states are differences; None for nothing.
     """
 
     free: AbstractClampedEnergy
@@ -30,6 +32,7 @@ class TotalEnergy(AbstractBlockClampedEnergy):
     beta: Array
     target: Array
     num_outputs: int = eqx.field(static=True)
+    offset: Array | None
 
     def __init__(
         self,
@@ -38,9 +41,11 @@ class TotalEnergy(AbstractBlockClampedEnergy):
         beta: Array,
         target: Array,
         num_outputs: int | None = None,
+        offset: Array | None = None,
     ) -> None:
         self.free, self.cost, self.beta, self.target = free, cost, beta, target
         self.num_outputs = target.shape[1] if num_outputs is None else num_outputs
+        self.offset = offset
 
     @property
     def output(self) -> slice:
@@ -48,7 +53,7 @@ class TotalEnergy(AbstractBlockClampedEnergy):
         return slice(-self.num_outputs, None)
 
     def energy(self, state: Array) -> Array:
-        costs = jax.vmap(self.cost)(state[:, self.output], self.target)
+        costs = jax.vmap(self.cost)(self._compared(state), self.target)
         return self.free.energy(state) + self.beta * costs
 
     def force(self, state: Array) -> Array:
@@ -59,7 +64,7 @@ class TotalEnergy(AbstractBlockClampedEnergy):
 
     def nudge(self, addend: Array, state: Array, strength: Array | float) -> Array:
         """`addend` plus `strength` times the force of the cost on the output units of `state`."""
-        pull = self.cost.force(state[:, self.output], self.target)
+        pull = self.cost.force(self._compared(state), self.target)
         return addend.at[:, self.output].add(strength * pull)
 
     @property
@@ -73,6 +78,9 @@ class TotalEnergy(AbstractBlockClampedEnergy):
             raise without_blocks("the cost of a nudged phase", f"{name} is no parabola per output")
         return eqx.tree_at(lambda total: total.free, self, free)
 
+    def project_block(self, part: Array, block: int) -> Array:
+        return self._blocks.project_block(part, block)
+
     def minimize_block(
         self, state: Array, block: int, pull: Array | None = None, stiffness: Array | None = None
     ) -> Array:
@@ -81,11 +89,12 @@ class TotalEnergy(AbstractBlockClampedEnergy):
             return self._blocks.minimize_block(state, block, pull, stiffness)
         curvature = self.cost.curvature()
         if curvature is None:  # no closed form: the pull of the cost where the outputs are now
-            own = self.beta * self.cost.force(state[:, self.output], self.target)
+            own = self.beta * self.cost.force(self._compared(state), self.target)
             own = own[:, span.start - hidden : span.stop - hidden]
         else:
             nudge = self.beta * curvature
-            own = nudge * self.target[:, span.start - hidden : span.stop - hidden]
+            middle = self.target if self.offset is None else self.target - self.offset
+            own = nudge * middle[:, span.start - hidden : span.stop - hidden]
             stiffness = nudge if stiffness is None else stiffness + nudge
         return self._blocks.minimize_block(
             state, block, own if pull is None else own + pull, stiffness
@@ -98,6 +107,10 @@ class TotalEnergy(AbstractBlockClampedEnergy):
     def drawn(self, state: Array, pull: Array | float = 0.0) -> Array:
         nudge = self.nudge(jnp.zeros_like(state), state, self.beta)
         return self._blocks.drawn(state, nudge + pull)
+
+    def _compared(self, state: Array) -> Array:
+        output = state[:, self.output]
+        return output if self.offset is None else output + self.offset
 
     @property
     def _blocks(self) -> AbstractBlockClampedEnergy:
@@ -136,6 +149,9 @@ class HeldOutputs(AbstractBlockClampedEnergy):
 
     def in_blocks(self, block_size: int | None) -> HeldOutputs:
         return eqx.tree_at(lambda held: held.free, self, self.free.in_blocks(block_size))
+
+    def project_block(self, part: Array, block: int) -> Array:
+        return self._blocks.project_block(part, block)
 
     def minimize_block(
         self, state: Array, block: int, pull: Array | None = None, stiffness: Array | None = None

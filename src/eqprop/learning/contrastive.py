@@ -12,8 +12,9 @@ from jax import Array
 
 from eqprop.energy import HeldOutputs, Network, SquaredError
 from eqprop.errors import ConfigError
-from eqprop.learning.base import AbstractLearningRule, Phase, Report
+from eqprop.learning.base import AbstractLearningRule, Phase
 from eqprop.learning.differences import AbstractNudgedRule, Phases
+from eqprop.learning.second_phase import SecondPhase, check_difference
 from eqprop.relaxation import AbstractRelaxation, AbstractTermination, is_traced
 from eqprop.topology.work import Wires, Work, two_phases
 
@@ -27,6 +28,7 @@ class ContrastiveHebbian(AbstractNudgedRule):
     **Arguments:**
 
     - `free`, `clamped`: how the two phases relax. The clamped phase starts at the free state.
+    - `carried`: as of `EquilibriumPropagation`.
 
     **References:** Movellan, "Contrastive Hebbian learning in the continuous Hopfield model",
     Connectionist Models (1991).
@@ -38,9 +40,11 @@ class ContrastiveHebbian(AbstractNudgedRule):
 
     free: Phase
     clamped: Phase
+    carried: bool = eqx.field(default=False, static=True)
 
     def check(self, network: Network) -> None:
         _check_targets(network)
+        check_difference(network, self.clamped, self.carried)
 
     def work(self, wires: Wires, free_steps: float, other_steps: float) -> Work:
         return two_phases(wires, free_steps, other_steps)
@@ -49,7 +53,7 @@ class ContrastiveHebbian(AbstractNudgedRule):
         self, network: Network, x: Array, target: Array, states: Array, key: Array
     ) -> Phases:
         eta = jnp.asarray(1.0)
-        return _phases(network, (x, target, states, key), (self.free, self.clamped), eta)
+        return _phases(network, (x, target, states, key), self, eta)
 
     def gently(
         self, beta: float, settle: AbstractTermination, second: AbstractRelaxation
@@ -79,6 +83,7 @@ class CoupledLearning(AbstractNudgedRule):
 
     - `eta`: in (0, 1].
     - `free`, `clamped`: how the two phases relax.
+    - `carried`: as of `EquilibriumPropagation`.
 
     **References:** Stern, Hexner, Rocks and Liu, "Supervised learning in physical networks: from
     machine learning to learning machines", Phys. Rev. X 11:021045 (2021).
@@ -92,6 +97,7 @@ class CoupledLearning(AbstractNudgedRule):
     eta: Array = eqx.field(converter=jnp.asarray)
     free: Phase
     clamped: Phase
+    carried: bool = eqx.field(default=False, static=True)
 
     def __check_init__(self) -> None:
         if not is_traced(self.eta) and not bool((self.eta > 0) & (self.eta <= 1)):
@@ -99,6 +105,7 @@ class CoupledLearning(AbstractNudgedRule):
 
     def check(self, network: Network) -> None:
         _check_targets(network)
+        check_difference(network, self.clamped, self.carried)
 
     def work(self, wires: Wires, free_steps: float, other_steps: float) -> Work:
         return two_phases(wires, free_steps, other_steps)
@@ -106,7 +113,7 @@ class CoupledLearning(AbstractNudgedRule):
     def phases(
         self, network: Network, x: Array, target: Array, states: Array, key: Array
     ) -> Phases:
-        return _phases(network, (x, target, states, key), (self.free, self.clamped), self.eta)
+        return _phases(network, (x, target, states, key), self, self.eta)
 
     def gently(
         self, beta: float, settle: AbstractTermination, second: AbstractRelaxation
@@ -155,15 +162,17 @@ def _check_targets(network: Network) -> None:
 def _phases(
     network: Network,
     batch: tuple[Array, Array, Array, Array],
-    phases: tuple[Phase, Phase],
+    rule: ContrastiveHebbian | CoupledLearning,
     eta: Array,
 ) -> Phases:
-    (x, target, states, key), (first, second) = batch, phases
-    energy = first.method.prepare(network.energy.clamp(x))
-    free = first.relax(energy, states, jax.random.fold_in(key, 1))
+    x, target, states, key = batch
+    energy = rule.free.method.prepare(network.energy.clamp(x))
+    free = rule.free.relax(energy, states, jax.random.fold_in(key, 1))
+    second = SecondPhase.of(network, energy, free.state, rule.carried)
     output = network.output(free.state)
     eta = eta.astype(states.dtype)
-    held = HeldOutputs(energy, (1 - eta) * output + eta * target)  # exact for eta 1
-    clamped = second.relax(held, held.start(free.state), jax.random.fold_in(key, 2))
-    slopes = ((1 / eta, 0.0, clamped.state), (-1 / eta, 0.0, free.state))
-    return Phases(slopes, free.state, Report(free, (clamped,), jnp.zeros_like(eta)))
+    there = (1 - eta) * output + eta * target  # exact for eta 1
+    held = HeldOutputs(second.energy, eta * (target - output) if rule.carried else there)
+    clamped = rule.clamped.relax(held, held.start(second.start), jax.random.fold_in(key, 2))
+    slopes = second.slopes(1 / eta, clamped.state)
+    return second.phases(slopes, free, (clamped,), jnp.zeros_like(eta))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Sequence
+from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax import Array
 
-from eqprop.energy import Network
+from eqprop.energy import HopfieldEnergy, Network
 from eqprop.energy.products import dot
 from eqprop.learning.base import (
     AbstractLearningRule,
@@ -19,59 +20,86 @@ from eqprop.learning.base import (
     Report,
     gathered,
     stacked,
+    summed,
 )
 from eqprop.relaxation import AbstractRelaxation, AbstractTermination
 
-Slope = tuple[Array | float, Array | float, Array]
-"""Coefficient, beta, and states `[batch, free units]`."""
+Slope = tuple[Array | float, Array]
+"""Coefficient, and states `[batch, free units]`, or differences from those of the free phase."""
 
 
 def contrast(
     network: Network,
     x: Array,
-    target: Array,
     slopes: Sequence[Slope],
     example_weights: Array,
     *,
+    origin: Array | None = None,
     axis: str | None = None,
 ) -> Network:
-    """The sum over slopes of coefficient * dF/dtheta at (beta, states), real part.
+    """The sum over slopes of coefficient * dE/dtheta at its states, real part.
 
     **Arguments:**
 
-    - `slopes`: of two states with coefficients c and -c for a difference; coefficients, betas
-      and states may be complex.
+    - `slopes`: of two states with coefficients c and -c for a difference; coefficients and states
+      may be complex.
     - `example_weights`: `[batch]`; the sum over the examples is weighted by them.
+    - `origin`: `[batch, free units]`, where the states of the slopes are differences from it, each
+      layer measured in `Feedback.scale`: then what dE/dtheta is more than there.
     - `axis`: see `AbstractLearningRule.estimate`.
 
     **Returns:** in the structure of `network`, zero where no connection exists.
     """
-    return network.constrain(_contrast(network, x, target, slopes, example_weights, axis))
+    found = Phases(tuple(slopes), slopes[0][1], None, origin)
+    return network.constrain(_contrast(network, x, found, example_weights, axis))
 
 
 def _contrast(
-    network: Network,
-    x: Array,
-    target: Array,
-    slopes: Sequence[Slope],
-    example_weights: Array,
-    axis: str | None,
+    network: Network, x: Array, found: Phases, example_weights: Array, axis: str | None
 ) -> Network:
     """The same, with whatever comes out where no connection exists."""
-    own = x, target, example_weights[:, None], *(states for _, _, states in slopes)
-    x, target, shares, *states = gathered(own, axis)
+    slopes, carried = found.slopes, found.origin is not None
+    own = x, example_weights[:, None], *(states for _, states in slopes)
+    own = (*own, found.origin) if found.origin is not None else own
+    x, shares, *states = gathered(own, axis)
+    origin = states.pop() if carried else None
     # All states side by side in one batch, with their coefficients: autodiff then makes one
     # matrix product per pair of layers, never a product per example.
-    coefficients = jnp.concatenate([coefficient * shares[:, 0] for coefficient, _, _ in slopes])
-    betas = jnp.repeat(jnp.stack([jnp.asarray(beta) for _, beta, _ in slopes]), len(x))
-    count = len(slopes)
-    batch = (jnp.tile(x, (count, 1)), jnp.concatenate(states), jnp.tile(target, (count, 1)), betas)
+    coefficients = jnp.concatenate([coefficient * shares[:, 0] for coefficient, _ in slopes])
+    x, whole = jnp.tile(x, (len(slopes), 1)), jnp.concatenate(states)
 
     @eqx.filter_grad
     def slope(network: Network) -> Array:
-        return jnp.real(dot(coefficients, jax.vmap(network.total_energy)(*batch)))
+        energy = network.energy
+        if origin is None:
+            return jnp.real(dot(coefficients, jax.vmap(energy.energy)(x, whole)))
+        assert isinstance(energy, HopfieldEnergy)  # `check_carried` made sure
+        starts = jnp.tile(origin, (len(slopes), 1))
+        return dot(coefficients, jax.vmap(energy.change)(x, starts, whole))
 
     return slope(network)
+
+
+def _readout(
+    network: Network, target: Array, states: Array, example_weights: Array, axis: str | None
+) -> Network | None:
+    """dC/dtheta at the free states; None for a cost without parameters.
+
+    Those of a cost stand outside the energy: at the nudged states they would learn what the
+    outputs were nudged to.
+    """
+    if not jax.tree.leaves(eqx.filter(network.cost, eqx.is_inexact_array)):
+        return None
+
+    @eqx.filter_grad
+    def slope(network: Network) -> Array:
+        return dot(example_weights, jax.vmap(network.cost)(network.output(states), target))
+
+    return summed(slope(network), axis)
+
+
+def _added(gradient: Network, more: Network | None) -> Network:
+    return gradient if more is None else jax.tree.map(jnp.add, gradient, more)
 
 
 class Phases(eqx.Module):
@@ -79,15 +107,26 @@ class Phases(eqx.Module):
 
     **Attributes:**
 
-    - `slopes`: whose sum is the gradient (`contrast`). Coefficients and betas are numbers that
-      follow from the key alone, the same for every example.
+    - `slopes`: whose sum is the gradient (`contrast`). Coefficients are numbers that follow from
+      the key alone, the same for every example.
     - `free_states`: `[batch, free units]`, to be kept as persistent particles.
     - `report`: how the phases settled.
+    - `origin`: as of `contrast`; None where slopes hold states.
     """
 
     slopes: tuple[Slope, ...]
     free_states: Array
-    report: Report
+    report: Any
+    origin: Array | None = None
+
+    def outputs(self, network: Network) -> list[tuple[Array | float, Array]]:
+        """Coefficients and output units that are compared, `[batch, outputs]`."""
+        ends = [(coefficient, network.output(states)) for coefficient, states in self.slopes]
+        if self.origin is None:
+            return ends
+        start = network.output(self.origin)
+        rest = -sum(coefficient for coefficient, _ in ends)
+        return [*((coefficient, start + end) for coefficient, end in ends), (rest, start)]
 
 
 class AbstractContrastiveRule(AbstractLearningRule):
@@ -105,7 +144,9 @@ class AbstractContrastiveRule(AbstractLearningRule):
     def estimate(self, network: Network, batch: Batch, *, axis: str | None = None) -> Estimate:
         self.check(network)
         found = self.phases(network, batch.x, batch.target, batch.states, batch.key)
-        gradient = contrast(network, batch.x, batch.target, found.slopes, batch.weights, axis=axis)
+        gradient = _contrast(network, batch.x, found, batch.weights, axis)
+        own = _readout(network, batch.target, found.free_states, batch.weights, axis)
+        gradient = network.constrain(_added(gradient, own))
         return Estimate(gradient, found.free_states, found.report)
 
     def estimate_parts(
@@ -117,13 +158,18 @@ class AbstractContrastiveRule(AbstractLearningRule):
         ]
         # One product for all parts: the weights are read and written once.
         whole = parts.joined()
-        slopes = [
-            (coefficient, beta, jnp.concatenate([one.slopes[k][2] for one in found]))
-            for k, (coefficient, beta, _) in enumerate(found[0].slopes)
-        ]
+        slopes = tuple(
+            (coefficient, jnp.concatenate([one.slopes[k][1] for one in found]))
+            for k, (coefficient, _) in enumerate(found[0].slopes)
+        )
         states, report = stacked([(one.free_states, one.report) for one in found])
-        gradient = _contrast(network, whole.x, whole.target, slopes, whole.weights, axis)
-        return gradient, states, report
+        free = jnp.concatenate([one.free_states for one in found])
+        origin = None if found[0].origin is None else free
+        gradient = _contrast(
+            network, whole.x, Phases(slopes, free, None, origin), whole.weights, axis
+        )
+        own = _readout(network, whole.target, free, whole.weights, axis)
+        return _added(gradient, own), states, report
 
 
 class AbstractNudgedRule(AbstractContrastiveRule):

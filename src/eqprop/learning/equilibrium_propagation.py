@@ -9,13 +9,15 @@ from jax import Array
 
 from eqprop.energy import HopfieldEnergy, Network
 from eqprop.errors import ConfigError
-from eqprop.learning.base import AbstractLearningRule, Phase, Report
+from eqprop.learning.base import AbstractLearningRule, Phase
 from eqprop.learning.differences import AbstractNudgedRule, Phases
 from eqprop.learning.nudging import AbstractNudging, Centered
+from eqprop.learning.second_phase import SecondPhase, check_difference
 from eqprop.relaxation import (
     AbstractRelaxation,
     AbstractTermination,
     BlockCoordinateDescent,
+    Equilibrium,
     Euler,
     is_traced,
 )
@@ -33,6 +35,9 @@ class EquilibriumPropagation(AbstractNudgedRule):
 
     - `nudging`: `OneSided`, `RandomSign` or `Centered`.
     - `free`, `nudged`: how the two phases relax. The nudged phase starts at the free state.
+    - `carried`: whether the nudged phase moves the difference of the two states (`Difference`),
+      which then needs no subtraction: for weakened feedback, where that is below rounding. It
+      needs `BlockCoordinateDescent`.
 
     **Raises:** `ConfigError` if some beta makes 1 + (curvature of the cost) beta <= 0 and the
     nudged phase is block coordinate descent, or the states are kept in no box: then the output
@@ -51,8 +56,10 @@ class EquilibriumPropagation(AbstractNudgedRule):
     nudging: AbstractNudging
     free: Phase
     nudged: Phase
+    carried: bool = eqx.field(default=False, static=True)
 
     def check(self, network: Network) -> None:
+        check_difference(network, self.nudged, self.carried)
         if not isinstance(self.nudged.method, BlockCoordinateDescent):
             self._check_growth(network)
             return
@@ -104,22 +111,22 @@ class EquilibriumPropagation(AbstractNudgedRule):
         clamped = self.free.method.prepare(network.energy.clamp(x))
         free = self.free.relax(clamped, states, jax.random.fold_in(key, 1))
 
-        def nudge(beta: Array):
-            beta = jnp.asarray(beta, states.dtype)
-            total = network.nudged(clamped, beta, target)
-            found = self.nudged.relax(total, free.state, jax.random.fold_in(key, 2))
-            return beta, found
+        second = SecondPhase.of(network, clamped, free.state, self.carried)
+
+        def nudge(beta: Array) -> Equilibrium:
+            total = network.nudged(second.energy, beta, target, second.offset)
+            return self.nudged.relax(total, second.start, jax.random.fold_in(key, 2))
 
         upper, lower = self.nudging.pair(key)
-        beta, above = nudge(upper)
-        if lower is None:
-            below_beta, below, nudged = jnp.zeros_like(beta), free, (above,)
-        else:
-            below_beta, below = nudge(lower)
-            nudged = (above, below)
+        beta = jnp.asarray(upper, states.dtype)
+        below_beta = jnp.asarray(0 if lower is None else lower, states.dtype)
         share = 1 / (beta - below_beta)
-        slopes = ((share, beta, above.state), (-share, below_beta, below.state))
-        return Phases(slopes, free.state, Report(free, nudged, beta))
+        above = nudge(beta)
+        if lower is None:
+            return second.phases(second.slopes(share, above.state), free, (above,), beta)
+        below = nudge(below_beta)
+        slopes = ((share, above.state), (-share, below.state))
+        return second.phases(slopes, free, (above, below), beta)
 
     def gently(
         self, beta: float, settle: AbstractTermination, second: AbstractRelaxation

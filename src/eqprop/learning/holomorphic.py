@@ -115,9 +115,7 @@ class HolomorphicEquilibriumPropagation(AbstractNudgedRule):
 
         found = lax.map(nudge, self.radius * turns)
         nudged = tuple(jax.tree.map(lambda leaf, k=k: leaf[k], found) for k in range(len(angles)))
-        slopes = tuple(
-            (shares[k], self.radius * turns[k], phase.state) for k, phase in enumerate(nudged)
-        )
+        slopes = tuple((shares[k], phase.state) for k, phase in enumerate(nudged))
         return Phases(slopes, free.state, Report(free, nudged, self.radius))
 
     def gently(

@@ -77,6 +77,25 @@ class RuleChoice(Choice):
         raise NotImplementedError
 
 
+CARRIED: Any = Field(
+    default=False,
+    description="whether the second phase moves the difference of the two states, which then needs "
+    "no subtraction: for weakened feedback, where that is below rounding",
+)
+
+
+def check_carried(carried: bool, config: Any) -> None:
+    """Refuses to carry a difference by a method without blocks, or of states that have none."""
+    if not carried:
+        return
+    if not config.nudged.method.needs_blocks:
+        raise ValueError(
+            f"`nudged.method` must be 'block' where the difference of the phases is carried, got "
+            f"'{config.nudged.method.name}'. Set nudged.method = \"block\" or learning.carried = "
+            "false"
+        )
+
+
 class EquilibriumPropagationSettings(RuleChoice, name="equilibrium-propagation"):
     """The free phase beside a nudged one."""
 
@@ -84,6 +103,7 @@ class EquilibriumPropagationSettings(RuleChoice, name="equilibrium-propagation")
         default=RandomSignSettings(), description="which values of beta are compared"
     )
     beta: float = Field(default=1.0, allow_inf_nan=False, description="nudging strength, not 0")
+    carried: bool = CARRIED
 
     @model_validator(mode="after")
     def _fits(self) -> EquilibriumPropagationSettings:
@@ -94,6 +114,7 @@ class EquilibriumPropagationSettings(RuleChoice, name="equilibrium-propagation")
         return self
 
     def check(self, config: Any) -> None:
+        check_carried(self.carried, config)
         curvature, worst = config.network.cost.curvature(), self.nudging.lowest(self.beta)
         if not config.nudged.method.needs_blocks or curvature is None:
             return
@@ -107,7 +128,7 @@ class EquilibriumPropagationSettings(RuleChoice, name="equilibrium-propagation")
     def build(self, free: Phase, nudged: Phase) -> AbstractLearningRule:
         from eqprop.learning.equilibrium_propagation import EquilibriumPropagation
 
-        return EquilibriumPropagation(self.nudging.build(self.beta), free, nudged)
+        return EquilibriumPropagation(self.nudging.build(self.beta), free, nudged, self.carried)
 
 
 class HolomorphicSettings(RuleChoice, name="holomorphic"):
@@ -140,12 +161,16 @@ class HolomorphicSettings(RuleChoice, name="holomorphic"):
 class ContrastiveHebbianSettings(RuleChoice, name="contrastive-hebbian"):
     """The free phase beside one with outputs held at their targets."""
 
+    carried: bool = CARRIED
     holds_outputs = True
+
+    def check(self, config: Any) -> None:
+        check_carried(self.carried, config)
 
     def build(self, free: Phase, nudged: Phase) -> AbstractLearningRule:
         from eqprop.learning.contrastive import ContrastiveHebbian
 
-        return ContrastiveHebbian(free, nudged)
+        return ContrastiveHebbian(free, nudged, self.carried)
 
 
 class CoupledSettings(RuleChoice, name="coupled"):
@@ -154,12 +179,16 @@ class CoupledSettings(RuleChoice, name="coupled"):
     beta: Annotated[float, Field(gt=0, le=1)] = Field(
         default=1.0, description="eta, the part of the way to the target"
     )
+    carried: bool = CARRIED
     holds_outputs = True
+
+    def check(self, config: Any) -> None:
+        check_carried(self.carried, config)
 
     def build(self, free: Phase, nudged: Phase) -> AbstractLearningRule:
         from eqprop.learning.contrastive import CoupledLearning
 
-        return CoupledLearning(self.beta, free, nudged)
+        return CoupledLearning(self.beta, free, nudged, self.carried)
 
 
 class RecurrentBackpropagationSettings(RuleChoice, name="recurrent-backpropagation"):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Literal, get_args
+
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
+from jax import Array, lax
 
 from eqprop.energy import (
     AbstractBlockClampedEnergy,
@@ -15,10 +18,12 @@ from eqprop.energy import (
     TotalEnergy,
 )
 from eqprop.energy.linear import linear
-from eqprop.errors import ConfigError
+from eqprop.errors import ConfigError, unknown_name
 from eqprop.relaxation.base import is_traced, projected_residual
 from eqprop.relaxation.euler import check_step_size
 from eqprop.relaxation.moves import AbstractLinearRelaxation, Kernel, Moves
+
+Order = Literal["forwards", "backwards", "alternating"]
 
 
 class BlockCoordinateDescent(AbstractLinearRelaxation):
@@ -39,6 +44,8 @@ class BlockCoordinateDescent(AbstractLinearRelaxation):
     - `block_size`: the most units that are updated at once (default: whole layers). A layer
       whose units are not coupled with each other is not split: its units move alike one by one
       or at once.
+    - `order`: of the blocks in a sweep: `"forwards"`, input side first; `"backwards"`, which a
+      nudge of the outputs takes to the inputs in one sweep; `"alternating"`, forwards first.
     - `kernel`: who takes the steps on a GPU.
 
     **Raises:** `ConfigError` for an energy without block updates.
@@ -49,6 +56,7 @@ class BlockCoordinateDescent(AbstractLinearRelaxation):
 
     step_size: Array = eqx.field(default=1.0, converter=jnp.asarray)
     block_size: int | None = eqx.field(default=None, static=True)
+    order: Order = eqx.field(default="forwards", static=True)
     kernel: Kernel = eqx.field(default=Kernel(), static=True)
 
     def __check_init__(self) -> None:
@@ -61,26 +69,45 @@ class BlockCoordinateDescent(AbstractLinearRelaxation):
             )
         if self.block_size is not None and self.block_size < 1:
             raise ConfigError(f"`block_size` must be 1 or more, got {self.block_size}. Try 64.")
+        if self.order not in get_args(Order):
+            raise ConfigError(unknown_name("order", self.order, get_args(Order)))
 
     def prepare(self, energy: AbstractClampedEnergy) -> AbstractBlockClampedEnergy:
         return energy.in_blocks(self.block_size)
 
-    def init(self, prepared: AbstractClampedEnergy, state: Array) -> None:
-        return None
+    def init(self, prepared: AbstractClampedEnergy, state: Array) -> Array | None:
+        return jnp.asarray(False) if self.order == "alternating" else None  # whether to go back
 
     def step(
-        self, prepared: AbstractClampedEnergy, state: Array, memory: None, key: Array | None
-    ) -> tuple[Array, None, Array]:
+        self, prepared: AbstractClampedEnergy, state: Array, memory: Array | None, key: Array | None
+    ) -> tuple[Array, Array | None, Array]:
         assert isinstance(prepared, AbstractBlockClampedEnergy)  # `prepare` made sure
+        blocks = list(enumerate(prepared.block_slices))
+        if memory is None:
+            ordered = blocks if self.order == "forwards" else blocks[::-1]
+            return self._sweep(prepared, state, ordered, None)
+        return lax.cond(
+            memory,
+            lambda: self._sweep(prepared, state, blocks[::-1], ~memory),
+            lambda: self._sweep(prepared, state, blocks, ~memory),
+        )
+
+    def _sweep(
+        self,
+        prepared: AbstractBlockClampedEnergy,
+        state: Array,
+        blocks: Sequence[tuple[int, slice]],
+        memory: Array | None,
+    ) -> tuple[Array, Array | None, Array]:
         seen = jnp.zeros(len(state), state.dtype)
-        for block, span in enumerate(prepared.block_slices):
+        for block, span in blocks:
             here = state[:, span]
             drawn = prepared.minimize_block(state, block) - here
-            there = prepared.project(here + self.step_size * drawn)
-            off = jnp.abs(prepared.project(here + drawn) - here)
+            there = prepared.project_block(here + self.step_size * drawn, block)
+            off = jnp.abs(prepared.project_block(here + drawn, block) - here)
             seen = jnp.maximum(seen, jnp.max(off, axis=1))
             state = state.at[:, span].set(there)
-        return state, None, seen
+        return state, memory, seen
 
     def residual(self, energy: AbstractClampedEnergy, state: Array) -> Array:
         return projected_residual(energy, state)
@@ -92,7 +119,7 @@ class BlockCoordinateDescent(AbstractLinearRelaxation):
     def moves(self, prepared: AbstractClampedEnergy) -> Moves | None:
         around = prepared if isinstance(prepared, TotalEnergy | HeldOutputs) else None
         found = linear(prepared if around is None else around.free)
-        if found is None:
+        if found is None or self.order != "forwards":
             return None
         step = self.step_size.astype(found.drive.dtype)
         gain, push = jnp.full(found.drive.shape[1], step), step * found.drive

@@ -86,7 +86,15 @@ def _relaxed(
         steps, *_, looked, done = carry
         return ~looked | ((steps < limit) & ~done)
 
+    start = energy.project(state)
+    unseen = jnp.full(len(start), jnp.finfo(start.dtype).max, jnp.real(start).dtype)
     launched = in_one_launch(method, energy, termination, present)
+
+    if not termination.measures and launched is None:
+        carry = (jnp.int32(0), start, method.init(energy, start), unseen)
+        steps, end, _, residual = lax.while_loop(goes_on, step, carry)
+        value = jnp.real(energy.energy(end))
+        return Equilibrium.of(end, steps, residual, value, termination.tolerance)
 
     def until_it_seems_done(carry):
         # The residual seen during a step is a little old: what it suggests is looked at below.
@@ -97,8 +105,6 @@ def _relaxed(
         residual = method.residual(energy, state)
         return steps, state, memory, residual, jnp.asarray(True), is_done(residual)
 
-    start = energy.project(state)
-    unseen = jnp.full(len(start), jnp.finfo(start.dtype).max, jnp.real(start).dtype)
     no = jnp.asarray(False)
     first = (jnp.int32(0), start, method.init(energy, start), unseen, no, no)
     steps, end, _, residual, *_ = lax.while_loop(unfinished, until_it_seems_done, first)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -58,13 +58,18 @@ class BlockSettings(RelaxationChoice, name="block"):
     block_size: Count = Field(
         default=64, description="most units updated at once; 0 for whole layers"
     )
+    order: Literal["forwards", "backwards", "alternating"] = Field(
+        default="forwards",
+        description="of the blocks in a sweep; backwards takes a nudge of the outputs to the "
+        "inputs in one sweep",
+    )
     needs_blocks = True
     unit = "sweeps"
 
     def build(self, nudged_step: AbstractNudgedStep) -> AbstractRelaxation:
         from eqprop.relaxation.block import BlockCoordinateDescent
 
-        return BlockCoordinateDescent(self.step_size, self.block_size or None)
+        return BlockCoordinateDescent(self.step_size, self.block_size or None, self.order)
 
 
 class _Around(RelaxationChoice):
@@ -155,10 +160,16 @@ class ResidualSettings(TerminationChoice, name="residual"):
 class FixedStepsSettings(TerminationChoice, name="fixed-steps"):
     """After all steps."""
 
+    measured: bool = Field(
+        default=True,
+        description="whether the residual is measured at the end, which costs as much as a step; "
+        "else it is what the last step saw on its way, which is larger as a rule",
+    )
+
     def build(self, steps: int, *, cold: bool) -> AbstractTermination:
         from eqprop.relaxation.termination import FixedSteps
 
-        return FixedSteps(steps)
+        return FixedSteps(steps, measured=self.measured)
 
 
 class NudgedStepChoice(Choice):

@@ -39,6 +39,11 @@ class AbstractTermination(eqx.Module):
         A kernel counts them by itself. More than there are: it never stops early.
         """
 
+    @property
+    def measures(self) -> bool:
+        """Whether the residual is measured where a phase ends, not taken from its last step."""
+        return True
+
 
 class FixedSteps(AbstractTermination):
     """Takes exactly `max_steps` steps; the residual is measured once, at the end.
@@ -47,6 +52,8 @@ class FixedSteps(AbstractTermination):
 
     - `max_steps`: how many; a traced value, so changing it does not recompile.
     - `tolerance`: a state whose residual is within it counts as settled.
+    - `measured`: whether the residual is measured at the end, which costs as much as a step; else
+      it is what the last step saw on its way, which is larger as a rule.
 
     >>> int(FixedSteps(20).max_steps)
     20
@@ -54,9 +61,20 @@ class FixedSteps(AbstractTermination):
 
     max_steps: Array
     tolerance: Array
+    measured: bool = eqx.field(static=True)
 
-    def __init__(self, max_steps: int | Array, tolerance: float | Array = SETTLED) -> None:
+    def __init__(
+        self,
+        max_steps: int | Array,
+        tolerance: float | Array = SETTLED,
+        measured: bool = True,
+    ) -> None:
         self.max_steps, self.tolerance = jnp.asarray(max_steps), jnp.asarray(tolerance)
+        self.measured = measured
+
+    @property
+    def measures(self) -> bool:
+        return self.measured
 
     def is_done(self, residual: Array, present: Array) -> Array:
         return jnp.asarray(False)
@@ -130,3 +148,7 @@ class Among(AbstractTermination):
 
     def enough(self, present: Array) -> Array | None:
         return self.rule.enough(present)
+
+    @property
+    def measures(self) -> bool:
+        return self.rule.measures

@@ -47,6 +47,7 @@ def build_network(config: RunConfig, topology: Topology, num_targets: int | None
         activation=wanted.activation.build(),
         skip_scale=skip_scale,
         intralayer_scale=wanted.intralayer_scale,
+        feedback=wanted.feedback,
     )
     return Network(network.hopfield.plus(*wanted.term.build(sizes, streams[1])), network.cost)
 

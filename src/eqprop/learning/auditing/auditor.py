@@ -257,8 +257,7 @@ def _towards_the_target(rule: AbstractLearningRule, network: Network, batch: Bat
 def _costs(rule: Any, network: Network, batch: Batch) -> tuple[Array, Array]:
     found = rule.phases(network, batch.x, batch.target, batch.states, batch.key)
     change, size = jnp.zeros(()), jnp.zeros(())
-    for coefficient, _, states in found.slopes:
-        outputs = network.output(states)
+    for coefficient, outputs in found.outputs(network):
         costs = dot(batch.weights, jax.vmap(network.cost)(outputs, batch.target))
         change += jnp.real(coefficient * costs)
         size += jnp.abs(coefficient * costs)
