@@ -69,7 +69,7 @@ def stored(network: eqprop.Network, method: eqprop.BlockCoordinateDescent) -> tu
     assert isinstance(energy, ClampedHopfieldEnergy)
     connections = energy.parts[0]
     assert isinstance(connections, ClampedConnections)
-    strips = [np.asarray(strip) for block in connections.blocks for strip in block.strips]
+    strips = [np.asarray(leaf) for leaf in jax.tree.leaves(connections.blocks)]
     total = sum(strip.size for strip in strips)
     return total, sum(int((strip == 0).sum()) for strip in strips) / total
 

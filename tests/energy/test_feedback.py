@@ -158,3 +158,27 @@ def test_a_term_is_weighed_by_its_layer(x64):
 def test_feedback_outside_its_range_is_refused(g):
     with pytest.raises(eqprop.ConfigError, match=r"`feedback` must lie in \(0, 1\]"):
         eqprop.Network.initialize(wired(), seed=0, feedback=g)
+
+
+@pytest.mark.parametrize("intralayer", [False, True])
+@pytest.mark.parametrize("order", ["forwards", "backwards", "alternating"])
+def test_many_examples_settle_like_few(x64, order, intralayer):
+    """Products with weights in place, and a first sweep that spares what is 0."""
+    topology = eqprop.rewire(eqprop.layered(SIZES), n=20, seed=1)
+    topology = wired() if intralayer else eqprop.without_intralayer(topology)
+    network = eqprop.Network.initialize(
+        topology, seed=2, activation=Activities(eqprop.Tanh()), feedback=G, dtype=jnp.float64
+    )
+    assert (5, 5) not in network.hopfield.weights
+    x = jnp.asarray(np.random.default_rng(0).random((70, 6)))
+    method = eqprop.BlockCoordinateDescent(1.0, order=order)
+
+    def ends(x, is_cold, start):
+        phase = eqprop.Phase(method, eqprop.FixedSteps(3), is_cold)
+        return phase.relax(network.energy.clamp(x), start, jax.random.key(0)).state
+
+    few = np.concatenate([ends(part, False, network.cold_state(10)) for part in jnp.split(x, 7)])
+    assert few.std() > 0.05
+    np.testing.assert_allclose(ends(x, False, network.cold_state(70)), few, atol=1e-12)
+    np.testing.assert_allclose(ends(x, True, 0.3 + network.cold_state(70)), few, atol=1e-12)
+    np.testing.assert_allclose(ends(x[:10], True, network.cold_state(10)), few[:10], atol=1e-12)

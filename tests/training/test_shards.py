@@ -54,9 +54,9 @@ def test_shards_that_do_not_divide_a_batch_are_refused():
         Layout(100, 20, 3)
 
 
-def start(out: Path, devices: int, shards: int, *process: str) -> subprocess.Popen:
+def start(out: Path, devices: int, shards: int, *process: str, batch: int = 20) -> subprocess.Popen:
     flags = f"--xla_force_host_platform_device_count={devices}"
-    environment = {**os.environ, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
+    environment = {**os.environ, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu", "BATCH": str(batch)}
     return subprocess.Popen(
         [sys.executable, str(SCRIPT), str(out), str(shards), *process],
         env=environment,
@@ -96,6 +96,16 @@ def test_training_on_several_devices_is_training_on_one(tmp_path, single, device
     found = result(start(out, devices, shards), out)
     assert found["devices"] == min(devices, shards)
     assert_same_training(found, single)
+
+
+def test_gradients_of_large_parts_are_summed_up(tmp_path):
+    """Half of a batch of 160 is so much that states are not handed round."""
+    outs = [tmp_path / f"{devices}.npz" for devices in (1, 2)]
+    one, two = (result(start(out, d, d, batch=160), out) for d, out in enumerate(outs, 1))
+    largest = np.abs(one["first"]).max()
+    assert two["devices"] == 2
+    assert np.abs(one["first"] - one["start"]).max() > 1e-3
+    np.testing.assert_allclose(two["first"], one["first"], atol=1e-6 * largest)
 
 
 def free_port() -> int:

@@ -30,7 +30,7 @@ def main(out: str, shards: int, address: str = "", process: int = 0, end: str = 
         examples,
         optax.sgd(1.0),
         eqprop.learning_rates(network, 0.1),
-        20,
+        int(os.environ.get("BATCH", "20")),
         jax.random.key(0),
         chunk_batches=1,
         data_shards=shards,

@@ -35,6 +35,11 @@ Override = Annotated[
     Parameter(name="--set", help="Change a setting: section.key=value. Can be repeated."),
 ]
 
+RecipeName = Annotated[
+    str | None,
+    Parameter(name="--recipe", help="Begin with measured settings: paper or fast."),
+]
+
 Deterministic = Annotated[
     bool,
     Parameter(negative="", help="One thread: the same bits again on the same kind of machine."),

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from eqprop.cli.app import Override, app
+from eqprop.cli.app import Override, RecipeName, app
 
 
 @app.command(name="config")
-def command(*, set_: Override = None) -> None:
-    """Print the default settings as TOML, to start a configuration file from."""
-    from eqprop.config.settings import build, override
+def command(*, recipe: RecipeName = None, set_: Override = None) -> None:
+    """Print the default settings, or those of a recipe, as TOML, to start a file from."""
+    from eqprop.config.recipes import cook
 
-    print(build(override({}, set_ or [])).to_toml(), end="")
+    print(cook(recipe, overrides=set_ or []).to_toml(), end="")

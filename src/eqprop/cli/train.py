@@ -12,26 +12,37 @@ from eqprop.cli.app import (
     Deterministic,
     Out,
     Override,
+    RecipeName,
     app,
     overrides,
     prepared,
     watched,
 )
+from eqprop.errors import ConfigError
 
 
 @app.command(name="train")
 def command(
-    config: Annotated[Path, Parameter(help="TOML file with the settings.")],
+    config: Annotated[Path | None, Parameter(help="TOML file with the settings.")] = None,
     *,
+    recipe: RecipeName = None,
     set_: Override = None,
     deterministic: Deterministic = False,
     data_dir: DataDir = None,
     out: Out = Path("runs"),
 ) -> None:
-    """Train one network as a configuration file says."""
-    from eqprop.config.settings import load
+    """Train one network as a recipe or a configuration file says.
 
-    settings = load(config, overrides(set_, deterministic))
+    A recipe comes first, then the file, then --set.
+    """
+    if config is None and recipe is None:
+        raise ConfigError(
+            "`train` must have a recipe or a TOML file, got neither. Try: eqprop train --recipe "
+            "fast, or eqprop config > mine.toml and eqprop train mine.toml"
+        )
+    from eqprop.config.recipes import cook
+
+    settings = cook(recipe, config, overrides(set_, deterministic))
     with prepared(settings) as stop:
         from eqprop.running.run import train as train_run
 

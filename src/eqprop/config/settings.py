@@ -193,12 +193,12 @@ def build(values: Mapping[str, Any], source: str = "the configuration") -> RunCo
 
 def load(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
     """Reads a TOML file and applies overrides such as `training.epochs=3`."""
-    return build(override(_read(path), overrides), str(path))
+    return build(override(read(path), overrides), str(path))
 
 
 def load_recorded(path: Path) -> RunConfig:
     """Reads the `config.toml` of a run's folder, which an earlier version may have written."""
-    return recorded(_read(path), str(path))
+    return recorded(read(path), str(path))
 
 
 _BEFORE = {
@@ -248,7 +248,8 @@ def _of_what_is_chosen(name: str, values: dict[str, Any]) -> dict[str, Any]:
     return kept | {key: value for key, value in rest.items() if not owners(model.choices(), key)}
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read(path: Path) -> dict[str, Any]:
+    """What a TOML file says, unchecked."""
     try:
         text = Path(path).read_text("utf-8-sig")
         return tomllib.loads(text)

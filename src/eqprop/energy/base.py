@@ -54,15 +54,24 @@ class AbstractBlockClampedEnergy(AbstractClampedEnergy):
 
     @abc.abstractmethod
     def minimize_block(
-        self, state: Array, block: int, pull: Array | None = None, stiffness: Array | None = None
+        self,
+        state: Array,
+        block: int,
+        pull: Array | None = None,
+        stiffness: Array | None = None,
+        moved: frozenset[int] | None = None,
     ) -> Array:
         """Where block number `block` is drawn, `[batch, size of block]`, before projection.
 
         The exact minimiser over the block if its units are not coupled with each other; else
         the point where the force on each unit vanishes with the rest held.
 
-        **Arguments:** of what is added to the energy of each unit of the block, stiffness s^2/2 -
-        pull s: `pull` `[batch, size of block]`, and `stiffness`, a scalar.
+        **Arguments:**
+
+        - `pull` `[batch, size of block]`, and `stiffness`, a scalar: of what is added to the energy
+          of each unit of the block, stiffness s^2/2 - pull s.
+        - `moved`: the blocks that may be other than 0, so that the others cost nothing; None for
+          all.
         """
 
     @abc.abstractmethod

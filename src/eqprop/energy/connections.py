@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import abc
 import dataclasses
 import functools
 import itertools
 import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import equinox as eqx
@@ -101,7 +102,7 @@ class Connections(AbstractInteraction):
         ]
         return ClampedConnections(
             weights=self.weights,
-            blocks=_blocks(self.weights, self.layer_sizes, None, feedback.on_the_way),
+            blocks=_blocks(self.weights, self.layer_sizes, None, feedback.on_the_way, len(x)),
             input_drive=jnp.concatenate(drives, axis=1),
             layer_sizes=self.layer_sizes,
             feedback=feedback,
@@ -144,7 +145,7 @@ class ClampedConnections(AbstractClampedInteraction):
     """
 
     weights: dict[Block, Array]
-    blocks: tuple[_UnitBlock, ...]
+    blocks: tuple[_AbstractBlock, ...]
     input_drive: Array
     layer_sizes: tuple[int, ...] = eqx.field(static=True)
     feedback: Feedback = eqx.field(static=True)
@@ -166,18 +167,23 @@ class ClampedConnections(AbstractClampedInteraction):
         if block_size == self.block_size:
             return self
         weakened = self.feedback.back if self.is_of_differences else self.feedback.on_the_way
-        blocks = _blocks(self.weights, self.layer_sizes, block_size, weakened)
+        batch = len(self.input_drive)
+        blocks = _blocks(self.weights, self.layer_sizes, block_size, weakened, batch)
         return dataclasses.replace(self, blocks=blocks, block_size=block_size)
 
     def of_differences(self) -> ClampedConnections:
-        blocks = self.blocks
+        blocks, back = self.blocks, self.feedback.back
         if not self.feedback.is_whole:
-            blocks = _blocks(self.weights, self.layer_sizes, self.block_size, self.feedback.back)
-        nothing = jnp.zeros((1, self.input_drive.shape[1]), self.input_drive.dtype)
+            batch = len(self.input_drive)
+            blocks = _blocks(self.weights, self.layer_sizes, self.block_size, back, batch)
+        nothing = jnp.zeros_like(self.input_drive)
         return dataclasses.replace(self, blocks=blocks, input_drive=nothing, is_of_differences=True)
 
-    def at_block(self, state: Array, block: int, span: slice) -> Array:
-        return self.blocks[block].pull(state) + self.input_drive[:, span]
+    def at_block(
+        self, state: Array, block: int, span: slice, moved: frozenset[int] | None
+    ) -> Array:
+        spans = None if moved is None else {self.blocks[k].span for k in moved}
+        return self.blocks[block].pull(state, spans) + self.input_drive[:, span]
 
     def matrix(self) -> Array:
         """The couplings of all free units with each other, `[free units, free units]`."""
@@ -216,19 +222,60 @@ _LANES = 16  # a CPU's product is up to a third faster with whole vectors of col
 _STRIP = 8 * _LANES  # units; strips of whole layers take six times as long to assemble
 
 
-class _UnitBlock(eqx.Module):
-    """A stretch of units of one layer, and their coupling with all free units.
+_MANY = 64  # examples from which on a product with the weights as they lie is as fast
+
+Span = tuple[int, int]
+"""First and last unit in the state."""
+
+
+class _AbstractBlock(eqx.Module):
+    """A stretch of units of one layer, and their coupling with all free units."""
+
+    span: eqx.AbstractVar[Span]
+
+    @abc.abstractmethod
+    def pull(self, active: Array, moved: Collection[Span] | None = None) -> Array:
+        """W rho(s) at the units of this block, `[batch, size]`.
+
+        **Arguments:** `moved`: the blocks that may be other than 0; None for all.
+        """
+
+
+class _WideBlock(_AbstractBlock):
+    """A layer that many examples pull: one product per other layer, with its weights in place.
+
+    **Attributes:** `weights`: `[size, size of other]`, or turned, as `is_turned` tells; `factors`,
+    by which their pull is multiplied; `sources`, where the others stand in the state.
+    """
+
+    weights: tuple[Array, ...]
+    factors: tuple[float, ...] = eqx.field(static=True)
+    is_turned: tuple[bool, ...] = eqx.field(static=True)
+    sources: tuple[Span, ...] = eqx.field(static=True)
+    span: Span = eqx.field(static=True)
+
+    def pull(self, active: Array, moved: Collection[Span] | None = None) -> Array:
+        total = jnp.zeros((len(active), self.span[1] - self.span[0]), active.dtype)
+        parts = zip(self.weights, self.factors, self.is_turned, self.sources, strict=True)
+        for weight, factor, is_turned, (start, stop) in parts:
+            if moved is None or any(start <= a and b <= stop for a, b in moved):
+                coupling = weight if is_turned else weight.T
+                total += factor * matmul(active[:, start:stop], coupling)
+        return total
+
+
+class _UnitBlock(_AbstractBlock):
+    """A stretch of units that few examples pull, or that are coupled with each other.
 
     A product of a few examples with a matrix [from, to] is the fastest on a CPU; it is put
     together once per batch, in strips of few columns, the last filled up with columns of zeros.
     """
 
     strips: tuple[Array, ...]
-    span: tuple[int, int] = eqx.field(static=True)
-    sources: tuple[tuple[int, int], ...] = eqx.field(static=True)
+    span: Span = eqx.field(static=True)
+    sources: tuple[Span, ...] = eqx.field(static=True)
 
-    def pull(self, active: Array) -> Array:
-        """W rho(s) at the units of this block, `[batch, size]`."""
+    def pull(self, active: Array, moved: Collection[Span] | None = None) -> Array:
         size = self.span[1] - self.span[0]
         if not self.sources:
             return jnp.zeros((len(active), size), active.dtype)
@@ -241,17 +288,31 @@ def _blocks(
     layer_sizes: tuple[int, ...],
     block_size: int | None,
     weakened: Callable[[int, int], float],
-) -> tuple[_UnitBlock, ...]:
+    batch: int,
+) -> tuple[_AbstractBlock, ...]:
     """The free units by layers, those coupled inside in blocks of at most `block_size`.
 
-    **Arguments:** `weakened`: by what the pull of a layer from another is multiplied.
+    **Arguments:** `weakened`: by what the pull of a layer from another is multiplied; `batch`: how
+    many examples will pull.
     """
     begins = [0, 0, *np.cumsum(layer_sizes[1:]).tolist()]  # of each layer in the state
     coupled = [post for post, pre in weights if post == pre]
-    blocks = []
+    blocks: list[_AbstractBlock] = []
     for layer, start, stop in block_spans(layer_sizes, coupled, block_size):
         others = [k for k in range(1, len(layer_sizes)) if _pair(layer, k) in weights]
-        sources = _merged([slice(begins[k], begins[k] + layer_sizes[k]) for k in others])
+        places = [slice(begins[k], begins[k] + layer_sizes[k]) for k in others]
+        if batch >= _MANY and layer not in coupled:
+            blocks.append(
+                _WideBlock(
+                    weights=tuple(weights[_pair(layer, other)] for other in others),
+                    factors=tuple(weakened(layer, other) for other in others),
+                    is_turned=tuple(layer < other for other in others),
+                    sources=tuple((place.start, place.stop) for place in places),
+                    span=(begins[layer] + start, begins[layer] + stop),
+                )
+            )
+            continue
+        sources = _merged(places)
 
         def strip(start: int, stop: int, layer: int = layer, others: list[int] = others) -> Array:
             couplings = [
@@ -263,7 +324,8 @@ def _blocks(
         cuts = [*range(start, stop, _STRIP), stop]
         strips = [strip(*cut) for cut in itertools.pairwise(cuts)] if others else []
         begin = begins[layer]
-        blocks.append(_UnitBlock(tuple(strips), (begin + start, begin + stop), sources))
+        span = (begin + start, begin + stop)
+        blocks.append(_UnitBlock(strips=tuple(strips), sources=sources, span=span))
     return tuple(blocks)
 
 
@@ -279,9 +341,9 @@ def _coupling(weights: Mapping[Block, Array], layer: int, other: int, units: sli
     return weight[units].T if layer > other else weight[:, units]
 
 
-def _merged(spans: Sequence[slice]) -> tuple[tuple[int, int], ...]:
+def _merged(spans: Sequence[slice]) -> tuple[Span, ...]:
     """The same stretches with touching ones joined, so that fewer pieces are put together."""
-    merged: list[tuple[int, int]] = []
+    merged: list[Span] = []
     for span in spans:
         if merged and merged[-1][1] == span.start:
             merged[-1] = (merged[-1][0], span.stop)

@@ -67,10 +67,15 @@ class Difference(AbstractBlockClampedEnergy):
         return eqx.tree_at(lambda d: (d.free, d.parts), self, (free, parts))
 
     def minimize_block(
-        self, state: Array, block: int, pull: Array | None = None, stiffness: Array | None = None
+        self,
+        state: Array,
+        block: int,
+        pull: Array | None = None,
+        stiffness: Array | None = None,
+        moved: frozenset[int] | None = None,
     ) -> Array:
         span = self.block_slices[block]
-        total = _total([*(part.at_block(state, block, span) for part in self.parts), pull])
+        total = _total([*(part.at_block(state, block, span, moved) for part in self.parts), pull])
         origin, held = self.origin[:, span], self.held[:, span]
         return self._activation.difference(origin, held, total, self._scale_of(span), stiffness)
 

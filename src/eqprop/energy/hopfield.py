@@ -363,10 +363,15 @@ class ClampedHopfieldEnergy(AbstractBlockClampedEnergy):
         return self.activation.project(part)
 
     def minimize_block(
-        self, state: Array, block: int, pull: Array | None = None, stiffness: Array | None = None
+        self,
+        state: Array,
+        block: int,
+        pull: Array | None = None,
+        stiffness: Array | None = None,
+        moved: frozenset[int] | None = None,
     ) -> Array:
         span = self.block_slices[block]
-        total = _total([*(part.at_block(state, block, span) for part in self.parts), pull])
+        total = _total([*(part.at_block(state, block, span, moved) for part in self.parts), pull])
         return self.activation.minimum(total, stiffness)
 
     @property

@@ -60,8 +60,13 @@ class AbstractClampedInteraction(eqx.Module):
         """The same, ready for `at_block`. **Raises:** `ConfigError` where it has no blocks."""
 
     @abc.abstractmethod
-    def at_block(self, state: Array, block: int, span: slice) -> Array:
-        """`pull` and `push` together at the units `span` of a block, where rho is the identity."""
+    def at_block(
+        self, state: Array, block: int, span: slice, moved: frozenset[int] | None
+    ) -> Array:
+        """`pull` and `push` together at the units `span` of a block, where rho is the identity.
+
+        **Arguments:** `moved`: as of `AbstractBlockClampedEnergy.minimize_block`.
+        """
 
     @abc.abstractmethod
     def of_differences(self) -> AbstractClampedInteraction | None:
@@ -179,7 +184,9 @@ class ClampedTerm(AbstractClampedInteraction):
     def in_blocks(self, block_size: int | None) -> AbstractClampedInteraction:
         raise without_blocks("every term of the energy", f"{type(self.term).__name__} has none")
 
-    def at_block(self, state: Array, block: int, span: slice) -> Array:
+    def at_block(
+        self, state: Array, block: int, span: slice, moved: frozenset[int] | None
+    ) -> Array:
         return self.push(state)[:, span]
 
     def of_differences(self) -> AbstractClampedInteraction:
@@ -250,7 +257,9 @@ class ClampedBiases(AbstractClampedInteraction):
     def in_blocks(self, block_size: int | None) -> ClampedBiases:
         return self
 
-    def at_block(self, state: Array, block: int, span: slice) -> Array:
+    def at_block(
+        self, state: Array, block: int, span: slice, moved: frozenset[int] | None
+    ) -> Array:
         return self.values[span]
 
     def of_differences(self) -> None:

@@ -82,11 +82,16 @@ class TotalEnergy(AbstractBlockClampedEnergy):
         return self._blocks.project_block(part, block)
 
     def minimize_block(
-        self, state: Array, block: int, pull: Array | None = None, stiffness: Array | None = None
+        self,
+        state: Array,
+        block: int,
+        pull: Array | None = None,
+        stiffness: Array | None = None,
+        moved: frozenset[int] | None = None,
     ) -> Array:
         span, hidden = self.block_slices[block], state.shape[1] - self.num_outputs
         if span.start < hidden:
-            return self._blocks.minimize_block(state, block, pull, stiffness)
+            return self._blocks.minimize_block(state, block, pull, stiffness, moved)
         curvature = self.cost.curvature()
         if curvature is None:  # no closed form: the pull of the cost where the outputs are now
             own = self.beta * self.cost.force(self._compared(state), self.target)
@@ -97,7 +102,7 @@ class TotalEnergy(AbstractBlockClampedEnergy):
             own = nudge * middle[:, span.start - hidden : span.stop - hidden]
             stiffness = nudge if stiffness is None else stiffness + nudge
         return self._blocks.minimize_block(
-            state, block, own if pull is None else own + pull, stiffness
+            state, block, own if pull is None else own + pull, stiffness, moved
         )
 
     @property
@@ -154,11 +159,16 @@ class HeldOutputs(AbstractBlockClampedEnergy):
         return self._blocks.project_block(part, block)
 
     def minimize_block(
-        self, state: Array, block: int, pull: Array | None = None, stiffness: Array | None = None
+        self,
+        state: Array,
+        block: int,
+        pull: Array | None = None,
+        stiffness: Array | None = None,
+        moved: frozenset[int] | None = None,
     ) -> Array:
         span, hidden = self.block_slices[block], state.shape[1] - self.outputs.shape[1]
         if span.start < hidden:
-            return self._blocks.minimize_block(state, block, pull, stiffness)
+            return self._blocks.minimize_block(state, block, pull, stiffness, moved)
         return self.outputs[:, span.start - hidden : span.stop - hidden]
 
     @property

@@ -33,14 +33,18 @@ class Phase(eqx.Module):
 
     - `method`: `Euler`, `BlockCoordinateDescent`, ...
     - `termination`: `FixedSteps` or `Residual`.
+    - `is_cold`: whether it starts with all units at 0, whatever state it is given.
     """
 
     method: AbstractRelaxation
     termination: AbstractTermination
+    is_cold: bool = eqx.field(static=True, default=False)
 
     def relax(self, energy: AbstractClampedEnergy, state: Array, key: Array) -> Equilibrium:
         """Lets a batch of states settle in this phase."""
-        return relax(energy, state, self.method, self.termination, key=key)
+        start = jnp.zeros_like(state) if self.is_cold else state
+        how = self.method, self.termination
+        return relax(energy, start, *how, key=key, at_zero=self.is_cold)
 
 
 class Report(eqx.Module):

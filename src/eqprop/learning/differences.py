@@ -61,7 +61,8 @@ def _contrast(
     slopes, carried = found.slopes, found.origin is not None
     own = x, example_weights[:, None], *(states for _, states in slopes)
     own = (*own, found.origin) if found.origin is not None else own
-    x, shares, *states = gathered(own, axis)
+    alone = axis is not None and len(x) * len(slopes) >= _MANY
+    x, shares, *states = own if alone else gathered(own, axis)
     origin = states.pop() if carried else None
     # All states side by side in one batch, with their coefficients: autodiff then makes one
     # matrix product per pair of layers, never a product per example.
@@ -77,7 +78,11 @@ def _contrast(
         starts = jnp.tile(origin, (len(slopes), 1))
         return dot(coefficients, jax.vmap(energy.change)(x, starts, whole))
 
-    return slope(network)
+    return summed(slope(network), axis) if alone else slope(network)
+
+
+_MANY = 64
+"""States of a device from which on it pays to sum up gradients instead of handing states round."""
 
 
 def _readout(

@@ -115,7 +115,7 @@ class EquilibriumPropagation(AbstractNudgedRule):
 
         def nudge(beta: Array) -> Equilibrium:
             total = network.nudged(second.energy, beta, target, second.offset)
-            return self.nudged.relax(total, second.start, jax.random.fold_in(key, 2))
+            return second.relax(self.nudged, total, jax.random.fold_in(key, 2))
 
         upper, lower = self.nudging.pair(key)
         beta = jnp.asarray(upper, states.dtype)

@@ -43,6 +43,12 @@ class SecondPhase(eqx.Module):
         offset = network.output(free_state)
         return SecondPhase(around, jnp.zeros_like(free_state), free_state, offset)
 
+    def relax(self, phase: Phase, nudged: AbstractClampedEnergy, key: Array) -> Equilibrium:
+        """Lets the phase settle on the energy, once that is nudged."""
+        if self.offset is not None:  # differences are 0 before
+            phase = dataclasses.replace(phase, is_cold=True)
+        return phase.relax(nudged, self.start, key)
+
     def slopes(self, coefficient: Array, end: Array) -> tuple[Slope, ...]:
         """`coefficient` times what the slope of E is more at `end` than in the free phase."""
         if self.offset is not None:

@@ -99,6 +99,12 @@ class AbstractRelaxation(eqx.Module):
         the way, `[batch]`: it costs nothing and tells when a look at the residual itself pays.
         """
 
+    def first(
+        self, prepared: AbstractClampedEnergy, state: Array, memory: Any, key: Array | None
+    ) -> tuple[Array, Any, Array]:
+        """`step` from a state that is 0 everywhere, which some methods take with less work."""
+        return self.step(prepared, state, memory, key)
+
     @abc.abstractmethod
     def residual(self, energy: AbstractClampedEnergy, state: Array) -> Array:
         """How far each example is from a fixed point of the method, `[batch]`."""

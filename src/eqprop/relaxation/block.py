@@ -82,32 +82,46 @@ class BlockCoordinateDescent(AbstractLinearRelaxation):
         self, prepared: AbstractClampedEnergy, state: Array, memory: Array | None, key: Array | None
     ) -> tuple[Array, Array | None, Array]:
         assert isinstance(prepared, AbstractBlockClampedEnergy)  # `prepare` made sure
-        blocks = list(enumerate(prepared.block_slices))
+        onwards = range(len(prepared.block_slices))
         if memory is None:
-            ordered = blocks if self.order == "forwards" else blocks[::-1]
-            return self._sweep(prepared, state, ordered, None)
-        return lax.cond(
+            ordered = onwards if self.order == "forwards" else onwards[::-1]
+            state, seen = self._sweep(prepared, state, ordered)
+            return state, None, seen
+        state, seen = lax.cond(
             memory,
-            lambda: self._sweep(prepared, state, blocks[::-1], ~memory),
-            lambda: self._sweep(prepared, state, blocks, ~memory),
+            lambda: self._sweep(prepared, state, onwards[::-1]),
+            lambda: self._sweep(prepared, state, onwards),
         )
+        return state, ~memory, seen
+
+    def first(
+        self, prepared: AbstractClampedEnergy, state: Array, memory: Array | None, key: Array | None
+    ) -> tuple[Array, Array | None, Array]:
+        assert isinstance(prepared, AbstractBlockClampedEnergy)  # `prepare` made sure
+        blocks = range(len(prepared.block_slices))
+        ordered = blocks[::-1] if self.order == "backwards" else blocks
+        state, seen = self._sweep(prepared, state, ordered, at_zero=True)
+        return state, None if memory is None else ~memory, seen
 
     def _sweep(
         self,
         prepared: AbstractBlockClampedEnergy,
         state: Array,
-        blocks: Sequence[tuple[int, slice]],
-        memory: Array | None,
-    ) -> tuple[Array, Array | None, Array]:
+        blocks: Sequence[int],
+        *,
+        at_zero: bool = False,
+    ) -> tuple[Array, Array]:
         seen = jnp.zeros(len(state), state.dtype)
-        for block, span in blocks:
+        slices = prepared.block_slices
+        for number, block in enumerate(blocks):
+            moved, span = frozenset(blocks[:number]) if at_zero else None, slices[block]
             here = state[:, span]
-            drawn = prepared.minimize_block(state, block) - here
+            drawn = prepared.minimize_block(state, block, moved=moved) - here
             there = prepared.project_block(here + self.step_size * drawn, block)
             off = jnp.abs(prepared.project_block(here + drawn, block) - here)
             seen = jnp.maximum(seen, jnp.max(off, axis=1))
             state = state.at[:, span].set(there)
-        return state, memory, seen
+        return state, seen
 
     def residual(self, energy: AbstractClampedEnergy, state: Array) -> Array:
         return projected_residual(energy, state)

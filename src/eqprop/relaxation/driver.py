@@ -23,6 +23,7 @@ def relax(
     termination: AbstractTermination,
     *,
     key: Array | None = None,
+    at_zero: bool = False,
 ) -> Equilibrium:
     """Lets a batch of states settle.
 
@@ -34,6 +35,8 @@ def relax(
     - `method`: `Euler`, `BlockCoordinateDescent`, ...
     - `termination`: `FixedSteps` or `Residual`.
     - `key`: a JAX random key, for methods that draw.
+    - `at_zero`: whether `state` is 0 everywhere, which spares work of the first step. Then one step
+      at least is taken.
 
     **Returns:** an `Equilibrium`. Not settling is no error: look at `outcome`. An example whose
     state is no longer finite waits for nobody, and nobody waits for it.
@@ -49,7 +52,8 @@ def relax(
     whole = (energy, state, method, termination, key)
     # A compiled program takes arrays of NumPy for constants, which it would have to compare.
     return _relaxed(
-        *jax.tree.map(lambda a: jnp.asarray(a) if isinstance(a, np.ndarray) else a, whole)
+        *jax.tree.map(lambda a: jnp.asarray(a) if isinstance(a, np.ndarray) else a, whole),
+        at_zero=at_zero,
     )
 
 
@@ -61,6 +65,8 @@ def _relaxed(
     method: AbstractRelaxation,
     termination: AbstractTermination,
     key: Array | None,
+    *,
+    at_zero: bool,
 ) -> Equilibrium:
     limit = jnp.asarray(termination.max_steps, jnp.int32)
     energy = method.prepare(energy)
@@ -73,10 +79,10 @@ def _relaxed(
         enough = termination.is_done(jnp.where(finite, residual, 0), present)
         return enough | ~jnp.any(finite & present)
 
-    def step(carry):
+    def step(carry, how=method.step):
         steps, state, memory, _ = carry
         own = None if key is None else jax.random.fold_in(key, steps)
-        return steps + 1, *method.step(energy, state, memory, own)
+        return steps + 1, *how(energy, state, memory, own)
 
     def goes_on(carry):
         steps, *_, seen = carry
@@ -90,9 +96,11 @@ def _relaxed(
     unseen = jnp.full(len(start), jnp.finfo(start.dtype).max, jnp.real(start).dtype)
     launched = in_one_launch(method, energy, termination, present)
 
+    begun = (jnp.int32(0), start, method.init(energy, start), unseen)
+    if at_zero and launched is None:
+        begun = step(begun, method.first)
     if not termination.measures and launched is None:
-        carry = (jnp.int32(0), start, method.init(energy, start), unseen)
-        steps, end, _, residual = lax.while_loop(goes_on, step, carry)
+        steps, end, _, residual = lax.while_loop(goes_on, step, begun)
         value = jnp.real(energy.energy(end))
         return Equilibrium.of(end, steps, residual, value, termination.tolerance)
 
@@ -106,8 +114,7 @@ def _relaxed(
         return steps, state, memory, residual, jnp.asarray(True), is_done(residual)
 
     no = jnp.asarray(False)
-    first = (jnp.int32(0), start, method.init(energy, start), unseen, no, no)
-    steps, end, _, residual, *_ = lax.while_loop(unfinished, until_it_seems_done, first)
+    steps, end, _, residual, *_ = lax.while_loop(unfinished, until_it_seems_done, (*begun, no, no))
     value = jnp.real(energy.energy(end))
     return Equilibrium.of(end, steps, residual, value, termination.tolerance)
 

@@ -130,6 +130,11 @@ class TerminationChoice(Choice):
 
     kind = TERMINATIONS
 
+    @property
+    def measures(self) -> bool:
+        """As `AbstractTermination.measures`."""
+        return True
+
     def build(self, steps: int, *, cold: bool) -> AbstractTermination:
         """The rule for a phase of at most so many steps; `cold` in the first epoch."""
         raise NotImplementedError
@@ -165,6 +170,10 @@ class FixedStepsSettings(TerminationChoice, name="fixed-steps"):
         description="whether the residual is measured at the end, which costs as much as a step; "
         "else it is what the last step saw on its way, which is larger as a rule",
     )
+
+    @property
+    def measures(self) -> bool:
+        return self.measured
 
     def build(self, steps: int, *, cold: bool) -> AbstractTermination:
         from eqprop.relaxation.termination import FixedSteps

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import itertools
 import math
@@ -55,7 +56,7 @@ def build_network(config: RunConfig, topology: Topology, num_targets: int | None
 def build_rule(config: RunConfig, epoch: int) -> AbstractLearningRule:
     """The learning rule in an epoch (from 0): relaxations may take more steps in the first."""
     nudged = _phase(config.nudged, epoch, config.nudged.nudging_step.build())
-    return config.learning.rule.build(_phase(config.free, epoch, Joint()), nudged)
+    return config.learning.rule.build(free_phase(config, epoch), nudged)
 
 
 def check_rule(config: RunConfig) -> None:
@@ -85,7 +86,8 @@ def free_phase(config: RunConfig, epoch: int) -> Phase:
     """How the free phase relaxes in an epoch (from 0)."""
     if config.learning.rule.reads_forwards:
         return Phase(ForwardPass(), FixedSteps(1))
-    return _phase(config.free, epoch, Joint())
+    phase = _phase(config.free, epoch, Joint())
+    return dataclasses.replace(phase, is_cold=not config.training.persistent)
 
 
 def free_block_size(config: RunConfig) -> int | None:

@@ -33,7 +33,9 @@ WARNINGS = {
 """What each warning means, and a way out."""
 
 
-def warnings_of(entry: dict[str, Any], seen: Probe, largest_class: float) -> list[str]:
+def warnings_of(
+    entry: dict[str, Any], seen: Probe, largest_class: float, measured: bool = True
+) -> list[str]:
     """The names of `WARNINGS` that an epoch deserves.
 
     **Arguments:**
@@ -41,9 +43,10 @@ def warnings_of(entry: dict[str, Any], seen: Probe, largest_class: float) -> lis
     - `entry`: of the epoch (`epoch_entry`).
     - `seen`: a probe of the free phase after it.
     - `largest_class`: share of the most frequent class, 1 - the error of guessing it.
+    - `measured`: whether residuals of free phases were measured where these ended.
     """
     found = []
-    if entry["free_unsettled"] > UNSETTLED:
+    if measured and entry["free_unsettled"] > UNSETTLED:
         found.append("free-unsettled")
     if seen.two_cycles > 0.05:
         found.append("two-cycle")

@@ -185,7 +185,8 @@ class RunInProgress:
             "probe_dead_outputs": float(seen.dead_outputs),
             "probe_saturation": [float(share) for share in seen.saturation],
         }
-        entry["warnings"] = health.warnings_of(entry, seen, self.largest_class)
+        measured = self.config.free.termination.measures
+        entry["warnings"] = health.warnings_of(entry, seen, self.largest_class, measured)
         last = epoch == self.config.training.epochs or self.has_spent()
         whole = last or epoch % wanted.full_every == 0
         looks, kept = cursor.looks, now.kept

@@ -1,0 +1,110 @@
+"""Recipes: complete, measured settings by name. Never imports JAX."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from eqprop.config.paper import PAPER_P
+from eqprop.config.settings import RunConfig, build, override, read
+from eqprop.data.settings import DATASETS, Mnist5kSettings
+from eqprop.energy.settings import COSTS, SquaredErrorSettings
+from eqprop.errors import ConfigError, unknown_name
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """Settings that go together; what they reach is told on the page "Which recipe?".
+
+    **Attributes:**
+
+    - `summary`: what it is for, a sentence.
+    - `hidden`: units of its hidden layers; inputs and outputs follow the data.
+    - `values`: its settings, section by section.
+    """
+
+    summary: str
+    hidden: tuple[int, ...]
+    values: Mapping[str, Mapping[str, Any]]
+
+
+_SWEEPS: dict[str, Any] = {
+    "method": "block", "step_size": 1.0, "block_size": 0, "termination": "fixed-steps",
+    "measured": False,
+}  # fmt: skip
+
+_NEARLY_FORWARD: dict[str, Mapping[str, Any]] = {
+    "network": {
+        "activation": "activities", "rho": "tanh", "cost": "cross-entropy", "feedback": 0.01,
+    },
+    "free": {**_SWEEPS, "steps": 2},
+    "nudged": {**_SWEEPS, "steps": 1, "order": "backwards"},
+    "learning": {
+        "nudging": "one-sided", "beta": 0.5, "carried": True, "optimizer": "adam",
+        "learning_rate": 1e-3, "schedule": "cosine", "final_rate": 0.05,
+    },
+    "data": {"dataset": "mnist", "batch_size": 200, "shuffle": True},
+    "training": {"epochs": 10, "persistent": False},
+}  # fmt: skip
+
+RECIPES = {
+    "paper": Recipe(
+        "the network of the paper, rewired: hard sigmoid, one rate, particles",
+        (500, 500, 500),
+        {
+            "topology": {"wiring": "rewire", "p": PAPER_P, "intralayer": True},
+            "data": {"dataset": "mnist"},
+        },
+    ),
+    "fast": Recipe(
+        "the lowest error in a minute: weakened feedback, the carried difference, Adam",
+        (512, 512, 512),
+        _NEARLY_FORWARD,
+    ),
+}
+"""By name."""
+
+
+def find(name: str) -> Recipe:
+    """The recipe of a name. **Raises:** `ConfigError` for one that does not exist."""
+    if name not in RECIPES:
+        raise ConfigError(unknown_name("recipe", name, RECIPES))
+    return RECIPES[name]
+
+
+def cook(recipe: str | None, path: Path | None = None, overrides: Sequence[str] = ()) -> RunConfig:
+    """A run's settings: those of a recipe, then of a TOML file, then overrides; each may be absent.
+
+    With a recipe, the first and the last layer follow the data set unless layers are said.
+
+    >>> cook("fast", overrides=["data.dataset=wine"]).topology.layer_sizes
+    (13, 512, 512, 512)
+    """
+    given = read(path) if path is not None else {}
+    source = str(path) if path is not None else "the configuration"
+    if recipe is None:
+        return build(override(given, overrides), source)
+    chosen = find(recipe)
+    values = override(_merged(chosen.values, given), overrides)
+    said = override(given, overrides).get("topology", {})
+    if isinstance(said, Mapping) and "layer_sizes" not in said:
+        values["topology"] = {**values.get("topology", {}), "layer_sizes": _sizes(chosen, values)}
+    return build(values, source)
+
+
+def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = copy.deepcopy({k: dict(v) for k, v in below.items()})
+    for name, value in above.items():
+        both = isinstance(value, Mapping) and isinstance(found.get(name), dict)
+        found[name] = found[name] | dict(value) if both else value
+    return found
+
+
+def _sizes(recipe: Recipe, values: Mapping[str, Any]) -> list[int]:
+    data, network = values.get("data", {}), values.get("network", {})
+    inputs, outputs = DATASETS.find(data.get("dataset", Mnist5kSettings.name)).sizes()
+    cost = COSTS.find(network.get("cost", SquaredErrorSettings.name))
+    return [inputs, *recipe.hidden, *([outputs] if cost.holds_targets else [])]

@@ -1,0 +1,55 @@
+"""Recipes: complete settings by name, under a file and `--set`."""
+
+from __future__ import annotations
+
+import pytest
+
+from eqprop.config.recipes import RECIPES, cook
+from eqprop.config.settings import RunConfig, load
+from eqprop.errors import ConfigError
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_is_complete_and_is_read_back(name, tmp_path):
+    config = cook(name)
+    assert config != RunConfig()
+    path = tmp_path / "mine.toml"
+    path.write_text(config.to_toml())
+    assert load(path) == config
+
+
+def test_a_file_changes_a_recipe_and_an_override_changes_both(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text("[learning]\nlearning_rate = 0.003\nbeta = 0.2\n[training]\nepochs = 3\n")
+    plain, mixed = cook("fast"), cook("fast", path, ["training.epochs=4"])
+    assert (mixed.learning.learning_rate, mixed.training.epochs) == (0.003, 4)
+    assert set(plain.differences(mixed)) == {
+        "learning.learning_rate", "learning.beta", "training.epochs",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("overrides", "sizes"),
+    [
+        ([], (784, 512, 512, 512)),
+        (["data.dataset=wine"], (13, 512, 512, 512)),
+        (["data.dataset=wine", "network.cost=squared-error"], (13, 512, 512, 512, 3)),
+        (["topology.layer_sizes=[784, 20, 20]"], (784, 20, 20)),
+    ],
+)
+def test_layers_follow_the_data_unless_they_are_said(overrides, sizes):
+    assert cook("fast", overrides=overrides).topology.layer_sizes == sizes
+
+
+def test_an_unknown_recipe_names_the_nearest():
+    with pytest.raises(ConfigError, match=r"must be one of paper, fast; got 'fsat'\. Did you mean"):
+        cook("fsat")
+
+
+def test_the_recipe_of_the_paper_is_its_network():
+    config = cook("paper")
+    flat = config.flat()
+    assert config.topology.layer_sizes == (784, 500, 500, 500, 10)
+    assert (flat["topology.wiring"], flat["topology.p"]) == ("rewire", 0.0756)
+    assert config.topology.intralayer
+    assert (config.learning.learning_rate, config.training.persistent) == (0.02, True)
