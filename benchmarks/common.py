@@ -117,6 +117,19 @@ def mnist_inputs(count: int) -> Any:
     return split.x.reshape(count, -1).astype(np.float32) / np.float32(255)
 
 
+def mnist_files() -> Path:
+    """The folder in which the files of MNIST are."""
+    from eqprop.data import idx
+    from eqprop.data.settings import source_of
+
+    source = source_of("mnist")
+    assert source is not None
+    found = idx.folder_of(source, None)
+    if found is None:
+        raise SystemExit("no MNIST on this machine: eqprop data fetch mnist")
+    return Path(found)
+
+
 def rule_for(**settings: Any) -> Any:
     """Equilibrium propagation as a run does it in its first epoch; `settings` as in `paper_run`."""
     from eqprop.config.settings import build

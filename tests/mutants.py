@@ -117,7 +117,7 @@ MUTANTS = [
            "return energy.project(state + step_size * force)",
            "return energy.project(state + 2 * step_size * force)", RELAX + " " + REFERENCE),
     Mutant("the sweep uses the states of the sweep before", "relaxation/block.py",
-           "prepared.minimize_block(state, block)",
+           "prepared.minimize_block(state, block, moved=moved)",
            "prepared.minimize_block(state * 0 + here.mean(), block)",
            RELAX),
     Mutant("the nudged output forgets to be divided", "energy/activation.py",

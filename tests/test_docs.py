@@ -13,7 +13,8 @@ PAGES = sorted(path for path in DOCS.glob("howto/*.md"))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_the_code_of_a_page_runs(page, tmp_path, capsys):
+def test_the_code_of_a_page_runs(page, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     names = run_page(page.stem, tmp_path)
     assert capsys.readouterr().out.strip()
     if "errors" in names:

@@ -131,7 +131,7 @@ class Section(Settings):
                 continue
             default = cls.default_choice(name, found)
             section = type(default) if chosen is None else kind.find(chosen)
-            found |= section.taken(values)
+            found |= section.taken(values) | section.named(chosen)
         return found
 
     @model_validator(mode="before")
@@ -150,7 +150,7 @@ class Section(Settings):
                 section = type(default) if given is None else kind.find(given)
             except ConfigError as problem:
                 raise ValueError(str(problem).replace(f"`{kind.name}`", f"`{name}`", 1)) from None
-            own = section.taken(rest)
+            own = section.taken(rest) | section.named(given)
             if section is type(default):
                 own = default.changed(own)
             rest[name] = section.model_validate(own)
@@ -208,6 +208,11 @@ class Choice(Section):
         if name is not None:
             cls.name = name
             cls.kind.add(name, cls)
+
+    @classmethod
+    def named(cls, given: Any) -> dict[str, Any]:
+        """Settings that the name by which it was chosen says too, such as the path of a file."""
+        return {}
 
     def changed(self, own: Mapping[str, Any]) -> dict[str, Any]:
         """These settings, where `own` says nothing else."""

@@ -476,6 +476,13 @@ ELSEWHERE = {
     "checkpoint.on_failure": "tests/running/test_resume.py",
     "network.term": "tests/test_outside.py",
     "data.dataset": "tests/data/test_data.py",
+    **{
+        f"data.dataset=file.{name}": "tests/data/test_files.py"
+        for name in (
+            "path", "target", "split_column", "task", "scale", "validation_share", "test_share",
+            "split_seed",
+        )
+    },
     **dict.fromkeys(
         ("training.epochs", "training.record_every", "evaluation.every", "evaluation.examples",
          "evaluation.full_every", "evaluation.start", "evaluation.batch_size",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import statistics
 import tomllib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -435,7 +436,38 @@ def times(runs: Mapping[tuple[str, str, str], Sequence[Mapping[str, str]]]) -> s
     )
 
 
+def accuracy(rows: Sequence[Mapping[str, str]], limits: Sequence[float]) -> str:
+    """Seconds of training until an error, per cent, was first so small, and the last look.
+
+    A row per contestant: the median over its seeds where all reached it, then every seed.
+    """
+    found: dict[str, dict[str, list[Mapping[str, str]]]] = defaultdict(lambda: defaultdict(list))
+    for row in rows:
+        found[row["who"]][row["seed"]].append(row)
+
+    def cell(values: Sequence[float | None], form: str) -> str:
+        told = [f"{value:{form}}" if value is not None else "-" for value in values]
+        reached = [value for value in values if value is not None]
+        if len(values) == 1 or len(reached) < len(values):
+            return ", ".join(told)
+        return f"**{statistics.median(reached):{form}}** ({', '.join(told)})"
+
+    table = []
+    for who, seeds in found.items():
+        cells = []
+        for limit in limits:
+            below = [[r for r in run if float(r["test_error"]) <= limit] for run in seeds.values()]
+            cells.append(cell([float(run[0]["seconds"]) if run else None for run in below], ".1f"))
+        last = [run[-1] for run in seeds.values()]
+        pace = [float(row["seconds"]) / int(row["epoch"]) for row in last]
+        cells.append(cell([float(row["test_error"]) for row in last], ".2f"))
+        table.append([who, *cells, last[0]["epoch"], f"{statistics.median(pace):.1f}"])
+    heads = [f"{limit:g} %, s" for limit in limits]
+    return lay_out(["code", *heads, "last test error %", "epochs", "s an epoch"], table)
+
+
 KINDS = {
+    "accuracy": accuracy,
     "conditions": conditions,
     "correlations": correlations,
     "differences": differences,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from eqprop.cli.app import app
+from eqprop.cli.app import DataDir, Override, app
 from eqprop.errors import ConfigError, unknown_name
 
 data_app = App(name="data", help="Data sets: which there are, and fetching them.")
@@ -32,8 +32,42 @@ def fetch(
 
 
 @data_app.command(name="list")
-def list_() -> None:
-    """Name every data set."""
+def list_(*, data_dir: DataDir = None) -> None:
+    """Name every data set, and where it is on this machine."""
     from eqprop.data.settings import DATASETS
 
-    print("\n".join(DATASETS.names()))
+    for name, section in DATASETS.each():
+        where, way = section.where_found(data_dir)
+        print(f"{name:14} {where or f'not here: {way}'}")
+
+
+@data_app.command
+def describe(
+    dataset: Annotated[str, Parameter(help="A name, or the path of a file or folder.")],
+    *,
+    set_: Override = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Read a data set as a run would, and say what is in it."""
+    import numpy as np
+
+    from eqprop.config.settings import build, override
+
+    config = build(override({"data": {"dataset": dataset}}, set_ or []))
+    found = config.data.dataset.load(data_dir)
+    print(f"{found.name}: {found.task}, {found.num_inputs} inputs, {found.num_outputs} outputs")
+    for name, split in found.splits.items():
+        counts = ""
+        if split.target.ndim == 1:
+            counts = ", of each class " + ", ".join(map(str, np.bincount(split.target)))
+        print(f"{name}: {len(split)} examples{counts}")
+    done = found.preparation
+    if done is None:
+        return
+    if done.classes is not None:
+        print("classes: " + ", ".join(map(str, done.classes)))
+    elif done.target_low is not None and done.target_high is not None:
+        spans = zip(done.target_low, done.target_high, strict=True)
+        print("targets to [0, 1] from " + ", ".join(f"[{a:g}, {b:g}]" for a, b in spans))
+    scaled = "as they are" if done.low is None else "each to [0, 1] over the training examples"
+    print(f"inputs: {scaled}")

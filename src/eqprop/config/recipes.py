@@ -10,7 +10,6 @@ from typing import Any
 
 from eqprop.config.paper import PAPER_P
 from eqprop.config.settings import RunConfig, build, override, read
-from eqprop.data.settings import DATASETS, Mnist5kSettings
 from eqprop.energy.settings import COSTS, SquaredErrorSettings
 from eqprop.errors import ConfigError, unknown_name
 
@@ -44,7 +43,7 @@ _NEARLY_FORWARD: dict[str, Mapping[str, Any]] = {
     "nudged": {**_SWEEPS, "steps": 1, "order": "backwards"},
     "learning": {
         "nudging": "one-sided", "beta": 0.5, "carried": True, "optimizer": "adam",
-        "learning_rate": 1e-3, "schedule": "cosine", "final_rate": 0.05,
+        "learning_rate": 2e-3, "schedule": "cosine", "final_rate": 0.05,
     },
     "data": {"dataset": "mnist", "batch_size": 200, "shuffle": True},
     "training": {"epochs": 10, "persistent": False},
@@ -105,6 +104,6 @@ def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any
 
 def _sizes(recipe: Recipe, values: Mapping[str, Any]) -> list[int]:
     data, network = values.get("data", {}), values.get("network", {})
-    inputs, outputs = DATASETS.find(data.get("dataset", Mnist5kSettings.name)).sizes()
+    inputs, outputs = build({"data": data}).data.dataset.sizes()
     cost = COSTS.find(network.get("cost", SquaredErrorSettings.name))
     return [inputs, *recipe.hidden, *([outputs] if cost.holds_targets else [])]

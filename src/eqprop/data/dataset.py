@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from eqprop.errors import ConfigError, DataError, unknown_name
+from eqprop.training.preparation import Preparation
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -65,16 +66,20 @@ class Dataset:
     - `name`: under which results are reported.
     - `splits`: by name.
     - `num_outputs`: output units a network needs.
+    - `preparation`: what was done to data of the user's own; None for those by name.
     """
 
     name: str
     splits: Mapping[str, Split]
     num_outputs: int
+    preparation: Preparation | None = None
 
     @property
     def task(self) -> str:
         """`classification` or `regression`: whether each target stands for one class."""
         target = self.splits["train"].target
+        if self.preparation is not None:
+            return "regression" if self.preparation.classes is None else "classification"
         if target.ndim == 1:
             return "classification"
         one_hot = ((target == 0) | (target == 1)).all() and (target.sum(axis=1) == 1).all()
@@ -106,7 +111,7 @@ class Dataset:
             np.concatenate([part.target for part in parts]),
         )
         splits = {"train": train, "validation": self.splits["test"]}
-        return Dataset(self.name, splits, self.num_outputs)
+        return dataclasses.replace(self, splits=splits)
 
     def limited(
         self, *, num_train: int | None = None, num_validation: int | None = None
@@ -121,4 +126,4 @@ class Dataset:
                     f"`num_{name}` must lie in 1..{len(splits[name])} for {self.name}, got {count}."
                 )
             splits[name] = splits[name].first(count)
-        return Dataset(self.name, splits, self.num_outputs)
+        return dataclasses.replace(self, splits=splits)

@@ -3,16 +3,33 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from eqprop.registry import Choice, Kind
+from pydantic import Field, field_validator
+
+from eqprop.registry import Choice, Count, Kind
 
 if TYPE_CHECKING:
     from eqprop.data.dataset import Dataset
     from eqprop.data.idx import Source
 
-DATASETS = Kind("dataset", "eqprop.data.settings")
+
+class _Datasets(Kind):
+    """Data sets by name, and a file or folder by its path."""
+
+    def find(self, name: Any) -> Any:
+        return FileSettings if _is_path(name) else super().find(name)
+
+    __getitem__ = find
+
+
+def _is_path(name: Any) -> bool:
+    return isinstance(name, str) and ("/" in name or os.sep in name or "." in name)
+
+
+DATASETS = _Datasets("dataset", "eqprop.data.settings")
 
 
 class DatasetChoice(Choice):
@@ -28,12 +45,11 @@ class DatasetChoice(Choice):
     comes_with: ClassVar[tuple[str, str] | None] = None
     shape: ClassVar[tuple[int, int] | None] = None
 
-    @classmethod
-    def sizes(cls) -> tuple[int, int]:
+    def sizes(self) -> tuple[int, int]:
         """How many inputs and outputs an example has."""
-        if cls.shape is not None:
-            return cls.shape
-        found = cls().load()
+        if self.shape is not None:
+            return self.shape
+        found = self.load()
         return found.num_inputs, found.num_outputs
 
     def load(self, data_dir: Path | None = None) -> Dataset:
@@ -138,6 +154,67 @@ class TeacherSettings(DatasetChoice, name="teacher"):
         from eqprop.data.bundled import teacher
 
         return teacher()
+
+
+class FileSettings(DatasetChoice, name="file"):
+    """A file of your own: arrays (.npz), a table (.csv, .tsv), or a folder of IDX files.
+
+    `data.dataset = "my.csv"` is short for `data.dataset = "file"` and `data.path = "my.csv"`.
+    """
+
+    path: str = Field(description="of the file or the folder of IDX files")
+    target: str | int | None = Field(
+        default=None,
+        description="what is learned: the column of a table, by its name or its number from 0; the "
+        "array of an .npz file, y if nothing is said",
+    )
+    split_column: str | None = Field(
+        default=None, description="the column that says train, validation or test of each example"
+    )
+    task: Literal["auto", "classification", "regression"] = Field(
+        default="auto", description="auto takes whole numbers and text for classes"
+    )
+    scale: Literal["auto", "columns", "none"] = Field(
+        default="auto",
+        description="columns: each input to [0, 1] over the training examples; auto: where inputs "
+        "are no pixels (uint8) and do not lie there already",
+    )
+    validation_share: Annotated[float, Field(gt=0, lt=1)] = Field(
+        default=0.2, description="share of the examples, where the file does not split them"
+    )
+    test_share: Annotated[float, Field(ge=0, lt=1)] = Field(
+        default=0.0, description="the same of the test split"
+    )
+    split_seed: Count = Field(default=0, description="of that split")
+    has_test = True
+
+    @classmethod
+    def named(cls, given: Any) -> dict[str, Any]:
+        return {"path": given} if _is_path(given) else {}
+
+    @field_validator("path")
+    @classmethod
+    def _stays_the_same(cls, path: str) -> str:
+        """A run that is resumed elsewhere finds its file."""
+        return os.path.abspath(os.path.expanduser(path))
+
+    def load(self, data_dir: Path | None = None) -> Dataset:
+        from eqprop.data.files import Wanted, load
+
+        wanted = Wanted(
+            target=self.target,
+            split_column=self.split_column,
+            task=self.task,
+            scale=self.scale,
+            validation_share=self.validation_share,
+            test_share=self.test_share,
+            seed=self.split_seed,
+        )
+        return load(Path(self.path), wanted)
+
+    @classmethod
+    def where_found(cls, data_dir: Path | None = None) -> tuple[str | None, str]:
+        return "where data.path says", ""
 
 
 def source_of(name: str) -> Source | None:

@@ -25,7 +25,11 @@ from eqprop.training import (
     evaluate_starts,
     starts_of,
 )
+from eqprop.training.preparation import Preparation
 from eqprop.training.starts import COLD
+
+PREPARATION = "preparation.json"
+"""What was done to data of the user's own."""
 
 
 def load_model(path: str | Path, *, best: bool = False) -> Model:
@@ -61,8 +65,15 @@ def load_model(path: str | Path, *, best: bool = False) -> Model:
                 "summary.json. Train it again, or copy the folder again."
             )
     topology, network = network_from_arrays(config, arrays, folder.path)
+    done = Preparation()
+    if (folder.path / PREPARATION).is_file():
+        done = Preparation.from_dict(folder.read_json(PREPARATION))
     return Model(
-        topology, seed=config.seed, network=network, evaluation=look_phase(config, network)
+        topology,
+        seed=config.seed,
+        network=network,
+        evaluation=look_phase(config, network),
+        preparation=done,
     )
 
 

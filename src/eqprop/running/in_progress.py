@@ -28,7 +28,7 @@ from eqprop.running.build import (
 )
 from eqprop.running.context import Context, Progress
 from eqprop.running.entries import epoch_entry, evaluation_entry, join_logs, update_entries
-from eqprop.running.finished import look, look_from
+from eqprop.running.finished import PREPARATION, look, look_from
 from eqprop.running.snapshot import NETWORK, Cursor, Snapshot
 from eqprop.topology import Topology
 from eqprop.training import BatchLog, Evaluation, Examples, Probe, Trainer, inputs, probe
@@ -113,6 +113,8 @@ class RunInProgress:
         facts = environment()
         if found is None:
             self.folder.write_json("environment.json", facts)
+            if self.dataset.preparation is not None:
+                self.folder.write_json(PREPARATION, self.dataset.preparation.to_dict())
         event = {"event": "started" if found is None else "resumed"}
         where = {"epoch": self.now.cursor.epoch, "batch": self.now.cursor.batch}
         self.note_time(event | where | {"environment": facts})

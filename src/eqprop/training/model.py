@@ -25,6 +25,7 @@ from eqprop.topology import Topology
 from eqprop.training.evaluation import Evaluation, evaluate
 from eqprop.training.examples import Examples
 from eqprop.training.finite import check_finite
+from eqprop.training.preparation import Preparation
 from eqprop.training.starts import COLD, evaluate_starts, starts_of
 from eqprop.training.trainer import Trainer
 
@@ -67,6 +68,8 @@ class Model:
     - `network`: instead of random initial weights.
     - `evaluation`: how examples relax when they are predicted or evaluated; default
       `evaluation_phase`.
+    - `preparation`: what a run did to its data: `predict` and `outputs` then take inputs as they
+      were before, and answer in the words and units of the data.
 
     >>> import eqprop, numpy as np
     >>> x = np.random.default_rng(0).random((200, 6)); labels = (x[:, 0] > x[:, 1]).astype(int)
@@ -83,6 +86,7 @@ class Model:
         seed: int = 0,
         network: Network | None = None,
         evaluation: Phase | None = None,
+        preparation: Preparation | None = None,
     ) -> None:
         if network is not None and network.layer_sizes != topology.layer_sizes:
             raise ConfigError(
@@ -93,6 +97,7 @@ class Model:
         self.network = network or Network.initialize(topology, seed=seed)
         self.seed = seed
         self.evaluation = evaluation or evaluation_phase(self.network)
+        self.preparation = preparation or Preparation()
 
     def fit(
         self,
@@ -143,22 +148,23 @@ class Model:
     def outputs(
         self, x: Any, *, starts: int | Sequence[str] = COLD, starts_seed: int = 0
     ) -> np.ndarray:
-        """The settled output units `[examples, outputs]`.
+        """The settled output units `[examples, outputs]`; of a regression in the data's units.
 
         **Arguments:** as of `evaluate`.
         """
-        return self._shown(x, starts, starts_seed).outputs
+        return self.preparation.told(self._shown(x, starts, starts_seed).outputs)
 
     def predict(
         self, x: Any, *, starts: int | Sequence[str] = COLD, starts_seed: int = 0
     ) -> np.ndarray:
-        """The class `[examples]` of the largest settled output.
+        """The class `[examples]` of the largest settled output, by its name in the data.
 
         **Arguments:** as of `evaluate`.
         """
-        return self._shown(x, starts, starts_seed).scores.argmax(axis=1)
+        return self.preparation.told(self._shown(x, starts, starts_seed).scores.argmax(axis=1))
 
     def _shown(self, x: Any, starts: int | Sequence[str], seed: int) -> Evaluation:
+        x = self.preparation.inputs(x)
         nothing = np.zeros((len(x), self.network.num_targets), np.float32)
         return self.evaluate(x, nothing, starts=starts, starts_seed=seed)
 

@@ -1,0 +1,257 @@
+"""Data of the user's own: arrays (.npz), tables (.csv), folders of IDX files."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import gzip
+import re
+import zipfile
+import zlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from eqprop.data.dataset import Dataset, Split
+from eqprop.data.preparing import Scale, Task, prepared
+from eqprop.errors import DataError, unknown_name
+
+SPLITS = ("train", "validation", "test")
+
+
+@dataclasses.dataclass(frozen=True)
+class Wanted:
+    """What is read of a file, and how it is prepared.
+
+    **Attributes:**
+
+    - `target`: the column of a table, by name or number from 0; the array of an .npz file.
+    - `split_column`: of a table, which says `train`, `validation` or `test` of each example.
+    - `task`: `auto` takes whole numbers and text for classes, anything else for a regression.
+    - `scale`: `auto` scales each input to [0, 1] unless all lie there or are pixels.
+    - `validation_share`, `test_share`, `seed`: of the splits where the file says none.
+    """
+
+    target: str | int | None = None
+    split_column: str | None = None
+    task: Task = "auto"
+    scale: Scale = "auto"
+    validation_share: float = 0.2
+    test_share: float = 0.0
+    seed: int = 0
+
+
+Raw = Mapping[str, tuple[np.ndarray, np.ndarray]]
+"""Inputs and targets of each split; one split `all` where the file does not split them."""
+
+
+def load(path: Path, wanted: Wanted) -> Dataset:
+    """Reads and prepares a file or a folder.
+
+    **Raises:** `DataError` for what is not there or cannot be read, with the way out.
+    """
+    if path.is_dir():
+        raw = _idx_folder(path)
+    elif not path.is_file():
+        raise DataError(
+            f"`data.path` must be a file or a folder of IDX files, got {path}, which does not "
+            "exist. Relative paths begin in the folder in which the command runs."
+        )
+    elif path.suffix == ".npz":
+        raw = _arrays(path, wanted)
+    elif path.suffix in (".csv", ".tsv"):
+        raw = _table(path, wanted)
+    else:
+        raise DataError(
+            f"`data.path` must end in .npz or .csv, or be a folder of IDX files, got {path}. Save "
+            "arrays by numpy.savez(path, x=x, y=y)."
+        )
+    return prepared(path.stem, _splits(raw, wanted), wanted.task, wanted.scale)
+
+
+def _arrays(path: Path, wanted: Wanted) -> Raw:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = dict(file)
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as problem:
+        raise DataError(
+            f"the data file must be a readable .npz file of plain arrays, got {path}: {problem}. "
+            "Save it by numpy.savez(path, x=x, y=y), without objects."
+        ) from None
+    target = str(wanted.target) if wanted.target is not None else "y"
+    pairs = {"all": ("x", target)} | {name: (f"x_{name}", f"{target}_{name}") for name in SPLITS}
+    found = {
+        k: (arrays[x], arrays[y]) for k, (x, y) in pairs.items() if x in arrays and y in arrays
+    }
+    if not found:
+        raise DataError(
+            f"the data file must hold `x` and `{target}`, or `x_train` and `{target}_train` and so "
+            f"on, got {', '.join(arrays) or 'nothing'} in {path}. Name the targets with "
+            "data.target."
+        )
+    for name, (x, y) in found.items():
+        if x.ndim == 0 or y.ndim == 0 or len(x) != len(y):
+            raise DataError(
+                f"`x` and `{target}` must hold an entry per example, got shapes {x.shape} and "
+                f"{y.shape} ({name}) in {path}."
+            )
+    return found
+
+
+def _table(path: Path, wanted: Wanted) -> Raw:
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            rows = list(csv.reader(file, delimiter="\t" if path.suffix == ".tsv" else ","))
+    except (OSError, UnicodeDecodeError, csv.Error) as problem:
+        raise DataError(f"the table must be readable text, got {path}: {problem}.") from None
+    rows = [row for row in rows if row]
+    if len(rows) < 3:
+        raise DataError(
+            f"the table must have a line of names and two examples or more, got {len(rows)} lines "
+            f"in {path}."
+        )
+    names, body = [name.strip() for name in rows[0]], rows[1:]
+    for number, row in enumerate(body, 2):
+        if len(row) != len(names):
+            raise DataError(
+                f"every line must have {len(names)} cells as the first has, got {len(row)} in "
+                f"line {number} of {path}."
+            )
+    target = _column(path, names, wanted.target)
+    split = None if wanted.split_column is None else _column(path, names, wanted.split_column)
+    inputs = [k for k in range(len(names)) if k not in (target, split)]
+    x = np.empty((len(body), len(inputs)), np.float64)
+    for number, row in enumerate(body):
+        for place, k in enumerate(inputs):
+            try:
+                x[number, place] = float(row[k])
+            except ValueError:
+                raise DataError(
+                    f"inputs must be numbers, got {row[k]!r} in column '{names[k]}', line "
+                    f"{number + 2} of {path}. Leave the column out, or write numbers."
+                ) from None
+    y = _told(np.array([row[target].strip() for row in body]))
+    if split is None:
+        return {"all": (x, y)}
+    said = np.array([row[split].strip().lower() for row in body])
+    for word in np.unique(said):
+        if word not in SPLITS:
+            raise DataError(unknown_name(f"a split in column '{names[split]}'", word, SPLITS))
+    return {name: (x[said == name], y[said == name]) for name in SPLITS if (said == name).any()}
+
+
+def _told(cells: np.ndarray) -> np.ndarray:
+    """Text as numbers where all of it is some."""
+    for kind in (np.int64, np.float64):
+        try:
+            return cells.astype(kind)
+        except ValueError:
+            continue
+    return cells
+
+
+def _column(path: Path, names: Sequence[str], wanted: str | int | None) -> int:
+    if wanted is None:
+        raise DataError(
+            f"`data.target` must name the column to learn, got none for {path}, which has "
+            f"{', '.join(names)}. For example: --set data.target={names[-1]}"
+        )
+    if wanted in names:
+        return names.index(wanted)
+    if isinstance(wanted, int) and -len(names) <= wanted < len(names):
+        return wanted % len(names)
+    raise DataError(unknown_name("data.target", str(wanted), names) + f" It is read from {path}.")
+
+
+_KINDS = {0x08: np.uint8, 0x09: np.int8, 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+
+
+def read_idx(path: Path) -> np.ndarray:
+    """An array from an IDX file, packed by gzip or not.
+
+    **References:** the format, from the page of MNIST: two zero bytes, a type, the number of axes,
+    each length as a big-endian 32-bit number, then the values.
+    """
+    try:
+        content = path.read_bytes()
+        content = gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
+        axes = content[3]
+        shape = np.frombuffer(content, ">u4", axes, offset=4).tolist()
+        count = int(np.prod(shape, dtype=np.int64))
+        kind = np.dtype(_KINDS[content[2]])
+        array = np.frombuffer(content, kind, count, offset=4 + 4 * axes).reshape(shape)
+    except (OSError, EOFError, IndexError, KeyError, ValueError, zlib.error) as problem:
+        raise DataError(
+            f"the data file must be an IDX file, got {path}: {problem or type(problem).__name__}. "
+            "It is damaged or another kind of file."
+        ) from None
+    return array.astype(kind.newbyteorder("="))
+
+
+def _idx_folder(path: Path) -> Raw:
+    """Images and labels by what their names say: K-, E-, QMNIST and their like."""
+    found: dict[tuple[str, str], Path] = {}
+    for file in sorted(path.rglob("*")):
+        name = file.name.lower()
+        if not file.is_file() or not re.search(r"[-.]idx\d", name):
+            continue
+        split = "test" if re.search(r"t10k|test", name) else "train"
+        kind = "labels" if "label" in name else "images" if "image" in name else None
+        if kind is None:
+            continue
+        if (split, kind) in found and found[split, kind].stem != file.stem:
+            raise DataError(
+                f"the folder must hold one set of {split} {kind}, got {found[split, kind].name} "
+                f"and {file.name} in {path}. Put each set into a folder of its own."
+            )
+        found[split, kind] = file
+    raw = {}
+    for split in ("train", "test"):
+        if (split, "images") in found and (split, "labels") in found:
+            x, y = (read_idx(found[split, kind]) for kind in ("images", "labels"))
+            # QMNIST's labels are rows, whose first entry is the class.
+            raw[split] = (x, y.reshape(len(y), -1)[:, 0].astype(np.int64))
+    if "train" not in raw:
+        raise DataError(
+            f"the folder must hold IDX files of images and labels, such as "
+            f"train-images-idx3-ubyte.gz and train-labels-idx1-ubyte.gz, got {path} without."
+        )
+    return raw
+
+
+def _splits(raw: Raw, wanted: Wanted) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Splits by share and seed where the file says none."""
+    raw = {("train" if name == "all" else name): pair for name, pair in raw.items()}
+    found = dict(raw)
+    whole = Split(*raw["train"]) if "train" in raw else None
+    if whole is None:
+        raise DataError("the data must have a split `train`, got " + ", ".join(raw) + ".")
+    shares: dict[str, float] = {}
+    if "test" not in raw:
+        shares["test"] = wanted.test_share
+    if "validation" not in raw:
+        shares["validation"] = wanted.validation_share
+    left = np.arange(len(whole))
+    for name, share in shares.items():
+        count = round(share * len(whole))
+        if not count:
+            continue
+        here = Split(left, _coarse(whole.target[left]))
+        rows = left[here.stratified_rows(count, wanted.seed)]
+        found[name] = (whole.x[rows], whole.target[rows])
+        left = np.setdiff1d(left, rows)
+    found["train"] = (whole.x[left], whole.target[left])
+    if "validation" not in found or not len(left):
+        raise DataError(
+            f"the data must leave examples to train and to validate on, got {len(whole)} in all "
+            f"and data.validation_share = {wanted.validation_share:g}. Change the share."
+        )
+    return found
+
+
+def _coarse(target: np.ndarray) -> np.ndarray:
+    """Targets by which examples are stratified: classes as numbers; none for a regression."""
+    if target.ndim == 1 and target.dtype.kind in "iuUSb":
+        return np.unique(target, return_inverse=True)[1]
+    return np.zeros((len(target), 1))
