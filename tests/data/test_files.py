@@ -236,3 +236,9 @@ def test_the_command_line_describes_a_file(tmp_path, capsys):
     assert "must name the column to learn" in capsys.readouterr().err
     assert cli(["data", "list"]) == 0
     assert "teacher        made here" in capsys.readouterr().out
+
+
+def test_an_archive_with_objects_is_refused(tmp_path):
+    np.savez(tmp_path / "objects.npz", x=np.array([{1}, {2}], object), y=np.arange(2))
+    with pytest.raises(DataError, match="plain arrays"):
+        load(tmp_path / "objects.npz", Wanted())

@@ -72,7 +72,7 @@ def load(path: Path, wanted: Wanted) -> Dataset:
 
 def _arrays(path: Path, wanted: Wanted) -> Raw:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with np.load(path) as file:  # of plain arrays alone, as NumPy has it unless asked
             arrays = dict(file)
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as problem:
         raise DataError(
