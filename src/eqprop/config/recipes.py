@@ -46,7 +46,7 @@ _NEARLY_FORWARD: dict[str, Mapping[str, Any]] = {
         "learning_rate": 2e-3, "schedule": "cosine", "final_rate": 0.05,
     },
     "data": {"dataset": "mnist", "batch_size": 200, "shuffle": True},
-    "training": {"epochs": 10, "persistent": False},
+    "training": {"epochs": 10, "persistent": False, "data_shards": 1},
 }  # fmt: skip
 
 RECIPES = {
