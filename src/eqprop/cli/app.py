@@ -37,7 +37,7 @@ Override = Annotated[
 
 RecipeName = Annotated[
     str | None,
-    Parameter(name="--recipe", help="Begin with measured settings: paper or fast."),
+    Parameter(name="--recipe", help="Begin with settings that go together, such as fast."),
 ]
 
 Deterministic = Annotated[

@@ -1,4 +1,4 @@
-"""Recipes: complete, measured settings by name. Never imports JAX."""
+"""Recipes: complete settings by name. Never imports JAX."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from eqprop.errors import ConfigError, unknown_name
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """Settings that go together; what they reach is told on the page "Which recipe?".
+    """Settings that go together.
 
     **Attributes:**
 
@@ -59,7 +59,7 @@ RECIPES = {
         },
     ),
     "fast": Recipe(
-        "the lowest error in a minute: weakened feedback, the carried difference, Adam",
+        "a low error soon: weakened feedback, the carried difference, Adam",
         (512, 512, 512),
         _NEARLY_FORWARD,
     ),
@@ -88,9 +88,9 @@ def cook(recipe: str | None, path: Path | None = None, overrides: Sequence[str] 
         return build(override(given, overrides), source)
     chosen = find(recipe)
     values = override(_merged(chosen.values, given), overrides)
-    said = override(given, overrides).get("topology", {})
-    if isinstance(said, Mapping) and "layer_sizes" not in said:
-        values["topology"] = {**values.get("topology", {}), "layer_sizes": _sizes(chosen, values)}
+    wiring = values.get("topology", {})
+    if isinstance(wiring, Mapping) and "layer_sizes" not in wiring:  # no recipe says them
+        values["topology"] = {**wiring, "layer_sizes": _sizes(chosen, values)}
     return build(values, source)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from eqprop.data.dataset import Dataset, Split
 from eqprop.errors import DataError
+from eqprop.training.preparation import scaled
 
 
 def mnist_5k() -> Dataset:
@@ -82,8 +83,7 @@ def _small(name: str, x: np.ndarray, target: np.ndarray, train: int, outputs: in
 
 
 def _scaled(values: np.ndarray) -> np.ndarray:
-    low, high = values.min(axis=0), values.max(axis=0)
-    return (values - low) / (high - low)
+    return scaled(values, values.min(axis=0), values.max(axis=0))
 
 
 def teacher(*, inputs: int = 20, classes: int = 4, seed: int = 0) -> Dataset:

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from eqprop.data.dataset import Dataset, Split
+from eqprop.data.idx import decoded
 from eqprop.data.preparing import Scale, Task, prepared
 from eqprop.errors import DataError, unknown_name
 
@@ -164,29 +165,16 @@ def _column(path: Path, names: Sequence[str], wanted: str | int | None) -> int:
     raise DataError(unknown_name("data.target", str(wanted), names) + f" It is read from {path}.")
 
 
-_KINDS = {0x08: np.uint8, 0x09: np.int8, 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
-
-
 def read_idx(path: Path) -> np.ndarray:
-    """An array from an IDX file, packed by gzip or not.
-
-    **References:** the format, from the page of MNIST: two zero bytes, a type, the number of axes,
-    each length as a big-endian 32-bit number, then the values.
-    """
+    """An array from an IDX file, packed by gzip or not."""
     try:
         content = path.read_bytes()
-        content = gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
-        axes = content[3]
-        shape = np.frombuffer(content, ">u4", axes, offset=4).tolist()
-        count = int(np.prod(shape, dtype=np.int64))
-        kind = np.dtype(_KINDS[content[2]])
-        array = np.frombuffer(content, kind, count, offset=4 + 4 * axes).reshape(shape)
+        return decoded(gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content)
     except (OSError, EOFError, IndexError, KeyError, ValueError, zlib.error) as problem:
         raise DataError(
             f"the data file must be an IDX file, got {path}: {problem or type(problem).__name__}. "
             "It is damaged or another kind of file."
         ) from None
-    return array.astype(kind.newbyteorder("="))
 
 
 def _idx_folder(path: Path) -> Raw:

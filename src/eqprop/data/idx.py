@@ -252,16 +252,24 @@ def _in_short(problem: Exception) -> str:
     return text[:200] or type(problem).__name__
 
 
+_KINDS = {0x08: np.uint8, 0x09: np.int8, 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+
+
 def _images(content: bytes) -> np.ndarray:
-    return _array(content, 3).reshape(-1, 784)
+    return decoded(content).reshape(-1, 784)
 
 
 def _labels(content: bytes) -> np.ndarray:
-    return _array(content, 1).astype(np.int64)
+    return decoded(content).astype(np.int64)
 
 
-def _array(content: bytes, axes: int) -> np.ndarray:
-    # IDX: two zero bytes, the type (8: unsigned byte), the number of axes, then each length as a
-    # big-endian 32-bit number, then the values.
-    shape = tuple(np.frombuffer(content, ">u4", axes, offset=4).tolist())
-    return np.frombuffer(content, np.uint8, math.prod(shape), offset=4 + 4 * axes).reshape(shape)
+def decoded(content: bytes) -> np.ndarray:
+    """The array of an IDX file.
+
+    **References:** the format, from the page of MNIST: two zero bytes, a type, the number of axes,
+    each length as a big-endian 32-bit number, then the values.
+    """
+    axes, kind = content[3], np.dtype(_KINDS[content[2]])
+    shape = np.frombuffer(content, ">u4", axes, offset=4).tolist()
+    values = np.frombuffer(content, kind, math.prod(shape), offset=4 + 4 * axes)
+    return values.reshape(shape).astype(kind.newbyteorder("="), copy=False)

@@ -61,7 +61,6 @@ __getattr__, __dir__, __all__ = attach(  # pyright: ignore[reportUnsupportedDund
             "AbstractInteraction",
             "AbstractTerm",
             "Biases",
-            "not_carried",
         ),
         "network": ("Network",),
         "own": ("AbstractOwnEnergy",),

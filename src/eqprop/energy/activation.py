@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jax.scipy.special import xlog1py, xlogy
 
+from eqprop.energy.base import not_carried
 from eqprop.errors import ConfigError
 
 
@@ -122,10 +123,7 @@ class AbstractActivation(eqx.Module):
         - `pull`, over `scale`: what is added to it.
         - `stiffness`: as of `minimum`; the parabola's middle is `state`.
         """
-        raise ConfigError(
-            f"`activation` must say how differences of states move for a carried difference, which "
-            f"{type(self).__name__} does not. Take HardSigmoid, or Activities of another rho."
-        )
+        raise not_carried(f"the activation {type(self).__name__}")
 
 
 class AbstractStateActivation(AbstractActivation):

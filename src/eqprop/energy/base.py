@@ -187,3 +187,11 @@ def without_blocks(what: str, why: str) -> ConfigError:
         f"{what} must offer block updates for `BlockCoordinateDescent`, which it does not: {why}. "
         "Relax it with `Euler`."
     )
+
+
+def not_carried(what: str) -> ConfigError:
+    """The error for a carried difference where none is derived."""
+    return ConfigError(
+        f"{what} must say how differences of states move for a carried difference, which it does "
+        "not. Subtract the two phases instead: carried=False, learning.carried = false of a run."
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import equinox as eqx
@@ -10,10 +9,9 @@ import jax.numpy as jnp
 from jax import Array
 
 from eqprop.energy.activation import AbstractActivation
-from eqprop.energy.base import AbstractBlockClampedEnergy, AbstractClampedEnergy
+from eqprop.energy.base import AbstractBlockClampedEnergy, AbstractClampedEnergy, not_carried
 from eqprop.energy.hopfield import ClampedHopfieldEnergy
-from eqprop.energy.interactions import AbstractClampedInteraction
-from eqprop.errors import ConfigError
+from eqprop.energy.interactions import AbstractClampedInteraction, total
 
 
 class Difference(AbstractBlockClampedEnergy):
@@ -41,10 +39,7 @@ class Difference(AbstractBlockClampedEnergy):
     def around(free: AbstractClampedEnergy, origin: Array) -> Difference:
         """The energy around `origin`. **Raises:** `ConfigError` where none is derived."""
         if not isinstance(free, ClampedHopfieldEnergy):
-            raise ConfigError(
-                f"the energy must be a `HopfieldEnergy` for a carried difference, got "
-                f"{type(free).__name__}. Subtract the two phases instead: carried=False."
-            )
+            raise not_carried(f"the energy {type(free).__name__}")
         parts = tuple(part.of_differences() for part in free.parts)
         held = free.activation.holding(origin, free.drawn(origin))
         return Difference(free, tuple(p for p in parts if p is not None), origin, held)
@@ -75,13 +70,13 @@ class Difference(AbstractBlockClampedEnergy):
         moved: frozenset[int] | None = None,
     ) -> Array:
         span = self.block_slices[block]
-        total = _total([*(part.at_block(state, block, span, moved) for part in self.parts), pull])
+        whole = total([*(part.at_block(state, block, span, moved) for part in self.parts), pull])
         origin, held = self.origin[:, span], self.held[:, span]
-        return self._activation.difference(origin, held, total, self._scale_of(span), stiffness)
+        return self._activation.difference(origin, held, whole, self._scale_of(span), stiffness)
 
     def drawn(self, state: Array, pull: Array | float = 0.0) -> Array:
-        total = _total([*(part.pull(state) for part in self.parts), pull])
-        return self._activation.difference(self.origin, self.held, total, self._scale)
+        whole = total([*(part.pull(state) for part in self.parts), pull])
+        return self._activation.difference(self.origin, self.held, whole, self._scale)
 
     def energy(self, state: Array) -> Array:
         return self.free.energy(self.state(state))
@@ -113,8 +108,3 @@ class Difference(AbstractBlockClampedEnergy):
     def _scale(self) -> Any:
         feedback = self.free.feedback
         return feedback.per_unit(feedback.scale, self.origin.dtype)
-
-
-def _total(parts: Sequence[Any]) -> Any:
-    """The sum of those that are not None."""
-    return sum(part for part in parts if part is not None)

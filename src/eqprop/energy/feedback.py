@@ -27,7 +27,8 @@ class Feedback:
     Differs from: FRE-RNN, whose energy is this one times g^L on layered networks, and whose code
     weakens every skip connection by the same factor, which has no energy.
 
-    **References:** Zhu et al., "FRE-RNN", arXiv 2508.11659 (2025).
+    **References:** "Toward practical equilibrium propagation: brain-inspired recurrent neural
+    network with feedback regulation and residual connections" (FRE-RNN), arXiv 2508.11659 (2025).
 
     >>> Feedback(0.1, (4, 3, 3, 2)).weight(2)
     10.0

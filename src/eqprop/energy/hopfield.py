@@ -28,6 +28,7 @@ from eqprop.energy.interactions import (
     AbstractTerm,
     Biases,
     Seen,
+    total,
 )
 from eqprop.energy.products import dot
 from eqprop.errors import ConfigError
@@ -216,10 +217,10 @@ class HopfieldEnergy(AbstractEnergy):
         **Arguments:** `difference` `[free units]`, of which each layer is measured in
         `Feedback.scale`.
         """
-        parts = (
-            part.change(self._seen(x, state), self._split(difference)) for part in self.interactions
+        seen, moved = self._seen(x, state), self._split(difference)
+        return functools.reduce(
+            operator.add, [part.change(seen, moved) for part in self.interactions]
         )
-        return functools.reduce(operator.add, parts)
 
     def force(self, x: Array, state: Array) -> Array:
         return self.clamp(x[None]).force(state[None])[0]
@@ -345,16 +346,16 @@ class ClampedHopfieldEnergy(AbstractBlockClampedEnergy):
         return sum((part.energy(state, active) for part in self.parts), start=value)
 
     def force(self, state: Array) -> Array:
-        pull = _total(part.pull(self.activation(state)) for part in self.parts)
-        push = _total(part.push(state) for part in self.parts)
+        pull = total(part.pull(self.activation(state)) for part in self.parts)
+        push = total(part.push(state) for part in self.parts)
         return self.activation.force(state, pull, push)
 
     def drawn(self, state: Array, pull: Array | float = 0.0) -> Array:
         if self.is_parabola:
             return state + (self.force(state) + pull)
         parts = [part.pull(self.activation(state)) for part in self.parts]
-        total = _total([*parts, *(part.push(state) for part in self.parts), pull])
-        return self.activation.minimum(total)
+        parts += [part.push(state) for part in self.parts]
+        return self.activation.minimum(total([*parts, pull]))
 
     def project(self, state: Array) -> Array:
         return self.activation.project(state)
@@ -371,14 +372,9 @@ class ClampedHopfieldEnergy(AbstractBlockClampedEnergy):
         moved: frozenset[int] | None = None,
     ) -> Array:
         span = self.block_slices[block]
-        total = _total([*(part.at_block(state, block, span, moved) for part in self.parts), pull])
-        return self.activation.minimum(total, stiffness)
+        whole = total([*(part.at_block(state, block, span, moved) for part in self.parts), pull])
+        return self.activation.minimum(whole, stiffness)
 
     @property
     def is_parabola(self) -> bool:
         return self.activation.is_parabola
-
-
-def _total(parts: Any) -> Any:
-    """The sum of those that are not None."""
-    return sum(part for part in parts if part is not None)

@@ -6,7 +6,8 @@ import abc
 import dataclasses
 import functools
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -14,11 +15,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from eqprop.energy.base import without_blocks
+from eqprop.energy.base import not_carried, without_blocks
 from eqprop.energy.feedback import Feedback
 from eqprop.energy.groups import Group, groups_of
 from eqprop.energy.products import dot
-from eqprop.errors import ConfigError
 from eqprop.topology import Block
 
 
@@ -266,9 +266,6 @@ class ClampedBiases(AbstractClampedInteraction):
         return None
 
 
-def not_carried(what: str) -> ConfigError:
-    """The error for a carried difference where none is derived."""
-    return ConfigError(
-        f"{what} must say how differences of states move for a carried difference, which it does "
-        "not. Subtract the two phases instead: carried=False, learning.carried = false of a run."
-    )
+def total(parts: Iterable[Any]) -> Any:
+    """The sum of those that are not None."""
+    return sum(part for part in parts if part is not None)

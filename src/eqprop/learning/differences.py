@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Sequence
-from typing import Any
 
 import equinox as eqx
 import jax
@@ -50,20 +49,24 @@ def contrast(
 
     **Returns:** in the structure of `network`, zero where no connection exists.
     """
-    found = Phases(tuple(slopes), slopes[0][1], None, origin)
-    return network.constrain(_contrast(network, x, found, example_weights, axis))
+    return network.constrain(_contrast(network, x, slopes, example_weights, origin, axis))
 
 
 def _contrast(
-    network: Network, x: Array, found: Phases, example_weights: Array, axis: str | None
+    network: Network,
+    x: Array,
+    slopes: Sequence[Slope],
+    example_weights: Array,
+    origin: Array | None,
+    axis: str | None,
 ) -> Network:
     """The same, with whatever comes out where no connection exists."""
-    slopes, carried = found.slopes, found.origin is not None
     own = x, example_weights[:, None], *(states for _, states in slopes)
-    own = (*own, found.origin) if found.origin is not None else own
+    if origin is not None:
+        own = (*own, origin)
     alone = axis is not None and len(x) * len(slopes) >= _MANY
     x, shares, *states = own if alone else gathered(own, axis)
-    origin = states.pop() if carried else None
+    origin = states.pop() if origin is not None else None
     # All states side by side in one batch, with their coefficients: autodiff then makes one
     # matrix product per pair of layers, never a product per example.
     coefficients = jnp.concatenate([coefficient * shares[:, 0] for coefficient, _ in slopes])
@@ -74,7 +77,7 @@ def _contrast(
         energy = network.energy
         if origin is None:
             return jnp.real(dot(coefficients, jax.vmap(energy.energy)(x, whole)))
-        assert isinstance(energy, HopfieldEnergy)  # `check_carried` made sure
+        assert isinstance(energy, HopfieldEnergy)  # `check_difference` made sure
         starts = jnp.tile(origin, (len(slopes), 1))
         return dot(coefficients, jax.vmap(energy.change)(x, starts, whole))
 
@@ -103,8 +106,12 @@ def _readout(
     return summed(slope(network), axis)
 
 
-def _added(gradient: Network, more: Network | None) -> Network:
-    return gradient if more is None else jax.tree.map(jnp.add, gradient, more)
+def _gradient(network: Network, batch: Batch, found: Phases, axis: str | None) -> Network:
+    """What phases say of energy and cost, with whatever comes out where no connection exists."""
+    weights = batch.weights
+    contrast = _contrast(network, batch.x, found.slopes, weights, found.origin, axis)
+    readout = _readout(network, batch.target, found.free_states, weights, axis)
+    return contrast if readout is None else jax.tree.map(jnp.add, contrast, readout)
 
 
 class Phases(eqx.Module):
@@ -121,7 +128,7 @@ class Phases(eqx.Module):
 
     slopes: tuple[Slope, ...]
     free_states: Array
-    report: Any
+    report: Report
     origin: Array | None = None
 
     def outputs(self, network: Network) -> list[tuple[Array | float, Array]]:
@@ -149,9 +156,7 @@ class AbstractContrastiveRule(AbstractLearningRule):
     def estimate(self, network: Network, batch: Batch, *, axis: str | None = None) -> Estimate:
         self.check(network)
         found = self.phases(network, batch.x, batch.target, batch.states, batch.key)
-        gradient = _contrast(network, batch.x, found, batch.weights, axis)
-        own = _readout(network, batch.target, found.free_states, batch.weights, axis)
-        gradient = network.constrain(_added(gradient, own))
+        gradient = network.constrain(_gradient(network, batch, found, axis))
         return Estimate(gradient, found.free_states, found.report)
 
     def estimate_parts(
@@ -169,12 +174,8 @@ class AbstractContrastiveRule(AbstractLearningRule):
         )
         states, report = stacked([(one.free_states, one.report) for one in found])
         free = jnp.concatenate([one.free_states for one in found])
-        origin = None if found[0].origin is None else free
-        gradient = _contrast(
-            network, whole.x, Phases(slopes, free, None, origin), whole.weights, axis
-        )
-        own = _readout(network, whole.target, free, whole.weights, axis)
-        return _added(gradient, own), states, report
+        both = Phases(slopes, free, report, None if found[0].origin is None else free)
+        return _gradient(network, whole, both, axis), states, report
 
 
 class AbstractNudgedRule(AbstractContrastiveRule):

@@ -9,7 +9,8 @@ import equinox as eqx
 import jax.numpy as jnp
 from jax import Array
 
-from eqprop.energy import AbstractClampedEnergy, Difference, HopfieldEnergy, Network, not_carried
+from eqprop.energy import AbstractClampedEnergy, Difference, Feedback, HopfieldEnergy, Network
+from eqprop.energy.base import not_carried
 from eqprop.errors import ConfigError
 from eqprop.learning.base import Phase, Report
 from eqprop.learning.differences import Phases, Slope
@@ -76,17 +77,20 @@ class SecondPhase(eqx.Module):
 def check_difference(network: Network, phase: Phase, carried: bool) -> None:
     """Refuses, by `ConfigError`, to carry a difference where none is derived, or to lose it."""
     energy = network.energy
+    if not isinstance(energy, HopfieldEnergy):
+        if carried:
+            raise not_carried(f"the energy {type(energy).__name__}")
+        return
     if not carried:
-        depth, g = len(network.layer_sizes) - 1, getattr(energy, "feedback", 1.0)
-        if g ** (1 - depth) > float(jnp.finfo(network.dtype).max):
+        feedback = Feedback(energy.feedback, energy.layer_sizes)
+        if feedback.weight(1) > float(jnp.finfo(network.dtype).max):
             raise ConfigError(
-                f"the difference must be carried for `feedback` {g:g} in {depth} layers, got "
-                f"carried=False: the weight of the first layer, {g ** (1 - depth):.0e}, is beyond "
-                f"{network.dtype}. Set carried=True, learning.carried = true of a run."
+                f"the difference must be carried for `feedback` {energy.feedback:g} in "
+                f"{feedback.last} layers, got carried=False: the weight of the first layer, "
+                f"{feedback.weight(1):.0e}, is beyond {network.dtype}. Set carried=True, "
+                "learning.carried = true of a run."
             )
         return
-    if not isinstance(energy, HopfieldEnergy):
-        raise not_carried(f"the energy {type(energy).__name__}")
     if not energy.activation.carries_differences:
         raise not_carried(f"the activation {type(energy.activation).__name__}")
     for term in energy.terms:

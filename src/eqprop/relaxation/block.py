@@ -82,15 +82,14 @@ class BlockCoordinateDescent(AbstractLinearRelaxation):
         self, prepared: AbstractClampedEnergy, state: Array, memory: Array | None, key: Array | None
     ) -> tuple[Array, Array | None, Array]:
         assert isinstance(prepared, AbstractBlockClampedEnergy)  # `prepare` made sure
-        onwards = range(len(prepared.block_slices))
+        blocks = self._blocks(prepared)
         if memory is None:
-            ordered = onwards if self.order == "forwards" else onwards[::-1]
-            state, seen = self._sweep(prepared, state, ordered)
+            state, seen = self._sweep(prepared, state, blocks)
             return state, None, seen
         state, seen = lax.cond(
             memory,
-            lambda: self._sweep(prepared, state, onwards[::-1]),
-            lambda: self._sweep(prepared, state, onwards),
+            lambda: self._sweep(prepared, state, blocks[::-1]),
+            lambda: self._sweep(prepared, state, blocks),
         )
         return state, ~memory, seen
 
@@ -98,10 +97,13 @@ class BlockCoordinateDescent(AbstractLinearRelaxation):
         self, prepared: AbstractClampedEnergy, state: Array, memory: Array | None, key: Array | None
     ) -> tuple[Array, Array | None, Array]:
         assert isinstance(prepared, AbstractBlockClampedEnergy)  # `prepare` made sure
-        blocks = range(len(prepared.block_slices))
-        ordered = blocks[::-1] if self.order == "backwards" else blocks
-        state, seen = self._sweep(prepared, state, ordered, at_zero=True)
+        state, seen = self._sweep(prepared, state, self._blocks(prepared), at_zero=True)
         return state, None if memory is None else ~memory, seen
+
+    def _blocks(self, prepared: AbstractBlockClampedEnergy) -> range:
+        """In the order of the first sweep."""
+        blocks = range(len(prepared.block_slices))
+        return blocks[::-1] if self.order == "backwards" else blocks
 
     def _sweep(
         self,
