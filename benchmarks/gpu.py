@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 import os
 import platform
 import signal
@@ -80,14 +81,20 @@ def _cut(name: str, small: bool) -> dict[str, Any]:
     return {"topology": topology}
 
 
+def with_layers(rule: Any, step_size: float = 1.0) -> Any:
+    """The same rule with whole layers for the blocks of its free phase: fewer launches a sweep."""
+    wide = dataclasses.replace(rule.free.method, block_size=None, step_size=step_size)
+    return dataclasses.replace(rule, free=dataclasses.replace(rule.free, method=wide))
+
+
+BLOCKS: dict[str, Callable[[Any], Any]] = {"64": lambda rule: rule, "layers": with_layers}
+
+
 def told(batch: Any, phase: str, policy: str, plan: Any = None) -> Any:
     """A batch whose rule takes its steps so; with whole layers for blocks where that is asked."""
     network, rule, *rest = batch
     rule = with_kernel(rule, policy, plan)
-    if phase == "whole layers":
-        wide = dataclasses.replace(rule.free.method, block_size=None)
-        rule = dataclasses.replace(rule, free=dataclasses.replace(rule.free, method=wide))
-    return network, rule, *rest
+    return network, with_layers(rule) if phase == "whole layers" else rule, *rest
 
 
 def settled(batch: Any, phase: str, stop: Any) -> Any:
@@ -135,23 +142,28 @@ def agreement(given: Any) -> Iterator[dict]:
 
 
 def learning(given: Any) -> Iterator[dict]:
-    """Online error and weights after some batches: what a CPU and a GPU must agree on."""
+    """Online error and weights after some batches: what a CPU and a GPU must agree on.
+
+    Each with blocks of 64 and with whole layers, to the same residual.
+    """
     import jax
     import numpy as np
 
     batches = 10 if given.small else 200
-    for name in given.only or NETWORKS[:2]:
+    names = given.only or NETWORKS[:2]
+    for name, blocks in itertools.product(names, BLOCKS):
         trainer, network = common.paper_run(
             name, batches, training={"data_shards": 1}, **_cut(name, given.small)
         )
         state, wrong, sweeps = trainer.start(network), 0, 0.0
-        for chunk in trainer.epoch(state, common.rule_for(), 0):
+        for chunk in trainer.epoch(state, BLOCKS[blocks](common.rule_for()), 0):
             state = chunk.state
             wrong += int(np.sum(chunk.log.errors))
             sweeps += float(np.sum(chunk.log.free.steps))
         weights = state.network.energy.weights.values()
         yield facts() | {
             "network": name,
+            "blocks": blocks,
             "batches": batches,
             "training error": wrong / (20 * batches),
             "sweeps per batch": sweeps / batches,
@@ -203,7 +215,13 @@ def phases(given: Any) -> Iterator[dict]:
         jax.clear_caches()
 
 
-PATHS = (("plain, two parts", "plain", 2), ("plain", "plain", 1), ("kernel", "device", 1))
+PATHS = (
+    ("plain, two parts", "plain", 2, "64"),
+    ("plain", "plain", 1, "64"),
+    ("kernel", "device", 1, "64"),
+    ("plain, whole layers", "plain", 1, "layers"),
+    ("kernel, whole layers", "device", 1, "layers"),
+)
 
 
 def batches(given: Any) -> Iterator[dict]:
@@ -214,7 +232,7 @@ def batches(given: Any) -> Iterator[dict]:
     for name in given.only or NETWORKS[: 1 if given.small else 3]:
         for networks in (1,) if given.small else given.counts:
             tasks = {}
-            for path, policy, shards in PATHS:
+            for path, policy, shards, blocks in PATHS:
                 if networks > 1 and shards > 1:
                     continue
                 training = {"chunk_batches": count, "data_shards": shards}
@@ -224,7 +242,7 @@ def batches(given: Any) -> Iterator[dict]:
                         name,
                         count,
                         networks,
-                        lambda rule, p=policy: with_kernel(rule, p),
+                        lambda rule, p=policy, b=blocks: with_kernel(BLOCKS[b](rule), p),
                         **settings,
                     )
                 except Exception as error:
@@ -260,7 +278,7 @@ def long_run(which: str, folder: str, until: float) -> None:
 TABLES = {"agreement": agreement, "learning": learning, "phases": phases, "batches": batches}
 KEYS = {
     "agreement": ("device", "network", "phase", "stop"),
-    "learning": ("device", "network", "batches"),
+    "learning": ("device", "network", "blocks", "batches"),
     "phases": ("device", "network", "phase", "path", "plan"),
     "batches": ("device", "network", "networks", "path"),
 }

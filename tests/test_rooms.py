@@ -11,7 +11,8 @@ SOURCE = Path(__file__).parents[1] / "src" / "eqprop"
 ROOMS = (
     "errors", "lazy", "compiler", "registry",
     "topology", "energy", "relaxation", "learning", "devices", "training", "data", "records",
-    "config", "running", "sweeps", "analysis", "plots", "experiments", "exporting", "cli",
+    "config", "running", "sweeps", "analysis", "plots", "experiments", "exporting",
+    "python", "estimators", "cli",
 )  # fmt: skip
 
 

@@ -1,6 +1,7 @@
-"""Backpropagation in PyTorch, an epoch for every line of its input: FILES SEED EPOCHS EXAMPLES.
+"""Backpropagation in PyTorch: FILES SEED EPOCHS EXAMPLES BATCH RATE LAST SIZE [SIZE ...].
 
-The shape, rate, schedule and batches of the recipe `fast`: 784-512-512-512 by tanh, softmax, Adam.
+Layers of these sizes by tanh, a softmax read-out, Adam, and a rate that falls along a cosine to
+LAST of itself; an epoch for every line of its input.
 """
 
 from __future__ import annotations
@@ -14,30 +15,29 @@ import numpy as np
 import torch
 from mnist import read
 
-BATCH, RATE, LAST = 200, 2e-3, 0.05
 
-
-def main(files: str, seed: str, epochs: str, examples: str) -> None:
+def main(files: str, seed: str, epochs: str, examples: str, *recipe: str) -> None:
+    batch, rate, last = int(recipe[0]), float(recipe[1]), float(recipe[2])
     torch.manual_seed(int(seed))
     torch.set_num_threads(2)
     x, y, tx, ty = (torch.from_numpy(np.array(a)) for a in read(files, int(examples)))
-    y, ty, sizes, parts = y.long(), ty.long(), [784, 512, 512, 512, 10], []
+    y, ty, sizes, parts = y.long(), ty.long(), [*map(int, recipe[3:]), 10], []
     for before, after in itertools.pairwise(sizes):
         layer = torch.nn.Linear(before, after)
         torch.nn.init.xavier_uniform_(layer.weight)
         torch.nn.init.zeros_(layer.bias)
         parts += [layer, torch.nn.Tanh()]
     network, loss = torch.nn.Sequential(*parts[:-1]), torch.nn.CrossEntropyLoss()
-    optimizer = torch.optim.Adam(network.parameters(), lr=RATE)
-    updates = int(epochs) * -(-len(x) // BATCH)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, updates, RATE * LAST)
+    optimizer = torch.optim.Adam(network.parameters(), lr=rate)
+    updates = int(epochs) * -(-len(x) // batch)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, updates, rate * last)
     order = np.random.default_rng(int(seed))
     print(json.dumps({}), flush=True)
     for _ in sys.stdin:
         began = time.perf_counter()
-        for batch in torch.from_numpy(order.permutation(len(x))).split(BATCH):
+        for part in torch.from_numpy(order.permutation(len(x))).split(batch):
             optimizer.zero_grad()
-            loss(network(x[batch]), y[batch]).backward()
+            loss(network(x[part]), y[part]).backward()
             optimizer.step()
             schedule.step()
         seconds = time.perf_counter() - began

@@ -1,6 +1,6 @@
-"""Trains the recipe `fast` an epoch for every line of its input: RULE SEED EPOCHS EXAMPLES.
+"""Trains a recipe an epoch for every line of its input: RECIPE RULE SEED EPOCHS EXAMPLES.
 
-RULE is `equilibrium-propagation`, or `forwards` for backpropagation on the same network.
+RULE is `recipe`, or `backpropagation` on the same network.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ use_a_core_per_shard(2)
 
 import jax  # noqa: E402
 
-from eqprop.config.recipes import RECIPES  # noqa: E402
-from eqprop.config.settings import build, override  # noqa: E402
+from eqprop.config.recipes import cook  # noqa: E402
+from eqprop.learning.settings import BackpropagationSettings  # noqa: E402
 from eqprop.running.build import (  # noqa: E402
     build_network,
     build_rule,
@@ -28,17 +28,13 @@ from eqprop.running.run import build_topology  # noqa: E402
 from eqprop.training import Examples, evaluate  # noqa: E402
 
 
-def main(rule: str, seed: str, epochs: str, examples: str) -> None:
-    values = {name: dict(section) for name, section in RECIPES["fast"].values.items()}
-    values["topology"] = {"layer_sizes": [784, *RECIPES["fast"].hidden]}
-    if rule == "forwards":
-        del values["nudged"]
-        for name in ("nudging", "beta", "carried"):
-            del values["learning"][name]
-        values["learning"]["rule"] = "backpropagation"
-        values["network"]["feedback"] = 1.0
+def main(recipe: str, rule: str, seed: str, epochs: str, examples: str) -> None:
     changes = [f"seed={seed}", f"training.epochs={epochs}", "data.split=journal"]
-    config = build(override(values, [*changes, f"data.num_train={examples}"]))
+    config = cook(recipe, overrides=[*changes, f"data.num_train={examples}"])
+    if rule == "backpropagation":
+        changed = {"network": config.network.model_copy(update={"feedback": 1.0})}
+        learning = config.learning.model_copy(update={"rule": BackpropagationSettings()})
+        config = config.model_copy(update={**changed, "learning": learning})
     dataset = load_data(config)
     network = build_network(config, build_topology(config), dataset.num_outputs)
     splits = {name: dataset.split(name) for name in ("train", "validation")}
@@ -53,10 +49,10 @@ def main(rule: str, seed: str, epochs: str, examples: str) -> None:
         break
     error(network)
     state = trainer.start(network)
-    print(json.dumps({}), flush=True)
+    print(json.dumps({"device": jax.devices()[0].device_kind}), flush=True)
     for line in sys.stdin:
         began = time.perf_counter()
-        for chunk in trainer.epoch(state, how, int(line)):
+        for chunk in trainer.epoch(state, build_rule(config, int(line)), int(line)):
             state = chunk.state
         jax.block_until_ready(state)
         seconds = time.perf_counter() - began

@@ -85,6 +85,8 @@ __getattr__, __dir__, __all__ = attach(  # pyright: ignore[reportUnsupportedDund
         ),
         "errors": ("ConfigError", "DataError", "DivergedError", "EqpropError", "RunFolderError"),
         "exporting.arrays": ("export",),
+        "estimators.estimators": ("EqPropClassifier", "EqPropRegressor"),
+        "python.run": ("Run", "resume", "train"),
         "running.finished": ("load = load_model",),
     },
 )
@@ -92,8 +94,10 @@ __getattr__, __dir__, __all__ = attach(  # pyright: ignore[reportUnsupportedDund
 if TYPE_CHECKING:
     from eqprop.energy import *  # noqa: F403
     from eqprop.errors import *  # noqa: F403
+    from eqprop.estimators.estimators import EqPropClassifier, EqPropRegressor  # noqa: F401
     from eqprop.exporting.arrays import export  # noqa: F401
     from eqprop.learning import *  # noqa: F403
+    from eqprop.python.run import Run, resume, train  # noqa: F401
     from eqprop.relaxation import *  # noqa: F403
     from eqprop.running.finished import load_model as load  # noqa: F401
     from eqprop.topology import *  # noqa: F403

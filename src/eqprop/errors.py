@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import signal
 from collections.abc import Iterable
+from typing import Any
 
 
 class EqpropError(Exception):
@@ -24,9 +25,13 @@ class ConfigError(EqpropError, ValueError):
 
 
 class DivergedError(EqpropError, ArithmeticError):
-    """A state or weight became NaN or infinite."""
+    """A state or weight became NaN or infinite.
+
+    **Attributes:** `run`, as far as it was saved, where `eqprop.train` raises it.
+    """
 
     exit_code = 3
+    run: Any = None
 
 
 class DataError(EqpropError, ValueError):
@@ -49,8 +54,11 @@ class Stopped(EqpropError):
     """A run that was asked to stop, and saved first.
 
     **Attributes:** `signal_number` by which it was asked; `exit_code` as other programs have it,
-    128 + the number, and 75 for SIGUSR1, by which schedulers ask a job to requeue itself.
+    128 + the number, and 75 for SIGUSR1, by which schedulers ask a job to requeue itself; `run`, as
+    far as it came, where `eqprop.train` raises it.
     """
+
+    run: Any = None
 
     def __init__(self, message: str, signal_number: int) -> None:
         super().__init__(message)

@@ -483,6 +483,12 @@ ELSEWHERE = {
             "split_seed",
         )
     },
+    **{
+        f"data.dataset=given.{name}": "tests/data/test_files.py"
+        for name in ("task", "scale", "validation_share", "test_share", "split_seed")
+    },
+    "topology.wiring=given": "tests/python/test_run.py",
+    "training.patience": "tests/python/test_run.py",
     **dict.fromkeys(
         ("training.epochs", "training.record_every", "evaluation.every", "evaluation.examples",
          "evaluation.full_every", "evaluation.start", "evaluation.batch_size",

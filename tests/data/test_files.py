@@ -15,8 +15,8 @@ from sklearn.preprocessing import MinMaxScaler
 import eqprop
 from eqprop.config.recipes import cook
 from eqprop.config.settings import build
-from eqprop.data import files
-from eqprop.data.files import Wanted, read_idx
+from eqprop.data.files import read_idx
+from eqprop.data.settings import FileSettings
 from eqprop.errors import ConfigError, DataError
 from eqprop.running.run import train
 
@@ -25,8 +25,8 @@ X = RNG.normal(3, 5, (60, 4))
 NAMES = np.array(["oak", "ash", "elm"])[RNG.integers(0, 3, 60)]
 
 
-def load(path, wanted) -> Any:
-    return files.load(path, wanted)
+def load(path, **wanted) -> Any:
+    return FileSettings(path=str(path), **wanted).load()
 
 
 def write_table(path, x: Any = X, y=NAMES, more=None):
@@ -39,7 +39,7 @@ def write_table(path, x: Any = X, y=NAMES, more=None):
 
 
 def test_a_table_with_classes_by_name(tmp_path):
-    found = load(write_table(tmp_path / "trees.csv"), Wanted(target="tree"))
+    found = load(write_table(tmp_path / "trees.csv"), target="tree")
     assert (found.name, found.task, found.num_inputs, found.num_outputs) == (
         "trees", "classification", 4, 3,
     )  # fmt: skip
@@ -62,25 +62,25 @@ def test_a_table_with_classes_by_name(tmp_path):
 
 def test_a_regression_is_told_in_its_own_units(tmp_path):
     y = 100 + 10 * X[:, 0]
-    found = load(write_table(tmp_path / "yield.csv", y=y), Wanted(target=-1))
+    found = load(write_table(tmp_path / "yield.csv", y=y), target=-1)
     assert (found.task, found.num_outputs) == ("regression", 1)
     both = np.concatenate([found.split(s).target for s in ("train", "validation")])
     told = found.preparation.told(both)[:, 0]
     np.testing.assert_allclose(np.sort(told), np.sort(y), rtol=1e-5)
-    assert load(tmp_path / "yield.csv", Wanted(target="tree", seed=1)).split("train").x.std() > 0
+    assert load(tmp_path / "yield.csv", target="tree", split_seed=1).split("train").x.std() > 0
 
 
 def test_whole_numbers_are_classes_unless_a_regression_is_asked_for(tmp_path):
     path = tmp_path / "a.npz"
     np.savez(path, x=RNG.random((30, 2)), y=np.tile([3, 7, 9], 10))
-    assert load(path, Wanted()).preparation.classes.tolist() == [3, 7, 9]
-    assert load(path, Wanted(task="regression")).task == "regression"
+    assert load(path).preparation.classes.tolist() == [3, 7, 9]
+    assert load(path, task="regression").task == "regression"
 
 
 def test_a_file_may_split_itself(tmp_path):
     parts = ["train"] * 40 + ["validation"] * 15 + ["test"] * 5
     path = write_table(tmp_path / "split.csv", more=parts)
-    found = load(path, Wanted(target="tree", split_column="part"))
+    found = load(path, target="tree", split_column="part")
     assert {name: len(split) for name, split in found.splits.items()} == {
         "train": 40, "validation": 15, "test": 5,
     }  # fmt: skip
@@ -88,7 +88,7 @@ def test_a_file_may_split_itself(tmp_path):
     np.savez(
         arrays, x_train=X[:40], y_train=NAMES[:40], x_validation=X[40:], y_validation=NAMES[40:]
     )
-    assert len(load(arrays, Wanted()).split("validation")) == 20
+    assert len(load(arrays).split("validation")) == 20
 
 
 def idx(array, kind=8, code=">u1"):
@@ -120,7 +120,7 @@ def test_folders_of_idx_files_under_the_names_of_k_e_and_qmnist(tmp_path):
         for file, content in ((first, idx(images)), (second, answer)):
             packed = gzip.compress(content) if file.endswith(".gz") else content
             (folder / file).write_bytes(packed)
-        found = load(folder, Wanted())
+        found = load(folder)
         assert (found.num_inputs, found.num_outputs) == (25, 4)
         x = np.concatenate([found.split(s).x for s in ("train", "validation")])
         assert x.dtype == np.uint8
@@ -129,17 +129,17 @@ def test_folders_of_idx_files_under_the_names_of_k_e_and_qmnist(tmp_path):
 
 
 FAULTS = [
-    ("x.txt", b"1", Wanted(), r"must end in \.npz or \.csv"),
-    ("x.npz", b"no archive", Wanted(), "must be a readable .npz file"),
-    ("x.csv", b"a,b\n1,2\n3,4\n", Wanted(), r"must name the column to learn.*a, b.*data.target=b"),
-    ("x.csv", b"a,b\n1,2\n3,4\n", Wanted(target="c"), "data.target"),
-    ("x.csv", b"a,b\n1,2\n3\n", Wanted(target="b"), "2 cells as the first has, got 1 in line 3"),
-    ("x.csv", b"a,b\nred,2\n3,4\n", Wanted(target="b"), "got 'red' in column 'a', line 2"),
-    ("x.csv", b"a,b\nnan,2\n3,4\n1,2\n1,2\n1,2\n", Wanted(target="b"), "inputs must be finite"),
+    ("x.txt", b"1", dict(), r"must end in \.npz or \.csv"),
+    ("x.npz", b"no archive", dict(), "must be a readable .npz file"),
+    ("x.csv", b"a,b\n1,2\n3,4\n", dict(), r"must name the column to learn.*a, b.*data.target=b"),
+    ("x.csv", b"a,b\n1,2\n3,4\n", dict(target="c"), "data.target"),
+    ("x.csv", b"a,b\n1,2\n3\n", dict(target="b"), "2 cells as the first has, got 1 in line 3"),
+    ("x.csv", b"a,b\nred,2\n3,4\n", dict(target="b"), "got 'red' in column 'a', line 2"),
+    ("x.csv", b"a,b\nnan,2\n3,4\n1,2\n1,2\n1,2\n", dict(target="b"), "inputs must be finite"),
     ("x.csv", b"a,b,c\n1,u,train\n3,u,train\n2,v,validation\n",
-     Wanted(target="b", split_column="c"), "every class must be among the training examples"),
+     dict(target="b", split_column="c"), "every class must be among the training examples"),
     ("x.csv", b"a,b,c\n1,u,train\n3,u,tain\n2,v,validation\n",
-     Wanted(target="b", split_column="c"), "Did you mean 'train'"),
+     dict(target="b", split_column="c"), "Did you mean 'train'"),
 ]  # fmt: skip
 
 
@@ -148,17 +148,17 @@ def test_what_cannot_be_read_is_said_in_one_message(tmp_path, name, content, wan
     path = tmp_path / name
     path.write_bytes(content)
     with pytest.raises((DataError, ConfigError), match=message):
-        load(path, wanted)
+        load(path, **wanted)
 
 
 def test_missing_files_and_wrong_arrays(tmp_path):
     with pytest.raises(DataError, match="does not exist"):
-        load(tmp_path / "none.csv", Wanted())
+        load(tmp_path / "none.csv")
     np.savez(tmp_path / "a.npz", images=X, label=NAMES)
     with pytest.raises(DataError, match=r"must hold `x` and `y`.*got images, label"):
-        load(tmp_path / "a.npz", Wanted())
+        load(tmp_path / "a.npz")
     with pytest.raises(DataError, match="must hold IDX files"):
-        load(tmp_path, Wanted())
+        load(tmp_path)
 
 
 def test_a_path_is_a_data_set_in_a_settings_file(tmp_path, monkeypatch):
@@ -241,4 +241,4 @@ def test_the_command_line_describes_a_file(tmp_path, capsys):
 def test_an_archive_with_objects_is_refused(tmp_path):
     np.savez(tmp_path / "objects.npz", x=np.array([{1}, {2}], object), y=np.arange(2))
     with pytest.raises(DataError, match="plain arrays"):
-        load(tmp_path / "objects.npz", Wanted())
+        load(tmp_path / "objects.npz")

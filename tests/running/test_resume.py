@@ -23,6 +23,7 @@ from eqprop.records import RunFolder, locked
 from eqprop.running import in_progress
 from eqprop.running.context import Context
 from eqprop.running.finished import look
+from eqprop.running.objects import Objects
 from eqprop.running.run import complete, load_data, resume, train
 from eqprop.training import Examples
 
@@ -206,7 +207,7 @@ def test_resume_refuses_other_settings_and_other_data(tmp_path):
     changed = data.Split(train_split.x * 0.5, train_split.target)
     other = data.Dataset("teacher", {**other.splits, "train": changed}, other.num_outputs)
     with pytest.raises(DataError, match="those that the run began with"):
-        complete(settings(), tmp_path / "small", dataset=other.limited(num_train=100))
+        complete(settings(), tmp_path / "small", objects=Objects(other.limited(num_train=100)))
     resume(tmp_path / "small")  # nothing was harmed
 
 

@@ -5,6 +5,8 @@ Every command has a module of its own; heavy imports happen inside them, so that
 
 from __future__ import annotations
 
+import functools
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -85,8 +87,8 @@ def prepared(config: RunConfig, *, here: bool = True) -> Iterator[Callable[[], i
 
     `here`: whether this process trains; if workers do, they must not inherit its devices.
     """
-    from eqprop.cli.signals import listening
     from eqprop.running.machine import set_up
+    from eqprop.running.signals import listening
 
     set_up(deterministic=config.deterministic, shards=config.training.data_shards if here else 1)
     with listening() as stop:
@@ -97,11 +99,12 @@ def watched(
     work: Callable[[Context], RunFolder], data_dir: Path | None, stop: Callable[[], int | None]
 ) -> None:
     """Does the work of one run with its progress shown, and prints how it ended."""
-    from eqprop.cli.progress import reporting
+    from eqprop.python.progress import reporting
     from eqprop.running.context import Context
 
     with reporting() as report:
-        folder = work(Context(data_dir, report, stop))
+        tell = functools.partial(print, file=sys.stderr)
+        folder = work(Context(data_dir, report, stop, tell))
     print_summary(folder)
 
 

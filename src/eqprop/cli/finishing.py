@@ -11,10 +11,10 @@ from rich.table import Table
 
 from eqprop.analysis import collect
 from eqprop.analysis.tables import LEGEND, Drawn, table_of
-from eqprop.cli.progress import reporting
 from eqprop.config.settings import RunConfig
 from eqprop.errors import RunFolderError
 from eqprop.experiments.experiment import EXPERIMENTS, Experiment, draw_errors, nothing_more
+from eqprop.python.progress import reporting
 from eqprop.records import RunFolder
 from eqprop.running.context import Context
 from eqprop.sweeps.sweep import RECORDED, Cell, Sweep, create_sweep, extended, open_sweep

@@ -17,13 +17,16 @@ from eqprop.cli.app import (
     trains_here,
     watched,
 )
-from eqprop.errors import RunFolderError
+from eqprop.errors import ConfigError, RunFolderError
 
 
 @app.command(name="resume")
 def command(
     path: Annotated[Path, Parameter(help="Folder of a run, of a figure or of a sweep.")],
     *,
+    epochs: Annotated[
+        int | None, Parameter(help="Epochs in all: a finished run goes on to so many.")
+    ] = None,
     data_dir: DataDir = None,
     workers: Workers = None,
     scheduler: Scheduler = None,
@@ -46,6 +49,10 @@ def command(
     here = trains_here(workers, scheduler, together) or sweep is None
     with prepared(load_recorded(first / "config.toml"), here=here) as stop:
         if sweep is not None:
+            if epochs is not None:
+                raise ConfigError(
+                    f"`--epochs` is of a single run, got the sweep {path}. Name one of its runs."
+                )
             from eqprop.cli.finishing import Where, finish
             from eqprop.running.context import Context
 
@@ -53,4 +60,4 @@ def command(
             return
         from eqprop.running.run import resume as resume_run
 
-        watched(lambda context: resume_run(path, context), data_dir, stop)
+        watched(lambda context: resume_run(path, context, epochs=epochs), data_dir, stop)

@@ -45,8 +45,24 @@ _NEARLY_FORWARD: dict[str, Mapping[str, Any]] = {
         "nudging": "one-sided", "beta": 0.5, "carried": True, "optimizer": "adam",
         "learning_rate": 2e-3, "schedule": "cosine", "final_rate": 0.05,
     },
-    "data": {"dataset": "mnist", "batch_size": 200, "shuffle": True},
+    "data": {"dataset": "mnist", "batch_size": 100, "shuffle": True},
     "training": {"epochs": 10, "persistent": False, "data_shards": 1},
+}  # fmt: skip
+
+_WITH_SKIPS: dict[str, Mapping[str, Any]] = {
+    **_NEARLY_FORWARD,
+    # Not full inside its layers: such connections are not weakened, and would take many sweeps.
+    "topology": {"wiring": "rewire", "p": PAPER_P},
+}
+
+_SMALL: dict[str, Mapping[str, Any]] = {
+    **_NEARLY_FORWARD,
+    "learning": {
+        "nudging": "one-sided", "beta": 0.5, "carried": True, "optimizer": "adam",
+        "learning_rate": 3e-3,
+    },
+    "data": {"dataset": "wine", "batch_size": 20, "shuffle": True},
+    "training": {"epochs": 60, "persistent": False, "data_shards": 1},
 }  # fmt: skip
 
 RECIPES = {
@@ -63,6 +79,16 @@ RECIPES = {
         (512, 512, 512),
         _NEARLY_FORWARD,
     ),
+    "small": Recipe(
+        "a few hundred examples: one layer, small batches, many epochs",
+        (64,),
+        _SMALL,
+    ),
+    "skips": Recipe(
+        "random skip connections as in the paper, learned as `fast` learns",
+        (500, 500, 500),
+        _WITH_SKIPS,
+    ),
 }
 """By name."""
 
@@ -74,23 +100,36 @@ def find(name: str) -> Recipe:
     return RECIPES[name]
 
 
-def cook(recipe: str | None, path: Path | None = None, overrides: Sequence[str] = ()) -> RunConfig:
-    """A run's settings: those of a recipe, then of a TOML file, then overrides; each may be absent.
+def cook(
+    recipe: str | None,
+    given: Path | Mapping[str, Any] | None = None,
+    overrides: Sequence[str] = (),
+    shape: tuple[int, int] | None = None,
+) -> RunConfig:
+    """A run's settings: those of a recipe, then given ones, then overrides; each may be absent.
 
     With a recipe, the first and the last layer follow the data set unless layers are said.
+
+    **Arguments:**
+
+    - `given`: a TOML file, or what one says.
+    - `overrides`: such as `training.epochs=3`.
+    - `shape`: inputs and outputs of the data, where it is at hand; layers then follow it without a
+      recipe, too.
 
     >>> cook("fast", overrides=["data.dataset=wine"]).topology.layer_sizes
     (13, 512, 512, 512)
     """
-    given = read(path) if path is not None else {}
-    source = str(path) if path is not None else "the configuration"
-    if recipe is None:
-        return build(override(given, overrides), source)
-    chosen = find(recipe)
-    values = override(_merged(chosen.values, given), overrides)
+    source = str(given) if isinstance(given, Path) else "the configuration"
+    said = given if isinstance(given, Mapping) else read(given) if given is not None else {}
+    if recipe is None and shape is None:
+        return build(override(said, overrides), source)
+    chosen = find(recipe or "paper")
+    below = chosen.values if recipe else {}
+    values = override(_merged(below, said), overrides)
     wiring = values.get("topology", {})
     if isinstance(wiring, Mapping) and "layer_sizes" not in wiring:  # no recipe says them
-        values["topology"] = {**wiring, "layer_sizes": _sizes(chosen, values)}
+        values["topology"] = {**wiring, "layer_sizes": _sizes(chosen, values, shape)}
     return build(values, source)
 
 
@@ -102,8 +141,8 @@ def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any
     return found
 
 
-def _sizes(recipe: Recipe, values: Mapping[str, Any]) -> list[int]:
+def _sizes(recipe: Recipe, values: Mapping[str, Any], shape: tuple[int, int] | None) -> list[int]:
     data, network = values.get("data", {}), values.get("network", {})
-    inputs, outputs = build({"data": data}).data.dataset.sizes()
+    inputs, outputs = shape or build({"data": data}).data.dataset.sizes()
     cost = COSTS.find(network.get("cost", SquaredErrorSettings.name))
     return [inputs, *recipe.hidden, *([outputs] if cost.holds_targets else [])]

@@ -206,6 +206,11 @@ class TrainingConfig(Settings):
         default=None,
         description="stop earlier, in the middle of an epoch, after so many multiply-adds",
     )
+    patience: Positive | None = Field(
+        default=None,
+        description="stop earlier, after so many looks without a smaller validation error (cost, "
+        "for a regression); the best network is kept beside the last one",
+    )
     persistent: bool = Field(
         default=True, description="whether free states are kept between epochs"
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -19,17 +20,24 @@ class Split:
 
     - `x`: `[examples, inputs]`, float32 in [0, 1] or uint8 pixels from 0 to 255.
     - `target`: labels `[examples]` (whole numbers) or `[examples, outputs]`.
+    - `weight`: `[examples]`, how much each counts in an update; None for all alike.
     """
 
     x: np.ndarray
     target: np.ndarray
+    weight: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.x)
 
     def first(self, count: int) -> Split:
         """The first `count` examples."""
-        return Split(self.x[:count], self.target[:count])
+        return self.rows(slice(count))
+
+    def rows(self, rows: Any) -> Split:
+        """Some of the examples."""
+        weight = None if self.weight is None else self.weight[rows]
+        return Split(self.x[rows], self.target[rows], weight)
 
     def stratified(self, count: int, seed: int = 0) -> Split:
         """The examples of `stratified_rows`.
@@ -38,8 +46,7 @@ class Split:
         >>> split.stratified(3).target.tolist()
         [0, 0, 1]
         """
-        rows = self.stratified_rows(count, seed)
-        return Split(self.x[rows], self.target[rows])
+        return self.rows(self.stratified_rows(count, seed))
 
     def stratified_rows(self, count: int, seed: int = 0) -> np.ndarray:
         """Numbers of `count` examples with every class in its share, in file order."""
@@ -106,9 +113,11 @@ class Dataset:
         if "test" not in self.splits:
             return self
         parts = [self.splits["train"], self.splits["validation"]]
+        weights = [np.ones(len(part)) if part.weight is None else part.weight for part in parts]
         train = Split(
             np.concatenate([part.x for part in parts]),
             np.concatenate([part.target for part in parts]),
+            None if parts[0].weight is None else np.concatenate(weights),
         )
         splits = {"train": train, "validation": self.splits["test"]}
         return dataclasses.replace(self, splits=splits)

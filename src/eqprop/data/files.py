@@ -3,55 +3,28 @@
 from __future__ import annotations
 
 import csv
-import dataclasses
 import gzip
 import re
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from eqprop.data.dataset import Dataset, Split
+from eqprop.data.dataset import Dataset
 from eqprop.data.idx import decoded
-from eqprop.data.preparing import Scale, Task, prepared
+from eqprop.data.preparing import SPLITS, Raw, prepared
+from eqprop.data.settings import FileSettings
 from eqprop.errors import DataError, unknown_name
 
-SPLITS = ("train", "validation", "test")
 
-
-@dataclasses.dataclass(frozen=True)
-class Wanted:
-    """What is read of a file, and how it is prepared.
-
-    **Attributes:**
-
-    - `target`: the column of a table, by name or number from 0; the array of an .npz file.
-    - `split_column`: of a table, which says `train`, `validation` or `test` of each example.
-    - `task`: `auto` takes whole numbers and text for classes, anything else for a regression.
-    - `scale`: `auto` scales each input to [0, 1] unless all lie there or are pixels.
-    - `validation_share`, `test_share`, `seed`: of the splits where the file says none.
-    """
-
-    target: str | int | None = None
-    split_column: str | None = None
-    task: Task = "auto"
-    scale: Scale = "auto"
-    validation_share: float = 0.2
-    test_share: float = 0.0
-    seed: int = 0
-
-
-Raw = Mapping[str, tuple[np.ndarray, np.ndarray]]
-"""Inputs and targets of each split; one split `all` where the file does not split them."""
-
-
-def load(path: Path, wanted: Wanted) -> Dataset:
+def load(wanted: FileSettings) -> Dataset:
     """Reads and prepares a file or a folder.
 
     **Raises:** `DataError` for what is not there or cannot be read, with the way out.
     """
+    path = Path(wanted.path)
     if path.is_dir():
         raw = _idx_folder(path)
     elif not path.is_file():
@@ -68,10 +41,10 @@ def load(path: Path, wanted: Wanted) -> Dataset:
             f"`data.path` must end in .npz or .csv, or be a folder of IDX files, got {path}. Save "
             "arrays by numpy.savez(path, x=x, y=y)."
         )
-    return prepared(path.stem, _splits(raw, wanted), wanted.task, wanted.scale)
+    return prepared(path.stem, raw, wanted)
 
 
-def _arrays(path: Path, wanted: Wanted) -> Raw:
+def _arrays(path: Path, wanted: FileSettings) -> Raw:
     try:
         with np.load(path) as file:  # of plain arrays alone, as NumPy has it unless asked
             arrays = dict(file)
@@ -100,7 +73,7 @@ def _arrays(path: Path, wanted: Wanted) -> Raw:
     return found
 
 
-def _table(path: Path, wanted: Wanted) -> Raw:
+def _table(path: Path, wanted: FileSettings) -> Raw:
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
             rows = list(csv.reader(file, delimiter="\t" if path.suffix == ".tsv" else ","))
@@ -206,40 +179,3 @@ def _idx_folder(path: Path) -> Raw:
             f"train-images-idx3-ubyte.gz and train-labels-idx1-ubyte.gz, got {path} without."
         )
     return raw
-
-
-def _splits(raw: Raw, wanted: Wanted) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Splits by share and seed where the file says none."""
-    raw = {("train" if name == "all" else name): pair for name, pair in raw.items()}
-    found = dict(raw)
-    whole = Split(*raw["train"]) if "train" in raw else None
-    if whole is None:
-        raise DataError("the data must have a split `train`, got " + ", ".join(raw) + ".")
-    shares: dict[str, float] = {}
-    if "test" not in raw:
-        shares["test"] = wanted.test_share
-    if "validation" not in raw:
-        shares["validation"] = wanted.validation_share
-    left = np.arange(len(whole))
-    for name, share in shares.items():
-        count = round(share * len(whole))
-        if not count:
-            continue
-        here = Split(left, _coarse(whole.target[left]))
-        rows = left[here.stratified_rows(count, wanted.seed)]
-        found[name] = (whole.x[rows], whole.target[rows])
-        left = np.setdiff1d(left, rows)
-    found["train"] = (whole.x[left], whole.target[left])
-    if "validation" not in found or not len(left):
-        raise DataError(
-            f"the data must leave examples to train and to validate on, got {len(whole)} in all "
-            f"and data.validation_share = {wanted.validation_share:g}. Change the share."
-        )
-    return found
-
-
-def _coarse(target: np.ndarray) -> np.ndarray:
-    """Targets by which examples are stratified: classes as numbers; none for a regression."""
-    if target.ndim == 1 and target.dtype.kind in "iuUSb":
-        return np.unique(target, return_inverse=True)[1]
-    return np.zeros((len(target), 1))

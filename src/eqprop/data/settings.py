@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
+from eqprop.errors import ConfigError
 from eqprop.registry import Choice, Count, Kind
 
 if TYPE_CHECKING:
@@ -156,7 +157,28 @@ class TeacherSettings(DatasetChoice, name="teacher"):
         return teacher()
 
 
-class FileSettings(DatasetChoice, name="file"):
+class OwnSettings(DatasetChoice):
+    """Examples of your own: how they are split and prepared."""
+
+    task: Literal["auto", "classification", "regression"] = Field(
+        default="auto", description="auto takes whole numbers and text for classes"
+    )
+    scale: Literal["auto", "columns", "none"] = Field(
+        default="auto",
+        description="columns: each input to [0, 1] over the training examples; auto: where inputs "
+        "are no pixels (uint8) and do not lie there already",
+    )
+    validation_share: Annotated[float, Field(gt=0, lt=1)] = Field(
+        default=0.2, description="share of the examples, where nothing else splits them"
+    )
+    test_share: Annotated[float, Field(ge=0, lt=1)] = Field(
+        default=0.0, description="the same of the test split"
+    )
+    split_seed: Count = Field(default=0, description="of that split")
+    has_test = True
+
+
+class FileSettings(OwnSettings, name="file"):
     """A file of your own: arrays (.npz), a table (.csv, .tsv), or a folder of IDX files.
 
     `data.dataset = "my.csv"` is short for `data.dataset = "file"` and `data.path = "my.csv"`.
@@ -171,22 +193,6 @@ class FileSettings(DatasetChoice, name="file"):
     split_column: str | None = Field(
         default=None, description="the column that says train, validation or test of each example"
     )
-    task: Literal["auto", "classification", "regression"] = Field(
-        default="auto", description="auto takes whole numbers and text for classes"
-    )
-    scale: Literal["auto", "columns", "none"] = Field(
-        default="auto",
-        description="columns: each input to [0, 1] over the training examples; auto: where inputs "
-        "are no pixels (uint8) and do not lie there already",
-    )
-    validation_share: Annotated[float, Field(gt=0, lt=1)] = Field(
-        default=0.2, description="share of the examples, where the file does not split them"
-    )
-    test_share: Annotated[float, Field(ge=0, lt=1)] = Field(
-        default=0.0, description="the same of the test split"
-    )
-    split_seed: Count = Field(default=0, description="of that split")
-    has_test = True
 
     @classmethod
     def named(cls, given: Any) -> dict[str, Any]:
@@ -199,22 +205,27 @@ class FileSettings(DatasetChoice, name="file"):
         return os.path.abspath(os.path.expanduser(path))
 
     def load(self, data_dir: Path | None = None) -> Dataset:
-        from eqprop.data.files import Wanted, load
+        from eqprop.data.files import load
 
-        wanted = Wanted(
-            target=self.target,
-            split_column=self.split_column,
-            task=self.task,
-            scale=self.scale,
-            validation_share=self.validation_share,
-            test_share=self.test_share,
-            seed=self.split_seed,
-        )
-        return load(Path(self.path), wanted)
+        return load(self)
 
     @classmethod
     def where_found(cls, data_dir: Path | None = None) -> tuple[str | None, str]:
         return "where data.path says", ""
+
+
+class GivenSettings(OwnSettings, name="given"):
+    """Arrays that Python hands over: `eqprop.train(settings, data=(x, y))`."""
+
+    def load(self, data_dir: Path | None = None) -> Dataset:
+        raise ConfigError(
+            "the data must be handed over, got the data set 'given'. In Python: eqprop.train(..., "
+            "data=(x, y)), and eqprop.resume(folder, data=(x, y)) with the same arrays."
+        )
+
+    @classmethod
+    def where_found(cls, data_dir: Path | None = None) -> tuple[str | None, str]:
+        return "handed over in Python", ""
 
 
 def source_of(name: str) -> Source | None:

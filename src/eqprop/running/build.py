@@ -20,6 +20,7 @@ from eqprop.energy import Network
 from eqprop.errors import ConfigError, DataError
 from eqprop.learning import AbstractLearningRule, Phase, learning_rates
 from eqprop.relaxation import AbstractNudgedStep, FixedSteps, ForwardPass, Joint
+from eqprop.running.objects import Objects
 from eqprop.running.wiring import check_memory, stream_seed
 from eqprop.topology import Topology, layered
 from eqprop.training import Examples, Trainer, evaluation_phase
@@ -59,10 +60,11 @@ def build_rule(config: RunConfig, epoch: int) -> AbstractLearningRule:
     return config.learning.rule.build(free_phase(config, epoch), nudged)
 
 
-def check_rule(config: RunConfig) -> None:
+def check_rule(config: RunConfig, objects: Objects) -> None:
     """Refuses, by `ConfigError`, what the rule would refuse: a network of any size shows it."""
     ends = config.topology.layer_sizes[-1]
-    build_rule(config, 0).check(build_network(config, layered([1, 1, ends])))
+    network = objects.network or build_network(config, layered([1, 1, ends]))
+    (objects.rule or build_rule(config, 0)).check(network)
 
 
 def check_batches(config: RunConfig, examples: int) -> None:
@@ -176,6 +178,9 @@ def check_fit(config: RunConfig, dataset: Dataset) -> None:
             )
         return
     needed = (dataset.num_inputs, dataset.num_outputs)
+    two = dataset.task == "classification" and dataset.num_outputs == 2
+    if (sizes[0], sizes[-1]) == (needed[0], 1) and two:
+        return  # a single output unit stands for both classes
     if (sizes[0], sizes[-1]) != needed:
         raise DataError(
             f"`topology.layer_sizes` must begin with {needed[0]} and end with {needed[1]} for "

@@ -12,9 +12,10 @@ from eqprop.config.settings import RunConfig
 from eqprop.config.settings import load_recorded as load_config
 from eqprop.energy import Network
 from eqprop.errors import ConfigError, RunFolderError
-from eqprop.records import RunFolder, read_checkpoint
+from eqprop.records import Checkpoints, RunFolder, read_checkpoint
 from eqprop.running.build import build_network, look_phase
 from eqprop.running.entries import evaluation_entry
+from eqprop.running.objects import recorded
 from eqprop.topology import Topology
 from eqprop.training import (
     Evaluation,
@@ -32,23 +33,35 @@ PREPARATION = "preparation.json"
 """What was done to data of the user's own."""
 
 
-def load_model(path: str | Path, *, best: bool = False) -> Model:
+def load_model(
+    path: str | Path,
+    *,
+    best: bool = False,
+    saved: bool = False,
+    network: Network | None = None,
+) -> Model:
     """The network of a run folder: it predicts, trains further, and exports.
 
     **Arguments:**
 
     - `best`: the network with the smallest validation error so far, which an unfinished run has
       too, instead of the final one.
+    - `saved`: the network of the newest resume point, which an unfinished run has.
+    - `network`: the one that a run began with, where Python handed one over.
 
     **Raises:** `RunFolderError` if the run is not finished, or a file is missing or damaged.
     """
     folder = RunFolder.open(Path(path))
     config = load_config(folder.path / "config.toml")
-    if best:
+    if best or saved:
         run_id = folder.read_json("run.json")["id"]
-        arrays = read_checkpoint(folder.path / "checkpoints" / "best", run_id).files[
-            "network.safetensors"
-        ]
+        points = Checkpoints(folder.path / "checkpoints", run_id, 1).resume_points()
+        if saved and not points:
+            raise RunFolderError(
+                f"the run must have been saved, got {path} without a resume point."
+            )
+        point = points[0] if saved else folder.path / "checkpoints" / "best"
+        arrays = read_checkpoint(point, run_id).files["network.safetensors"]
     else:
         if not folder.is_finished:
             raise RunFolderError(
@@ -64,7 +77,12 @@ def load_model(path: str | Path, *, best: bool = False) -> Model:
                 f"{folder.path / 'network.safetensors'}, which does not match its digest in "
                 "summary.json. Train it again, or copy the folder again."
             )
-    topology, network = network_from_arrays(config, arrays, folder.path)
+    if network is None and "network" in recorded(folder):
+        raise ConfigError(
+            f"`network` must be the one that the run in {path} began with, got none. Load it by "
+            "eqprop.load(folder, network=network)."
+        )
+    topology, network = network_from_arrays(config, arrays, folder.path, network)
     done = Preparation()
     if (folder.path / PREPARATION).is_file():
         done = Preparation.from_dict(folder.read_json(PREPARATION))
@@ -78,9 +96,12 @@ def load_model(path: str | Path, *, best: bool = False) -> Model:
 
 
 def network_from_arrays(
-    config: RunConfig, arrays: dict[str, np.ndarray], path: Path
+    config: RunConfig, arrays: dict[str, np.ndarray], path: Path, like: Network | None = None
 ) -> tuple[Topology, Network]:
-    """Wiring and network of a run from the arrays that it saved."""
+    """Wiring and network of a run from the arrays that it saved.
+
+    **Arguments:** `like`: a network of the same form (default: as the settings have it).
+    """
     try:
         topology = Topology.from_arrays(arrays)
         if topology.layer_sizes != config.topology.layer_sizes:
@@ -88,8 +109,8 @@ def network_from_arrays(
                 f"`layer_sizes` must be {list(config.topology.layer_sizes)} as in config.toml, "
                 f"got {list(topology.layer_sizes)}."
             )
-        network = build_network(config, topology, _num_targets(arrays, topology))
-        return topology, network.with_arrays(arrays)
+        like = like or build_network(config, topology, _num_targets(arrays, topology))
+        return topology, like.with_arrays(arrays)
     except (ConfigError, KeyError, ValueError) as problem:
         raise RunFolderError(
             f"the saved network must fit the run's configuration, got {path}: {problem}"

@@ -26,15 +26,15 @@ WARNINGS = {
         "`learning.learning_rate` or the initial weights"
     ),
     "at-chance": (
-        "the training error is where guessing would be. Look at the sizes of the updates per "
-        "layer, and at the warnings beside this one"
+        "the training error (cost, for a regression) is where guessing would be. Look at the sizes "
+        "of the updates per layer, and at the warnings beside this one"
     ),
 }
 """What each warning means, and a way out."""
 
 
 def warnings_of(
-    entry: dict[str, Any], seen: Probe, largest_class: float, measured: bool = True
+    entry: dict[str, Any], seen: Probe, guessing: float, measured: bool = True
 ) -> list[str]:
     """The names of `WARNINGS` that an epoch deserves.
 
@@ -42,7 +42,8 @@ def warnings_of(
 
     - `entry`: of the epoch (`epoch_entry`).
     - `seen`: a probe of the free phase after it.
-    - `largest_class`: share of the most frequent class, 1 - the error of guessing it.
+    - `guessing`: the error of guessing the most frequent class; for a regression the cost of
+      guessing the mean.
     - `measured`: whether residuals of free phases were measured where these ended.
     """
     found = []
@@ -55,6 +56,7 @@ def warnings_of(
     # The outputs of a trained classifier may well all be 0 or 1.
     if any(share > 0.999 for share in seen.saturation[:-1]):
         found.append("saturated-layer")
-    if entry["training_error"] > 0.97 * (1 - largest_class):
+    what = "cost" if entry["task"] == "regression" else "error"
+    if entry[f"training_{what}"] > 0.97 * guessing:
         found.append("at-chance")
     return found

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from eqprop.config.settings import RunConfig
-from eqprop.data import Dataset, Split
+from eqprop.data import Split
 from eqprop.energy import Network
 from eqprop.errors import RunFolderError, Stopped
 from eqprop.learning import AbstractLearningRule
@@ -29,9 +29,10 @@ from eqprop.running.build import (
 from eqprop.running.context import Context, Progress
 from eqprop.running.entries import epoch_entry, evaluation_entry, join_logs, update_entries
 from eqprop.running.finished import PREPARATION, look, look_from
+from eqprop.running.objects import Objects, digest
 from eqprop.running.snapshot import NETWORK, Cursor, Snapshot
-from eqprop.topology import Topology
 from eqprop.training import BatchLog, Evaluation, Examples, Probe, Trainer, inputs, probe
+from eqprop.training.examples import decided
 from eqprop.training.finite import check_finite
 
 _PROBED = 200  # examples whose free phase is watched step by step once an epoch
@@ -46,8 +47,7 @@ class RunInProgress:
     **Arguments:**
 
     - `folder`: of the run, held by `locked`; `run_id`, its identity.
-    - `dataset`: that of `config`.
-    - `topology`: its wiring.
+    - `objects`: its data and wiring, and whatever else its settings do not say.
     - `context`: what is around it.
     """
 
@@ -56,24 +56,26 @@ class RunInProgress:
         folder: RunFolder,
         run_id: str,
         config: RunConfig,
-        dataset: Dataset,
-        topology: Topology,
+        objects: Objects,
         context: Context,
     ) -> None:
+        dataset, topology = objects.dataset, objects.topology
+        assert dataset is not None and topology is not None
+        self.objects = objects
         self.folder, self.config, self.context = folder, config, context
         self.checkpoints = Checkpoints(folder.path / "checkpoints", run_id, config.checkpoint.keep)
         self.checkpoints.clean()
         self.unwritten: list[dict[str, Any]] = []
         self.saving_seconds = 0.0
         self.dataset = dataset
-        self.data_digest = _digest(dataset.split("train"))
+        train = dataset.split("train")
+        self.data_digest = digest((train.x, train.target))
 
-        network = build_network(config, topology, dataset.num_outputs)
+        network = objects.network or build_network(config, topology, dataset.num_outputs)
         self.wires = network.energy.wires()
-        examples = _examples(network, dataset.split("train"))
+        examples = _examples(network, train)
         trainer = build_trainer(config, network, examples)
-        counts = examples.target.sum(axis=0)
-        self.largest_class = counts.max() / counts.sum()
+        self.guessing = _guessing(network, examples, dataset.task)
         validation = dataset.split("validation")
         self.part = validation.stratified_rows(config.evaluation.examples)
         self.looked_at = {
@@ -109,13 +111,19 @@ class RunInProgress:
         found = self.checkpoints.newest(accept, self._notice, self.now.limit_bytes())
         if found is not None:
             self.now = restored[-1]
+        elif (self.folder.path / NETWORK).is_file() and self.folder.epochs():
+            self.now = self.now.continued(self.config, self.folder)
+            self._notice(
+                "goes on from its network alone: free states and what the optimiser remembers "
+                "were not kept. checkpoint.keep_finished = true keeps them"
+            )
         self.folder.cut("metrics.jsonl", self.now.cursor.metrics_bytes)
         facts = environment()
         if found is None:
             self.folder.write_json("environment.json", facts)
             if self.dataset.preparation is not None:
                 self.folder.write_json(PREPARATION, self.dataset.preparation.to_dict())
-        event = {"event": "started" if found is None else "resumed"}
+        event = {"event": "resumed" if self.now.cursor.epoch or found else "started"}
         where = {"epoch": self.now.cursor.epoch, "batch": self.now.cursor.batch}
         self.note_time(event | where | {"environment": facts})
 
@@ -126,8 +134,13 @@ class RunInProgress:
     def is_over(self) -> bool:
         """Whether nothing is left to be trained."""
         # A spent budget ends its epoch first: that one is still to be evaluated and written.
-        ended = self.has_spent() and self.now.cursor.batch == 0
+        ended = (self.has_spent() or self._is_patience_over()) and self.now.cursor.batch == 0
         return self.now.cursor.epoch >= self.config.training.epochs or ended
+
+    def _is_patience_over(self) -> bool:
+        """Whether the looks have been no better for as long as the settings wait."""
+        patience = self.config.training.patience
+        return patience is not None and self.now.cursor.since_best >= patience
 
     def has_spent(self) -> bool:
         """Whether no batch is left of a budget of multiply-adds."""
@@ -140,7 +153,7 @@ class RunInProgress:
 
     def rule(self) -> AbstractLearningRule:
         """The learning rule of the epoch."""
-        return build_rule(self.config, self.now.cursor.epoch)
+        return self.objects.rule or build_rule(self.config, self.now.cursor.epoch)
 
     def take(
         self, rule: AbstractLearningRule, log: BatchLog, network: Network, batches_done: int
@@ -188,7 +201,7 @@ class RunInProgress:
             "probe_saturation": [float(share) for share in seen.saturation],
         }
         measured = self.config.free.termination.measures
-        entry["warnings"] = health.warnings_of(entry, seen, self.largest_class, measured)
+        entry["warnings"] = health.warnings_of(entry, seen, self.guessing, measured)
         last = epoch == self.config.training.epochs or self.has_spent()
         whole = last or epoch % wanted.full_every == 0
         looks, kept = cursor.looks, now.kept
@@ -212,12 +225,17 @@ class RunInProgress:
                 cursor.said.append(warning)
                 self._notice(f"{warning}, from epoch {epoch} on: {health.WARNINGS[warning]}.")
         cursor.epoch, cursor.batch, cursor.looks, now.logs, now.kept = epoch, 0, looks, [], kept
-        best, error = cursor.best_error, entry.get("validation_error")
+        # No example of a regression is right or wrong: the cost says what is better.
+        what = "error" if self.dataset.task == "classification" else "cost"
+        best, error = cursor.best_error, entry.get(f"validation_{what}")
         # The journal version looks at the test examples; nothing is chosen by those.
-        chooses = self.config.data.split != "journal"
-        if chooses and error is not None and (best is None or error < best):
-            cursor.best_error = error
+        if self.config.data.split == "journal" or error is None:
+            return
+        if best is None or error < best:
+            cursor.best_error, cursor.since_best = error, 0
             self._save_best()
+        else:
+            cursor.since_best += 1
 
     def _look(self, whole: bool) -> tuple[dict[str, Any], np.ndarray]:
         """Looks at the validation examples: what was found, and where they were left.
@@ -271,7 +289,8 @@ class RunInProgress:
         network = self.trainer.read(state)
         x = inputs(self.trainer.examples.x[:_PROBED], network.dtype)
         start = self.trainer.kept_states(state, len(x))
-        phase = free_phase(self.config, self.now.cursor.epoch)
+        phase = getattr(self.objects.rule, "free", None)
+        phase = phase or free_phase(self.config, self.now.cursor.epoch)
         return jax.device_get(probe(network, x, start, phase))
 
     def write_results(self) -> None:
@@ -297,7 +316,9 @@ class RunInProgress:
         self.folder.save_arrays(NETWORK, self.now.network_arrays())
         summary["network_sha256"] = self.folder.digest(NETWORK)
         self.folder.write_json("summary.json", summary)
-        if not self.config.checkpoint.keep_finished:
+        if self.config.checkpoint.keep_finished:
+            self.save()
+        else:
             self.checkpoints.discard_resume_points()
 
     def _from_several_starts(self) -> dict[str, Any]:
@@ -407,13 +428,14 @@ class RunInProgress:
         self._tell(notice=text)
 
 
+def _guessing(network: Network, examples: Examples, task: str) -> float:
+    """The error of guessing the most frequent class, or the cost of guessing the mean."""
+    target = np.asarray(examples.target)
+    if task == "regression":
+        mean = jnp.broadcast_to(target.mean(axis=0), target.shape)
+        return float(jax.vmap(network.cost)(mean, jnp.asarray(target)).mean())
+    return 1 - np.bincount(decided(target).astype(int)).max() / len(target)
+
+
 def _examples(network: Any, split: Split) -> Examples:
-    return Examples.of(network, split.x, split.target)
-
-
-def _digest(split: Split) -> str:
-    total = hashlib.sha256()
-    for array in (split.x, split.target):
-        total.update(str((array.dtype, array.shape)).encode())
-        total.update(np.ascontiguousarray(array).data.cast("B"))
-    return total.hexdigest()
+    return Examples.of(network, split.x, split.target, split.weight)

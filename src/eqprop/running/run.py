@@ -6,6 +6,7 @@ nothing, a part, or all of the work is done already.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -18,15 +19,19 @@ from eqprop.data import Dataset
 from eqprop.errors import BusyError, ConfigError, DataError
 from eqprop.records import RunFolder, locked
 from eqprop.running import team
-from eqprop.running.build import check_batches, check_rule, load_data
+from eqprop.running.build import check_batches, check_fit, check_rule, load_data
 from eqprop.running.context import UNATTENDED, Context
 from eqprop.running.in_progress import RunInProgress
 from eqprop.running.machine import is_one_thread
+from eqprop.running.objects import Objects
 from eqprop.running.wiring import build_topology
-from eqprop.topology import Topology
+
+NOTHING = Objects()
 
 
-def train(config: RunConfig, parent: Path, context: Context = UNATTENDED) -> RunFolder:
+def train(
+    config: RunConfig, parent: Path, context: Context = UNATTENDED, objects: Objects = NOTHING
+) -> RunFolder:
     """Trains one network in a new folder under `parent`.
 
     **Arguments:**
@@ -34,47 +39,102 @@ def train(config: RunConfig, parent: Path, context: Context = UNATTENDED) -> Run
     - `config`: everything that decides the result.
     - `parent`: where the run's folder is made.
     - `context`: what is around it.
+    - `objects`: in place of what the settings say.
 
     **Raises:** `DivergedError` when a state or weight becomes NaN or infinite; `Stopped`.
     """
+    folder, objects = begin(config, parent, context, objects)
+    return complete(config, folder.path, context, objects)
+
+
+def begin(
+    config: RunConfig, parent: Path, context: Context = UNATTENDED, objects: Objects = NOTHING
+) -> tuple[RunFolder, Objects]:
+    """A new folder for a run whose settings and objects go together, and the objects, all loaded.
+
+    **Arguments:** as of `train`.
+    """
     # Missing data, a wiring that cannot be, and what the rule refuses are said before any
     # folder is made.
-    dataset = load_data(config, context.data_dir)
-    topology = build_topology(config)
-    check_rule(config)
+    dataset = objects.dataset or load_data(config, context.data_dir)
+    if objects.network is None:
+        check_fit(config, dataset)
+    objects = dataclasses.replace(
+        objects, dataset=dataset, topology=objects.topology or build_topology(config)
+    )
+    check_rule(config, objects)
     check_batches(config, len(dataset.split("train")))
     folder = RunFolder.create(Path(parent), config.name)
-    return complete(config, folder.path, context, dataset=dataset, topology=topology)
+    _write_down(config, folder, objects)
+    return folder, objects
 
 
-def resume(path: Path, context: Context = UNATTENDED) -> RunFolder:
-    """Goes on with a run where it was saved last; does nothing to a finished one."""
+def _write_down(config: RunConfig, folder: RunFolder, objects: Objects) -> None:
+    objects.begin(config, folder)
+    folder.write_text("config.toml", config.to_toml())  # last: it makes the folder that of a run
+
+
+def resume(
+    path: Path,
+    context: Context = UNATTENDED,
+    objects: Objects = NOTHING,
+    epochs: int | None = None,
+) -> RunFolder:
+    """Goes on with a run where it was saved last; does nothing to a finished one.
+
+    **Arguments:** `epochs`: in all, more than the settings say; a finished run goes on, too.
+    """
     folder = RunFolder.open(Path(path))
-    return complete(load_config(folder.path / "config.toml"), folder.path, context)
+    config = load_config(folder.path / "config.toml")
+    if epochs is not None:
+        config = _extended(folder, config, epochs, context)
+    return complete(config, folder.path, context, objects)
+
+
+def _extended(folder: RunFolder, config: RunConfig, epochs: int, context: Context) -> RunConfig:
+    """Makes a run one of more epochs."""
+    before = config.training.epochs
+    done = len(folder.epochs()) if (folder.path / "metrics.jsonl").is_file() else 0
+    least = done if folder.is_finished else done + 1  # which may have begun
+    if epochs < least:
+        raise ConfigError(
+            f"`epochs` must be {least} or more, got {epochs}: the run in {folder.path} has done "
+            f"{done}. It counts in all."
+        )
+    longer = config.model_copy(
+        update={"training": config.training.model_copy(update={"epochs": epochs})}
+    )
+    with locked(folder.path):
+        # Killed between the two, it is a run of as many epochs as before, at its end.
+        (folder.path / "summary.json").unlink(missing_ok=True)
+        folder.write_text("config.toml", longer.to_toml())
+    if epochs > before and not config.learning.schedule.is_constant:
+        context.tell(
+            f"`learning.schedule` '{config.learning.schedule.name}' spans all {epochs} epochs now: "
+            f"the rate goes on from where it would be after {before} of them."
+        )
+    return longer
 
 
 def complete(
     config: RunConfig,
     path: Path,
     context: Context = UNATTENDED,
-    *,
-    dataset: Dataset | None = None,
-    topology: Topology | None = None,
+    objects: Objects = NOTHING,
 ) -> RunFolder:
     """Brings the run in the folder `path` to its end, from wherever it stands.
 
     **Arguments:**
 
     - `path`: a new or empty folder, or one that an earlier call left behind.
-    - `dataset`: what `load_data` gave, where it is at hand.
-    - `topology`: what `build_topology` gave, likewise.
+    - `objects`: with data and wiring where they are at hand.
     - the others: as in `train`.
 
     **Raises:** as `train`; `RunFolderError` if another process is working on it, or if its
     files are damaged; `ConfigError` if the folder holds a run with other settings.
     """
     folder = RunFolder(Path(path))
-    with begun(config, folder, context, dataset=dataset, topology=topology) as run:
+    with begun(config, folder, context, objects) as run:
         if run is not None:
             team.finish([run])
     return folder
@@ -99,8 +159,8 @@ def complete_together(
     runs: list[RunInProgress] = []
     with ExitStack() as folders:
         for path, config in configs.items():
-            loaded = runs[0].dataset if runs else None
-            held = begun(config, RunFolder(path), context, dataset=loaded)
+            loaded = Objects(runs[0].dataset) if runs else NOTHING
+            held = begun(config, RunFolder(path), context, loaded)
             try:
                 run = folders.enter_context(held)
             except BusyError:
@@ -119,9 +179,7 @@ def begun(
     config: RunConfig,
     folder: RunFolder,
     context: Context,
-    *,
-    dataset: Dataset | None = None,
-    topology: Topology | None = None,
+    objects: Objects = NOTHING,
 ) -> Iterator[RunInProgress | None]:
     """Holds a run's folder, with the run as far as it is; None if it is finished.
 
@@ -138,18 +196,19 @@ def begun(
                 f"the settings must be those of the run in {folder.path}, got others. "
                 "Choose another folder, or resume the run with its own settings."
             )
+        objects.check(config, folder)
     else:
-        folder.write_text("config.toml", config.to_toml())
+        _write_down(config, folder, objects)
     if folder.is_finished:
         yield None
         return
     check_compiler()
     with locked(folder.path):
         identity = folder.identity(data_dir=context.data_place)
-        if dataset is None:
-            dataset = _load_again(config, context.data_dir, identity.get("data_dir"))
-        topology = topology or build_topology(config)
-        yield RunInProgress(folder, identity["id"], config, dataset, topology, context)
+        dataset = objects.dataset or _load_again(config, context.data_dir, identity.get("data_dir"))
+        topology = objects.topology or build_topology(config)
+        objects = dataclasses.replace(objects, dataset=dataset, topology=topology)
+        yield RunInProgress(folder, identity["id"], config, objects, context)
 
 
 def _load_again(config: RunConfig, data_dir: Path | None, remembered: str | None) -> Dataset:

@@ -13,13 +13,14 @@ import numpy as np
 
 from eqprop.config.settings import RunConfig, recorded
 from eqprop.errors import ConfigError, DataError, RunFolderError
-from eqprop.records import Checkpoint
+from eqprop.records import Checkpoint, RunFolder
 from eqprop.running.entries import join_logs
 from eqprop.running.finished import network_from_arrays
 from eqprop.running.health import WARNINGS
 from eqprop.running.wiring import STREAMS, stream_seed
 from eqprop.topology import Topology
 from eqprop.training import BatchLog, Layout, Trainer, TrainState, tree_from_arrays, tree_to_arrays
+from eqprop.training.sharding import replicate
 
 NETWORK, TRAINING, LOG = "network.safetensors", "training.safetensors", "log.safetensors"
 
@@ -32,7 +33,8 @@ class Cursor:
 
     - `epoch`, from 0, and `batch`, batches of it that are done.
     - `bound`: the smallest `monotone_bound` seen in the epoch.
-    - `validation_error` of the last look, and `best_error` of all.
+    - `validation_error` of the last look, and `best_error` of all, a cost for a regression.
+    - `since_best`: looks since the best one.
     - `looks`: how many updated the kept states.
     - `said`: the warnings that were said.
     - `metrics_bytes`: length of `metrics.jsonl`.
@@ -44,6 +46,7 @@ class Cursor:
     bound: float = 2.0
     validation_error: float | None = None
     best_error: float | None = None
+    since_best: int = 0
     looks: int = 0
     said: list[str] = dataclasses.field(default_factory=list)
     metrics_bytes: int = 0
@@ -51,14 +54,16 @@ class Cursor:
 
     def check(self, epochs: int, batches: int) -> None:
         """Refuses, by `ValueError`, what no run of that length can have saved."""
-        limits = {"epoch": epochs, "batch": batches, "looks": epochs, "metrics_bytes": 1 << 62}
+        limits = dict.fromkeys(("epoch", "looks", "since_best"), epochs)
+        limits |= {"batch": batches, "metrics_bytes": 1 << 62}
         for name, limit in limits.items():
             value = getattr(self, name)
             if type(value) is not int or not 0 <= value <= limit:
                 raise ValueError(f"its {name} is {value!r}")
-        errors = [e for e in (self.validation_error, self.best_error) if e is not None]
-        if not all(type(e) is float and 0 <= e <= 1 for e in errors):
-            raise ValueError(f"its validation errors are {errors}")
+        error, best = self.validation_error, self.best_error
+        is_error = error is None or (type(error) is float and 0 <= error <= 1)
+        if not is_error or not (best is None or (type(best) is float and best >= 0)):
+            raise ValueError(f"its validation errors are {[error, best]}")
         if type(self.spent) is not float or not self.spent >= 0:
             raise ValueError(f"its multiply-adds are {self.spent!r}")
         if type(self.bound) is not float or not set(self.said) <= set(WARNINGS):
@@ -129,7 +134,9 @@ class Snapshot:
         try:
             cursor = Cursor(**meta["cursor"])
             cursor.check(config.training.epochs, self.trainer.batches_per_epoch)
-            topology, network = network_from_arrays(config, found.files[NETWORK], path)
+            topology, network = network_from_arrays(
+                config, found.files[NETWORK], path, self.state.network
+            )
             trainer = self.trainer
             arrays = found.files[TRAINING]
             particles = _particles(found.files, trainer.layout)
@@ -140,7 +147,7 @@ class Snapshot:
             logs = [_log(state, found.files[LOG], cursor.batch)] if cursor.batch else []
             key = jax.random.wrap_key_data(jnp.asarray(meta["key"], jnp.uint32))
             trainer = dataclasses.replace(trainer, key=key)
-            same_config = recorded(meta["config"]) == config
+            same_config = _as_long(recorded(meta["config"]), config) == config
             same_data = meta["data_sha256"] == data_digest
         except (ConfigError, KeyError, TypeError, ValueError) as problem:
             raise RunFolderError(
@@ -158,6 +165,27 @@ class Snapshot:
             )
         return Snapshot(cursor, topology, state, kept, logs, trainer)
 
+    def continued(self, config: RunConfig, folder: RunFolder) -> Snapshot:
+        """Where a run ended of which nothing but the network is left, as good as that can be.
+
+        Particles, and what the optimiser and the devices remember, begin anew.
+        """
+        entries = folder.epochs()
+        topology, network = network_from_arrays(
+            config, folder.load_arrays(NETWORK), folder.path, self.state.network
+        )
+        done = entries[-1]["epoch"]
+        cursor = Cursor(
+            epoch=done,
+            metrics_bytes=folder.synced_size("metrics.jsonl"),
+            spent=float(entries[-1]["multiply_adds"]),
+            said=sorted({name for entry in entries for name in entry["warnings"]}),
+        )
+        state = self.trainer.start(network)
+        seen = replicate(jnp.int32(done * self.trainer.batches_per_epoch), self.trainer.mesh)
+        state = dataclasses.replace(state, batches_seen=seen)
+        return dataclasses.replace(self, cursor=cursor, topology=topology, state=state)
+
     def _kept(self, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
         """The kept states of a resume point.
 
@@ -167,6 +195,12 @@ class Snapshot:
         if "kept" not in arrays:
             return self.kept
         return np.asarray(tree_from_arrays(self.kept, arrays, "kept"))
+
+
+def _as_long(before: RunConfig, config: RunConfig) -> RunConfig:
+    """Earlier settings with the epochs of later ones: a run may be made longer."""
+    training = before.training.model_copy(update={"epochs": config.training.epochs})
+    return before.model_copy(update={"training": training})
 
 
 def particles_file(shard: int) -> str:

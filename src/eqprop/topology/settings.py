@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, model_validator
 
+from eqprop.errors import ConfigError
 from eqprop.registry import Choice, Count, Kind
 
 if TYPE_CHECKING:
@@ -57,6 +58,20 @@ class LayeredSettings(WiringChoice, name="layered"):
     @property
     def skips(self) -> bool:
         return False
+
+
+class GivenWiringSettings(WiringChoice, name="given"):
+    """A wiring that Python hands over: `eqprop.train(settings, topology=topology)`."""
+
+    def build(self, base: Topology, seed: int) -> Topology:
+        raise ConfigError(
+            "the wiring must be handed over, got 'given'. In Python: eqprop.train(..., "
+            "topology=topology), and eqprop.resume(folder, topology=topology) with the same one."
+        )
+
+    @property
+    def connects_inside_layers(self) -> bool:
+        return True
 
 
 class _Receiving(WiringChoice):

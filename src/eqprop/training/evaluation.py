@@ -16,7 +16,7 @@ from jax import Array
 from eqprop.energy import Network
 from eqprop.learning import Phase
 from eqprop.relaxation import Equilibrium, FixedSteps, relax
-from eqprop.training.examples import Examples, inputs
+from eqprop.training.examples import Examples, decided, inputs
 from eqprop.training.sharding import deal_out, mesh_for, replicate
 
 _SHRINK = 5  # the last examples are relaxed in a fifth of the slots
@@ -155,7 +155,7 @@ def evaluate(
             state = deal_out(np.asarray(state)[order], mesh)
     shown = jnp.asarray(outputs)
     scores = network.cost.scores(shown)
-    wrong = jnp.argmax(scores, axis=1) != np.argmax(examples.target, axis=1)
+    wrong = decided(np.asarray(scores)) != decided(np.asarray(examples.target))
     return Evaluation(
         wrong=np.asarray(wrong),
         costs=np.asarray(jax.vmap(network.cost)(shown, examples.target)),

@@ -21,22 +21,25 @@ class Examples(eqx.Module):
     - `x`: `[examples, inputs]` in [0, 1]; or uint8, pixels from 0 to 255, which take a quarter of
       the memory and become numbers in [0, 1] where they are used (`inputs`).
     - `target`: `[examples, outputs]`; one-hot for classes.
+    - `weight`: `[examples]`, how much each counts in an update; None for all alike.
     """
 
     x: Any
     target: Any
+    weight: Any = None
 
     def __len__(self) -> int:
         return self.x.shape[0]
 
     @staticmethod
-    def of(network: Network, x: Any, target: Any) -> Examples:
+    def of(network: Network, x: Any, target: Any, weight: Any = None) -> Examples:
         """Checks arrays against `network`.
 
         **Arguments:**
 
         - `x`: `[examples, ...]` in [0, 1], or uint8 pixels; further axes are flattened.
         - `target`: class labels `[examples]` (whole numbers), or `[examples, outputs]`.
+        - `weight`: `[examples]`, 0 or more; they are scaled to a mean of 1.
 
         **Raises:** `DataError` for inputs outside [0, 1], NaN, labels out of range, or
         shapes that do not fit.
@@ -58,6 +61,8 @@ class Examples(eqx.Module):
             x = np.clip(x, 0, 1).astype(network.dtype, copy=False)
         if target.ndim == 1 and np.issubdtype(target.dtype, np.integer):
             target = one_hot(target, network.num_targets)
+        elif target.ndim == 1 and network.num_targets == 1:
+            target = target[:, None]
         if target.shape != (len(x), network.num_targets):
             raise DataError(
                 f"`target` must be labels [examples] or have shape "
@@ -66,7 +71,23 @@ class Examples(eqx.Module):
             )
         if not np.isfinite(target).all():
             raise DataError("`target` must be finite, got NaN or infinity. Clean the data first.")
-        return Examples(x, target.astype(network.dtype, copy=False))
+        _check_reach(network, target)
+        target = target.astype(network.dtype, copy=False)
+        if weight is None:
+            return Examples(x, target)
+        return Examples(x, target, _weights(weight, len(x)).astype(network.dtype))
+
+
+def _weights(weight: Any, count: int) -> np.ndarray:
+    weight = np.asarray(_dense("weight", weight), np.float64)
+    if weight.shape != (count,) or not np.isfinite(weight).all() or weight.min() < 0:
+        raise DataError(
+            f"`weight` must hold a finite number of 0 or more per example, {count} of them, got "
+            f"shape {weight.shape}, smallest {weight.min(initial=np.inf):g}."
+        )
+    if not weight.any():
+        raise DataError("`weight` must be above 0 for some example, got 0 for all.")
+    return weight / weight.mean()
 
 
 def _dense(name: str, values: Any) -> np.ndarray:
@@ -118,13 +139,41 @@ def _check_inputs(x: np.ndarray) -> None:
         )
 
 
+def _check_reach(network: Network, target: np.ndarray) -> None:
+    """Refuses targets that no output unit can come near."""
+    box = network.hopfield.activation.box
+    if box is None or network.num_targets != network.num_outputs:
+        return
+    low, high = box
+    if target.min() < low - _ROUNDING or target.max() > high + _ROUNDING:
+        raise DataError(
+            f"`target` must lie in [{low:g}, {high:g}], which output units can reach, got values "
+            f"from {target.min():g} to {target.max():g}. Scale them, as `EqPropRegressor` does."
+        )
+
+
+def decided(scores: Any) -> Any:
+    """The class that scores or targets `[..., classes]` say: that of the largest.
+
+    A single one stands for two classes, and says 1 where it is above 1/2.
+
+    >>> decided(np.array([[0.2, 0.7], [0.6, 0.1]])).tolist(), decided(np.array([[0.7]])).tolist()
+    ([1, 0], [True])
+    """
+    return scores[..., 0] > 0.5 if scores.shape[-1] == 1 else scores.argmax(-1)
+
+
 def one_hot(labels: np.ndarray, classes: int) -> np.ndarray:
     """Labels `[examples]` as `[examples, classes]` of zeros and ones.
+
+    A single output stands for two classes.
 
     >>> one_hot(np.array([1, 0]), 2)
     array([[0., 1.],
            [1., 0.]], dtype=float32)
     """
+    if classes == 1 and labels.min() >= 0 and labels.max() <= 1:
+        return labels[:, None].astype(np.float32)
     if labels.min() < 0 or labels.max() >= classes:
         wrong = int(labels[(labels < 0) | (labels >= classes)][0])
         raise DataError(

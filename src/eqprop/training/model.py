@@ -23,10 +23,11 @@ from eqprop.learning import (
 from eqprop.relaxation import BlockCoordinateDescent, Euler, FixedSteps, Residual
 from eqprop.topology import Topology
 from eqprop.training.evaluation import Evaluation, evaluate
-from eqprop.training.examples import Examples
+from eqprop.training.examples import Examples, decided
 from eqprop.training.finite import check_finite
 from eqprop.training.preparation import Preparation
 from eqprop.training.starts import COLD, evaluate_starts, starts_of
+from eqprop.training.train import TrainState
 from eqprop.training.trainer import Trainer
 
 _SGD = optax.sgd(1.0)
@@ -98,6 +99,7 @@ class Model:
         self.seed = seed
         self.evaluation = evaluation or evaluation_phase(self.network)
         self.preparation = preparation or Preparation()
+        self._going: TrainState | None = None
 
     def fit(
         self,
@@ -110,6 +112,8 @@ class Model:
         rule: AbstractLearningRule | None = None,
     ) -> list[float]:
         """Trains further, with persistent particles for the examples of this call.
+
+        Whatever the rule draws goes on from call to call.
 
         **Arguments:**
 
@@ -130,11 +134,11 @@ class Model:
             min(batch_size, len(examples)),
             jax.random.key(self.seed),
         )
-        state, errors, seen = trainer.start(self.network), [], 0
+        state, errors, seen = trainer.onwards(self.network, self._going), [], 0
         for epoch in range(epochs):
             wrong = 0
             for chunk in trainer.epoch(state, rule or default_rule(), epoch):
-                state = chunk.state
+                state = self._going = chunk.state
                 check_finite(chunk.log, state.network, seen)
                 seen += len(chunk.log.errors)
                 wrong += int(chunk.log.errors.sum())
@@ -154,6 +158,10 @@ class Model:
         """
         return self.preparation.told(self._shown(x, starts, starts_seed).outputs)
 
+    def scores(self, x: Any) -> np.ndarray:
+        """What is compared with a target `[examples, targets]`: outputs, or a read-out of them."""
+        return self._shown(x, COLD, 0).scores
+
     def predict(
         self, x: Any, *, starts: int | Sequence[str] = COLD, starts_seed: int = 0
     ) -> np.ndarray:
@@ -161,7 +169,9 @@ class Model:
 
         **Arguments:** as of `evaluate`.
         """
-        return self.preparation.told(self._shown(x, starts, starts_seed).scores.argmax(axis=1))
+        return self.preparation.told(
+            decided(self._shown(x, starts, starts_seed).scores).astype(int)
+        )
 
     def _shown(self, x: Any, starts: int | Sequence[str], seed: int) -> Evaluation:
         x = self.preparation.inputs(x)

@@ -20,7 +20,7 @@ from eqprop.errors import ConfigError
 from eqprop.learning import AbstractLearningRule, Batch
 from eqprop.training.arrays import tree_from_arrays, tree_to_arrays
 from eqprop.training.batches import Layout
-from eqprop.training.examples import Examples, inputs
+from eqprop.training.examples import Examples, decided, inputs
 from eqprop.training.logs import BatchLog, PhaseLog, sizes
 from eqprop.training.sharding import SHARDS, deal_out, gathered, replicate
 
@@ -308,13 +308,15 @@ def _train_batch(
     else:
         start = jnp.stack([network.cold_state(slots.shape[1])] * len(slots))
     weights = present / total.astype(x.dtype)
+    if examples.weight is not None:
+        weights *= examples.weight.at[where].get(mode="clip")
     parts = Batch(x, target, start, key, weights, present)
     raw, states, report = fixed.rule.estimate_parts(network, parts, axis=SHARDS)
     if persistent:
         particles = particles.at[where].set(states, mode="drop")
     output = jax.vmap(network.output)(states)
     scores = jax.vmap(network.cost.scores)(output)
-    wrong = jnp.argmax(scores, axis=-1) != jnp.argmax(target, axis=-1)
+    wrong = decided(scores) != decided(target)
     costs = jax.vmap(jax.vmap(network.cost))(output, target)
 
     def step(raw: Network) -> tuple[Network, Network, Any]:

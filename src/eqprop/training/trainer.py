@@ -13,7 +13,7 @@ import optax
 from jax import Array
 from jax.sharding import Mesh
 
-from eqprop.devices import AbstractDevice, Ideal
+from eqprop.devices import AbstractDevice, Held, Ideal
 from eqprop.energy import Network
 from eqprop.errors import ConfigError
 from eqprop.learning import AbstractLearningRule
@@ -125,6 +125,21 @@ class Trainer:
         held = self.device.hold(self._device_key(DEVICES), network)
         return TrainState.create(
             held, self.optimizer, self.layout, self.mesh, persistent=self.persistent
+        )
+
+    def onwards(self, network: Network, before: TrainState | None) -> TrainState:
+        """A state whose signs, optimiser and devices go on from another one, on other examples.
+
+        **Arguments:** `before`: None for the state before the first update.
+        """
+        state = self.start(network)
+        if before is None:
+            return state
+        return dataclasses.replace(
+            state,
+            held=Held(state.network, before.held.state),
+            optimizer_state=before.optimizer_state,
+            batches_seen=before.batches_seen,
         )
 
     def read(self, state: TrainState) -> Network:

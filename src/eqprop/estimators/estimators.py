@@ -1,0 +1,542 @@
+"""`EqPropClassifier` and `EqPropRegressor`: networks with scikit-learn's methods.
+
+Everything is trained by the engine of `eqprop.train`. scikit-learn is an optional package:
+`pip install 'eqprop[sklearn]'`.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import numpy as np
+from safetensors import safe_open
+from safetensors.numpy import save_file
+
+from eqprop.config.recipes import cook
+from eqprop.config.settings import RunConfig, build
+from eqprop.data import Dataset
+from eqprop.data.preparing import given, prepared
+from eqprop.data.settings import GivenSettings
+from eqprop.errors import DataError, DivergedError, Stopped
+from eqprop.python.run import Run, train
+from eqprop.running.build import build_network, build_rule, build_trainer, look_phase
+from eqprop.running.context import Progress
+from eqprop.running.finished import network_from_arrays
+from eqprop.running.health import WARNINGS
+from eqprop.running.wiring import build_topology
+from eqprop.topology import Topology
+from eqprop.training import Examples, Model, TrainState
+from eqprop.training.finite import check_finite
+from eqprop.training.preparation import Preparation, scaled
+
+try:
+    from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.utils import check_random_state, compute_sample_weight
+    from sklearn.utils.multiclass import check_classification_targets
+    from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+except ImportError as problem:
+    raise ImportError(
+        "the estimators need scikit-learn 1.6 or later. Install it: pip install 'eqprop[sklearn]'"
+    ) from problem
+
+
+class _EqPropEstimator(BaseEstimator):
+    """What both estimators share."""
+
+    _task: Literal["classification", "regression"]
+
+    def __init__(
+        self,
+        hidden_layer_sizes: Sequence[int] | None = None,
+        *,
+        wiring: str | Mapping[str, Any] | None = None,
+        topology: Topology | None = None,
+        recipe: str = "small",
+        epochs: int | None = None,
+        batch_size: int | None = None,
+        learning_rate: float | None = None,
+        settings: Mapping[str, Any] | None = None,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        patience: int = 10,
+        warm_start: bool = False,
+        callbacks: Sequence[Callable[[Progress], None]] = (),
+        verbose: bool = False,
+        random_state: Any = 0,
+    ) -> None:
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.wiring = wiring
+        self.topology = topology
+        self.recipe = recipe
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.settings = settings
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.patience = patience
+        self.warm_start = warm_start
+        self.callbacks = callbacks
+        self.verbose = verbose
+        self.random_state = random_state
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Trains, from new weights unless `warm_start` goes on with those of the call before.
+
+        **Arguments:**
+
+        - `X`: `[examples, inputs]`; scaled to [0, 1], input by input, unless all lie there.
+        - `y`: a label or a number per example; of a regression also `[examples, outputs]`.
+        - `sample_weight`: `[examples]`, 0 or more.
+
+        **Raises:** `DivergedError`, with the weights that were saved last in `model_`. Ctrl-C ends
+        training with a warning and keeps what was learned.
+        """
+        X, y, weight = self._checked(X, y, sample_weight)
+        data = self._splits(X, y, weight)
+        before: Run | None = getattr(self, "_run", None) if self.warm_start else None
+        if before is None:
+            self._run = self._begun(data)
+        else:
+            self._run = self._go_on(before, data)
+        self._tell_warnings()
+        return self
+
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
+        """One epoch over these examples, onwards from where the last call ended.
+
+        Signs of beta, and what the optimiser remembers, go on; free states start cold. Inputs are
+        scaled as the first call found them.
+
+        **Arguments:** `classes`: all labels there will be; needed at the first call.
+        """
+        first = not hasattr(self, "model_")
+        X, y, weight = self._checked(X, y, sample_weight, classes, reset=first)
+        if first:
+            dataset = self._whole(X, y)
+            config = self._configured(dataset)
+            topology = self.topology or build_topology(config)
+            network = build_network(config, topology, dataset.num_outputs)
+            self._adopt(config, topology, network, dataset.preparation, [])
+        model = self.model_
+        target = self._targets(y)
+        examples = Examples.of(model.network, model.preparation.inputs(X), target, weight)
+        trainer = build_trainer(self._config, model.network, examples)
+        going: TrainState | None = getattr(self, "_going", None)
+        state, cost = trainer.onwards(model.network, going), 0.0
+        for chunk in trainer.epoch(state, build_rule(self._config, 0), len(self.loss_curve_)):
+            state = chunk.state
+            check_finite(chunk.log, state.network, 0)
+            cost += float(chunk.log.cost.sum())
+        self._going = state
+        model.network = trainer.read(state)
+        self.loss_curve_.append(cost / len(examples))
+        self.n_iter_ = len(self.loss_curve_)
+        return self
+
+    def save(self, path: str | Path) -> None:
+        """Writes a `.safetensors` file that `load` reads: weights, wiring, settings, parameters."""
+        check_is_fitted(self)
+        told = {"estimator": type(self).__name__, **self._form(), "loss_curve": self.loss_curve_}
+        plain = (bool, int, float, str, list, tuple, dict, type(None))
+        params = {k: v for k, v in self.get_params().items() if isinstance(v, plain)}
+        told["params"] = params | {"callbacks": []}
+        save_file(self._arrays(), Path(path), metadata={"eqprop": json.dumps(told)})
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """What `save` wrote: it predicts, and `partial_fit` goes on.
+
+        **Raises:** `DataError` for another file.
+        """
+        try:
+            with safe_open(Path(path), "np") as file:
+                told = json.loads((file.metadata() or {})["eqprop"])
+                arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            if told["estimator"] != cls.__name__:
+                raise ValueError(f"it holds an {told['estimator']}")
+            found = cls(**told["params"])
+            found._restore(told, arrays, told["loss_curve"])
+        except (OSError, KeyError, TypeError, ValueError) as problem:
+            raise DataError(
+                f"`path` must be a file that {cls.__name__}.save wrote, got {path}: {problem}."
+            ) from None
+        return found
+
+    def __getstate__(self) -> dict[str, Any]:
+        state: Any = dict(super().__getstate__())  # pyright: ignore
+        for name in ("_run", "_going"):  # a folder of its own, and memory of the devices
+            state.pop(name, None)
+        if "model_" in state:
+            del state["model_"]
+            state["_saved"] = self._form(), self._arrays()
+        return state
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        state = dict(state)
+        saved = state.pop("_saved", None)
+        super().__setstate__(state)  # pyright: ignore
+        if saved is not None:
+            self._restore(*saved, self.loss_curve_)
+
+    def _checked(
+        self, X: Any, y: Any, weight: Any, classes: Any = None, *, reset: bool = True
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        raise NotImplementedError
+
+    def _targets(self, y: np.ndarray) -> np.ndarray:
+        """Targets as the network has them."""
+        raise NotImplementedError
+
+    def _learned(self) -> Any:
+        """What else was learned, as JSON holds it."""
+        raise NotImplementedError
+
+    def _relearn(self, learned: Any) -> None:
+        """Takes what `_learned` gave."""
+        raise NotImplementedError
+
+    def _prepared_as(self) -> GivenSettings:
+        share = self.validation_fraction if self.early_stopping else 0.1
+        return GivenSettings(task=self._task, validation_share=share, split_seed=self._seed())
+
+    def _whole(self, X: np.ndarray, y: np.ndarray, weight: np.ndarray | None = None) -> Dataset:
+        """All examples to learn from; the first few are looked at, which chooses nothing."""
+        few = slice(20)
+        parts = (X, y) if weight is None else (X, y, weight)
+        raw = {"train": parts, "validation": (X[few], y[few])}
+        return prepared("given", raw, self._prepared_as())
+
+    def _splits(self, X: np.ndarray, y: np.ndarray, weight: np.ndarray | None) -> Dataset:
+        if not self.early_stopping:
+            return self._whole(X, y, weight)
+        return given((X, y) if weight is None else (X, y, weight), self._prepared_as())
+
+    def _seed(self) -> int:
+        if isinstance(self.random_state, int | np.integer):
+            return int(self.random_state)
+        return int(check_random_state(self.random_state).randint(2**31 - 1))
+
+    def _configured(self, data: Dataset) -> RunConfig:
+        """Recipe, then the parameters of the constructor, then `settings`."""
+        examples = len(data.split("train"))
+        values: dict[str, Any] = {
+            "seed": self._seed(),
+            "data": {"dataset": "given"},
+            "training": {},
+            "checkpoint": {"keep_finished": self.warm_start},
+            "learning": {},
+            "network": {},
+            "topology": dict(self.wiring) if isinstance(self.wiring, Mapping) else {},
+        }
+        if isinstance(self.wiring, str):
+            values["topology"]["wiring"] = self.wiring
+        if self._task == "regression":
+            values["network"]["cost"] = "squared-error"
+        wanted = {
+            ("training", "epochs"): self.epochs,
+            ("training", "patience"): self.patience if self.early_stopping else None,
+            ("data", "batch_size"): self.batch_size,
+            ("learning", "learning_rate"): self.learning_rate,
+        }
+        for (section, name), value in wanted.items():
+            if value is not None:
+                values[section][name] = value
+        for section, more in (self.settings or {}).items():
+            both = isinstance(more, Mapping) and section in values
+            values[section] = {**values[section], **more} if both else more
+        shape = data.num_inputs, data.num_outputs
+        config = cook(self.recipe, values, shape=shape)
+        sizes = config.topology.layer_sizes
+        if self.topology is not None:
+            values["topology"] = {"wiring": "given"}
+            sizes = self.topology.layer_sizes
+        elif self.hidden_layer_sizes is not None and "layer_sizes" not in values["topology"]:
+            outputs = [shape[1]] if config.network.cost.holds_targets else []
+            sizes = (shape[0], *np.atleast_1d(self.hidden_layer_sizes).tolist(), *outputs)
+        values["topology"] |= {"layer_sizes": list(sizes)}
+        values["data"]["batch_size"] = min(config.data.batch_size, examples)
+        values["training"]["data_shards"] = 1
+        if not self.early_stopping:
+            values.setdefault("evaluation", {})
+            values["evaluation"] = {"every": config.training.epochs, **values["evaluation"]}
+        return cook(self.recipe, values)
+
+    def _begun(self, data: Dataset) -> Run:
+        config = self._configured(data)
+        return self._trained(
+            config, lambda told: train(config, data=data, topology=self.topology, progress=told)
+        )
+
+    def _go_on(self, before: Run, data: Dataset) -> Run:
+        """The run of the call before, to as many epochs in all as are wanted now."""
+        config = self._configured(data)
+        epochs = config.training.epochs
+        return self._trained(config, lambda told: before.resume(epochs, data=data, progress=told))
+
+    def _trained(self, config: RunConfig, work: Callable[[Any], Run]) -> Run:
+        def told(progress: Progress) -> None:
+            for callback in self.callbacks:
+                callback(progress)
+
+        def adopt(run: Run, model: Model) -> Run:
+            curve = [entry["training_cost"] for entry in run.entries()]
+            self._adopt(config, model.topology, model.network, model.preparation, curve)
+            return run
+
+        try:
+            run = work(True if self.verbose and not self.callbacks else told)
+        except Stopped as stopped:
+            run = adopt(stopped.run, stopped.run.saved)
+            warnings.warn(
+                f"training was stopped in epoch {len(run.entries()) + 1} of "
+                f"{config.training.epochs}; what was learned until then is kept.",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+            return run
+        except DivergedError as problem:
+            if problem.run is not None and problem.run.has_saved:
+                adopt(problem.run, problem.run.saved)
+            raise
+        return adopt(run, run.best if self.early_stopping else run.model)
+
+    def _tell_warnings(self) -> None:
+        """The warnings of the run, which the engine gives each epoch, once each."""
+        found = self._run.entries()
+        last = found[-1]["warnings"] if found else []
+        for name in last:
+            warnings.warn(f"{name}: {WARNINGS[name]}.", ConvergenceWarning, stacklevel=3)
+
+    def _form(self) -> dict[str, Any]:
+        """What arrays alone do not say, as JSON holds it."""
+        return {
+            "config": self._config.model_dump(mode="json", exclude_none=True),
+            "preparation": self.model_.preparation.to_dict(),
+            "features": int(self.n_features_in_),
+            "learned": self._learned(),
+        }
+
+    def _arrays(self) -> dict[str, np.ndarray]:
+        return self.model_.topology.to_arrays() | self.model_.network.to_arrays()
+
+    def _restore(
+        self, form: Mapping[str, Any], arrays: dict[str, np.ndarray], curve: Sequence[float]
+    ) -> None:
+        config = build(form["config"])
+        topology, network = network_from_arrays(config, arrays, Path("the saved estimator"))
+        preparation = Preparation.from_dict(form["preparation"])
+        self.n_features_in_ = form["features"]
+        self._relearn(form["learned"])
+        self._adopt(config, topology, network, preparation, curve)
+
+    def _adopt(
+        self,
+        config: RunConfig,
+        topology: Topology,
+        network: Any,
+        preparation: Preparation | None,
+        curve: Sequence[float],
+    ) -> None:
+        self._config = config
+        self.model_ = Model(
+            topology,
+            seed=config.seed,
+            network=network,
+            evaluation=look_phase(config, network),
+            preparation=preparation,
+        )
+        self.loss_curve_ = list(curve)
+        self.n_iter_ = len(self.loss_curve_)
+
+
+class EqPropClassifier(ClassifierMixin, _EqPropEstimator):
+    """A classifier that learns by equilibrium propagation.
+
+    **Arguments:**
+
+    - `hidden_layer_sizes`: units of each hidden layer (default: those of the recipe).
+    - `wiring`: by name, or with its settings: `{"wiring": "rewire", "p": 0.08}` (default: that of
+      the recipe).
+    - `topology`: which connections exist, instead.
+    - `recipe`: named settings that come first; `eqprop config --recipe NAME` prints them.
+    - `epochs`, `batch_size`, `learning_rate`: instead of the recipe's.
+    - `settings`: any others, such as `{"network": {"feedback": 0.1}}`.
+    - `early_stopping`: holds `validation_fraction` of the examples out, stops when `patience`
+      epochs brought no smaller error on them, and keeps the best network.
+    - `class_weight`: "balanced", or a weight for each label.
+    - `warm_start`: whether `fit` goes on with the network of the call before; `epochs` counts in
+      all.
+    - `callbacks`: functions that are told where training is (`eqprop.running.context.Progress`).
+    - `verbose`: whether progress is shown.
+    - `random_state`: of wiring, weights, order and signs.
+
+    **Attributes:** `classes_`; `model_`, the trained `Model`; `loss_curve_`, the training cost of
+    each epoch; `n_iter_`, epochs.
+
+    >>> import numpy as np
+    >>> x = np.random.default_rng(0).random((200, 4)); y = np.where(x[:, 0] > x[:, 1], "a", "b")
+    >>> float(EqPropClassifier([16], epochs=20).fit(x, y).score(x, y)) > 0.9
+    True
+    """
+
+    _task = "classification"
+
+    def __init__(
+        self,
+        hidden_layer_sizes: Sequence[int] | None = None,
+        *,
+        wiring: str | Mapping[str, Any] | None = None,
+        topology: Topology | None = None,
+        recipe: str = "small",
+        epochs: int | None = None,
+        batch_size: int | None = None,
+        learning_rate: float | None = None,
+        settings: Mapping[str, Any] | None = None,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        patience: int = 10,
+        class_weight: Any = None,
+        warm_start: bool = False,
+        callbacks: Sequence[Callable[[Progress], None]] = (),
+        verbose: bool = False,
+        random_state: Any = 0,
+    ) -> None:
+        super().__init__(
+            hidden_layer_sizes,
+            wiring=wiring,
+            topology=topology,
+            recipe=recipe,
+            epochs=epochs,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            settings=settings,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            patience=patience,
+            warm_start=warm_start,
+            callbacks=callbacks,
+            verbose=verbose,
+            random_state=random_state,
+        )
+        self.class_weight = class_weight
+
+    def predict(self, X: Any) -> np.ndarray:
+        """The label of each example `[examples]`."""
+        best = self._scores(X).argmax(axis=1)
+        return self.classes_[best]
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """`[examples, classes]`: the softmax of a read-out; of output units, their shares."""
+        scores = self._scores(X).astype(np.float64)
+        if not self._config.network.cost.holds_targets:
+            scores = np.exp(scores - scores.max(axis=1, keepdims=True))
+        else:
+            scores = np.clip(scores, 1e-6, None)
+        return scores / scores.sum(axis=1, keepdims=True)
+
+    def _scores(self, X: Any) -> np.ndarray:
+        check_is_fitted(self)
+        X = validate_data(self, X, accept_sparse="csr", reset=False)
+        found = self.model_.scores(_dense(X))
+        if found.shape[1] == 1:  # a single output unit stands for both classes
+            found = np.hstack([1 - found, found])
+        return found
+
+    def _targets(self, y: np.ndarray) -> np.ndarray:
+        return y.astype(np.int64)
+
+    def _learned(self) -> Any:
+        return self.classes_.tolist()
+
+    def _relearn(self, learned: Any) -> None:
+        self.classes_ = np.array(learned)
+
+    def _checked(
+        self, X: Any, y: Any, weight: Any, classes: Any = None, *, reset: bool = True
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        X, y = validate_data(self, X, y, accept_sparse="csr", reset=reset)
+        check_classification_targets(y)
+        if reset:
+            self.classes_ = np.unique(y if classes is None else classes)
+            if len(self.classes_) < 2:
+                raise DataError(
+                    f"a classifier must have two classes to learn, got one class: "
+                    f"{self.classes_[0]!r}. Add examples of another one."
+                )
+        places = np.searchsorted(self.classes_, y).clip(0, len(self.classes_) - 1)
+        strange = self.classes_[places] != y
+        if strange.any():
+            raise DataError(
+                f"`y` must hold labels of `classes`, {self.classes_.tolist()}, got "
+                f"{y[strange][0]!r}. Name all of them at the first call of partial_fit."
+            )
+        if weight is not None or self.class_weight is not None:
+            weight = _check_sample_weight(weight, X, ensure_non_negative=True)
+            if self.class_weight is not None:
+                weight = weight * compute_sample_weight(self.class_weight, y)
+        return _dense(X), places, weight
+
+
+class EqPropRegressor(RegressorMixin, _EqPropEstimator):
+    """A regression by equilibrium propagation; targets are scaled to [0, 1] and back.
+
+    **Arguments and attributes:** as of `EqPropClassifier`, without classes. With one hidden layer
+    or more, the outputs are units of the network.
+
+    >>> import numpy as np
+    >>> x = np.random.default_rng(0).random((200, 4)); y = 30 * x[:, 0] - 20 * x[:, 1]
+    >>> float(EqPropRegressor([16], epochs=60).fit(x, y).score(x, y)) > 0.9
+    True
+    """
+
+    _task = "regression"
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
+    def predict(self, X: Any) -> np.ndarray:
+        """The targets of each example, in their own units, in the shape of `y`."""
+        check_is_fitted(self)
+        X = validate_data(self, X, accept_sparse="csr", reset=False)
+        found = self.model_.outputs(_dense(X))
+        return found[:, 0] if self._single else found
+
+    def _learned(self) -> Any:
+        return self._single
+
+    def _relearn(self, learned: Any) -> None:
+        self._single = learned
+
+    def _targets(self, y: np.ndarray) -> np.ndarray:
+        done = self.model_.preparation
+        assert done.target_low is not None and done.target_high is not None
+        values = np.asarray(y, np.float64).reshape(len(y), -1)
+        return np.clip(scaled(values, done.target_low, done.target_high), 0, 1)
+
+    def _checked(
+        self, X: Any, y: Any, weight: Any, classes: Any = None, *, reset: bool = True
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        X, y = validate_data(
+            self, X, y, accept_sparse="csr", multi_output=True, y_numeric=True, reset=reset
+        )
+        self._single = y.ndim == 1
+        if weight is not None:
+            weight = _check_sample_weight(weight, X, ensure_non_negative=True)
+        return _dense(X), np.asarray(y, np.float64), weight
+
+
+def _dense(X: Any) -> np.ndarray:
+    return X.toarray() if hasattr(X, "toarray") else X

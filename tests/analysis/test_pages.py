@@ -1,0 +1,31 @@
+"""Tables of results pages. Oracle: the same numbers by hand."""
+
+from __future__ import annotations
+
+from eqprop.analysis.pages import accuracy
+
+
+def row(who: str, seed: int, epoch: int, seconds: float, error: float) -> dict[str, str]:
+    values = {"who": who, "seed": seed, "epoch": epoch, "seconds": seconds, "test_error": error}
+    return {name: str(value) for name, value in values.items()}
+
+
+def test_time_to_accuracy_is_that_of_the_first_look_below_and_the_last_look_counts():
+    rows = [
+        row("ours", 0, 1, 10, 5.4), row("ours", 0, 2, 20, 3.0), row("ours", 0, 3, 30, 3.2),
+        row("ours", 1, 1, 11, 4.9), row("ours", 1, 2, 21, 3.4), row("ours", 1, 3, 33, 2.8),
+        row("ours", 2, 1, 12, 5.0), row("ours", 2, 2, 23, 2.9), row("ours", 2, 3, 34, 2.4),
+        row("theirs", 0, 1, 60, 6.0), row("theirs", 0, 2, 120, 4.0),
+    ]  # fmt: skip
+    head, _, ours, theirs = accuracy(rows, [5, 3]).strip().splitlines()
+    assert head == "| code | 5 %, s | 3 %, s | last test error % | epochs | s an epoch |"
+    assert ours == (
+        "| ours | **12.0** (20.0, 11.0, 12.0) | **23.0** (20.0, 33.0, 23.0) | "
+        "**2.80** (3.20, 2.80, 2.40) | 3 | 11.0 |"
+    )
+    assert theirs == "| theirs | 120.0 | - | 4.00 | 2 | 60.0 |"
+
+
+def test_a_median_is_only_of_seeds_that_all_reached_it():
+    rows = [row("ours", 0, 1, 10, 4.0), row("ours", 1, 1, 11, 6.0)]
+    assert "| 10.0, - |" in accuracy(rows, [5])

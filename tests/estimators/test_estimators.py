@@ -1,0 +1,200 @@
+"""The estimators. Oracle: scikit-learn's own checks, and `eqprop.train` on the same examples."""
+
+from __future__ import annotations
+
+import copy
+import os
+import pickle
+import signal
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_diabetes, load_digits, load_wine
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import GridSearchCV, cross_val_score, train_test_split
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MinMaxScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+import eqprop
+from eqprop import EqPropClassifier, EqPropRegressor
+from eqprop.errors import ConfigError, DataError, DivergedError
+
+# Three epochs on a hundred examples are at chance, and say so.
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+EXPECTED = {
+    "check_sample_weight_equivalence_on_dense_data": "an update takes a batch of the examples "
+    "there are: one of weight 0 takes the place of another in it",
+    "check_sample_weight_equivalence_on_sparse_data": "the same",
+    "check_methods_subset_invariance": "in float32 a product of another size rounds another way",
+}
+
+
+@parametrize_with_checks(
+    [EqPropClassifier([8]), EqPropRegressor([8])], expected_failed_checks=lambda _: EXPECTED
+)
+def test_what_scikit_learn_asks_of_an_estimator(estimator, check):
+    check(estimator)
+
+
+X = np.random.default_rng(0).random((120, 4))
+Y = np.where(X[:, 0] > X[:, 1], "up", "down")
+
+
+def fitted(**params) -> EqPropClassifier:
+    return EqPropClassifier([8]).set_params(**({"epochs": 3} | params)).fit(X, Y)
+
+
+def weights(estimator) -> np.ndarray:
+    return estimator.model_.network.hopfield.dense_weights()
+
+
+def test_digits_wine_and_diabetes_are_learned():
+    x, y = load_digits(return_X_y=True)
+    seen, unseen, y_seen, y_unseen = train_test_split(x, y, random_state=0, stratify=y)
+    assert EqPropClassifier(epochs=30).fit(seen, y_seen).score(unseen, y_unseen) > 0.95
+    x, y = load_wine(return_X_y=True)
+    assert cross_val_score(EqPropClassifier(), x, y, cv=3).mean() > 0.94
+    x, y = load_diabetes(return_X_y=True)
+    assert cross_val_score(EqPropRegressor(), x, y, cv=3).mean() > 0.35
+
+
+def test_it_works_in_pipelines_and_searches():
+    search = GridSearchCV(
+        make_pipeline(MinMaxScaler(), EqPropClassifier(epochs=10)),
+        {"eqpropclassifier__hidden_layer_sizes": [[4], [16]]},
+        cv=2,
+        n_jobs=2,
+    ).fit(X, Y)
+    assert search.best_score_ > 0.8
+
+
+def test_ctrl_c_keeps_what_was_learned_and_warm_start_ends_where_one_call_would_have():
+    def stop(progress):
+        if progress.epoch_done and progress.epoch == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    estimator = EqPropClassifier([8], epochs=500, warm_start=True, callbacks=[stop])
+    with pytest.warns(ConvergenceWarning, match="was stopped in epoch"):
+        estimator.fit(X, Y)
+    assert 3 <= estimator.n_iter_ < 500
+    learned = weights(estimator)
+    assert estimator.score(X, Y) > 0.5
+    estimator.set_params(callbacks=(), epochs=12).fit(X, Y)
+    whole = fitted(epochs=12, warm_start=True)
+    np.testing.assert_array_equal(weights(estimator), weights(whole))
+    assert np.abs(weights(whole) - learned).max() > 1e-3
+    with pytest.raises(ConfigError, match="It counts in all"):
+        whole.set_params(epochs=2).fit(X, Y)
+
+
+def test_data_in_pieces():
+    errors = []
+    for seed in range(6):
+        model = EqPropClassifier([16], recipe="paper", learning_rate=0.05, random_state=seed)
+        for _ in range(20):
+            for i in range(0, 120, 20):
+                model.partial_fit(X[i : i + 20], Y[i : i + 20], classes=["down", "up"])
+        errors.append(1 - model.score(X, Y))
+    assert max(errors) < 0.2, errors
+    for seed in range(6):
+        model = eqprop.Model(eqprop.layered([4, 16, 2]), seed=seed)
+        for _ in range(20):
+            for i in range(0, 120, 20):
+                labels = (Y[i : i + 20] == "up").astype(int)
+                model.fit(X[i : i + 20], labels, epochs=1, learning_rate=0.05)
+        errors.append(float(np.mean(model.predict(X) != (Y == "up"))))
+    assert max(errors) < 0.2, errors
+
+
+def test_copies_predict_alike(tmp_path):
+    estimator = fitted()
+    estimator.save(tmp_path / "trees.safetensors")
+    for other in (
+        copy.deepcopy(estimator),
+        pickle.loads(pickle.dumps(estimator)),
+        EqPropClassifier.load(tmp_path / "trees.safetensors"),
+    ):
+        np.testing.assert_array_equal(other.predict_proba(X), estimator.predict_proba(X))
+        assert other.predict(X).tolist() == estimator.predict(X).tolist()
+    other.partial_fit(X, Y)
+    assert other.n_iter_ == 4
+    with pytest.raises(DataError, match=r"EqPropRegressor\.save wrote"):
+        EqPropRegressor.load(tmp_path / "trees.safetensors")
+
+
+def test_early_stopping_keeps_the_best_network():
+    rng = np.random.default_rng(1)
+    noise = rng.integers(0, 2, 120)
+    estimator = EqPropClassifier([8], epochs=200, early_stopping=True, patience=4,
+                                 validation_fraction=0.3)  # fmt: skip
+    estimator.fit(X, noise)
+    run = estimator._run
+    errors = [entry["validation_error"] for entry in run.entries()]
+    assert estimator.n_iter_ == int(np.argmin(errors)) + 5 < 200
+    np.testing.assert_array_equal(weights(estimator), run.best.network.hopfield.dense_weights())
+    assert (weights(estimator) != run.model.network.hopfield.dense_weights()).any()
+
+
+def test_weights_of_examples_and_classes():
+    labels = (X[:, 0] > 0.5).astype(int)
+    labels[:40] = 1 - labels[:40]  # a third says the opposite, and counts nothing
+    weight = np.r_[np.zeros(40), np.ones(80)]
+    estimator = EqPropClassifier([16], epochs=40)
+    estimator.fit(X, labels, sample_weight=weight)
+    assert estimator.score(X[40:], labels[40:]) > 0.9 > 0.5 > estimator.score(X[:40], labels[:40])
+    rare = np.r_[np.zeros(110, int), np.ones(10, int)]
+    told = EqPropClassifier([8], epochs=3, class_weight="balanced").fit(X, rare).predict(X)
+    plain = EqPropClassifier([8], epochs=3).fit(X, rare).predict(X)
+    assert told.mean() > plain.mean()
+
+
+def test_a_warning_of_the_run_is_one_of_python():
+    with pytest.warns(ConvergenceWarning, match="at-chance: the training error"):
+        EqPropClassifier([8], epochs=1, learning_rate=1e-9).fit(X, Y)
+
+
+def test_what_diverges_is_said_and_what_was_saved_stays():
+    with pytest.raises(DivergedError):
+        EqPropClassifier([8], settings={"learning": {"optimizer": "sgd", "learning_rate": 1e30}},
+                         epochs=5).fit(X, Y)  # fmt: skip
+
+
+def test_a_regression_speaks_in_its_own_units():
+    y = np.stack([200 * X[:, 0] + 5, -3 * X[:, 1]], axis=1)
+    model = EqPropRegressor([16], epochs=60).fit(X, y)
+    found = model.predict(X)
+    assert found.shape == (120, 2)
+    assert np.abs(found - y).mean(axis=0)[0] < 20 and found[:, 0].max() > 100
+    assert found[:, 1].min() < -1.5
+    again = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(again.predict(X), found)
+
+
+def test_wirings_and_topologies():
+    rewired = EqPropClassifier([8, 8], epochs=1, wiring={"wiring": "rewire", "p": 0.3}).fit(X, Y)
+    assert (2, 0) in rewired.model_.topology.masks
+    own = eqprop.layered([4, 6, 6])
+    assert EqPropClassifier(epochs=1, topology=own).fit(X, Y).model_.topology == own
+
+
+def test_one_output_unit_tells_two_classes_apart():
+    model = eqprop.Model(eqprop.layered([4, 16, 1]), seed=0)
+    labels = (Y == "up").astype(int)
+    errors = model.fit(X, labels, epochs=30, learning_rate=0.05)
+    assert errors[0] > 0.3 and errors[-1] < 0.2
+    seen = model.predict(X)
+    assert set(seen) == {0, 1}
+    assert np.mean(seen != labels) == model.evaluate(X, labels).error < 0.2
+    with pytest.raises(DataError, match="output units can reach"):
+        model.fit(X, 100 * X[:, :1], epochs=1)
+
+
+def test_bad_input_is_said_once():
+    with pytest.raises(DataError, match="two classes"):
+        EqPropClassifier().fit(X, np.zeros(120))
+    with pytest.raises(ConfigError, match="recipe"):
+        EqPropClassifier(recipe="smal").fit(X, Y)
+    with pytest.raises(DataError, match="labels of `classes`"):
+        EqPropClassifier([4]).partial_fit(X, Y, classes=["up", "left"])

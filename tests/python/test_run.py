@@ -1,0 +1,177 @@
+"""`eqprop.train`. Oracle: the command line's engine on the same arrays in a file, bit for bit."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import Any
+
+import numpy as np
+import pytest
+
+import eqprop
+from eqprop.config.recipes import cook
+from eqprop.errors import ConfigError, DataError, Stopped
+from eqprop.python.run import _configured as configured
+from eqprop.running.run import train as train_by_settings
+
+RNG = np.random.default_rng(0)
+X = RNG.random((90, 5)).astype(np.float32)
+Y = np.array(["ash", "elm", "oak"])[np.argmax(X[:, :3], axis=1)]
+FEW = {
+    "topology": {"layer_sizes": [5, 8, 3]},
+    "training": {"epochs": 3},
+    "data": {"batch_size": 10},
+}
+
+
+def weights(run) -> np.ndarray:
+    return run.model.network.hopfield.dense_weights()
+
+
+def test_arrays_learn_as_the_same_arrays_in_a_file_do(tmp_path):
+    np.savez(tmp_path / "trees.npz", x=X, y=Y)
+    config = cook(None, {**FEW, "data": {**FEW["data"], "dataset": str(tmp_path / "trees.npz")}},
+                  ["training.data_shards=1"])  # fmt: skip
+    folder = train_by_settings(config, tmp_path)
+    wanted = eqprop.load(folder.path)
+    run = eqprop.train(FEW, data=(X, Y), out=tmp_path)
+    np.testing.assert_array_equal(weights(run), wanted.network.hopfield.dense_weights())
+    assert np.abs(weights(run)).max() > 0.01
+    assert run.model.predict(X).tolist() == wanted.predict(X).tolist()
+    assert set(run.model.predict(X)) <= {"ash", "elm", "oak"}
+    assert {p.name for p in run.folder.iterdir()} >= {
+        "config.toml",
+        "metrics.jsonl",
+        "objects.json",
+    }
+
+
+def test_layers_follow_data_and_a_recipe(tmp_path):
+    run = eqprop.train({"training": {"epochs": 1}}, recipe="small", data=(X, Y), out=tmp_path)
+    assert run.config.topology.layer_sizes == (5, 64)
+    hidden = {"topology": {"intralayer": True}, "training": {"epochs": 1}}
+    config, _ = configured(hidden, None, (X, Y), None)
+    assert config.topology.layer_sizes == (5, 500, 500, 500, 3)
+
+
+def test_a_run_without_a_folder_leaves_none():
+    run = eqprop.train(FEW, data=(X, Y))
+    folder = run.folder
+    assert folder.is_dir() and len(run.metrics()) == 3
+    del run
+    assert not folder.exists()
+
+
+def test_objects_of_every_kind_and_what_it_takes_to_go_on(tmp_path):
+    topology = eqprop.rewire(eqprop.layered([5, 8, 8, 3]), p=0.2, seed=1)
+    network = eqprop.Network.initialize(topology, seed=3, activation=eqprop.Tanh())
+    settle = eqprop.Phase(eqprop.Euler(0.3), eqprop.Residual(1e-4, max_steps=200))
+    rule = eqprop.EquilibriumPropagation(eqprop.Centered(0.2), settle, settle)
+    objects: dict[str, Any] = {
+        "data": (X, Y),
+        "topology": topology,
+        "network": network,
+        "rule": rule,
+    }
+    settings: dict[str, Any] = {
+        "training": {"epochs": 4}, "data": {"batch_size": 10}, "network": {"activation": "tanh"},
+        "free": {"method": "euler"}, "nudged": {"method": "euler"},
+    }  # fmt: skip
+    whole = eqprop.train(settings, **objects, out=tmp_path)
+    assert isinstance(whole._records.epochs(), list)
+
+    def stop_after(progress):
+        if progress.epoch_done and progress.epoch == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(Stopped) as stopped:
+        eqprop.train(settings, **objects, out=tmp_path, progress=stop_after)
+    run = stopped.value.run
+    assert 2 <= len(run.entries()) < 4 and run.has_saved
+    assert run.saved.network.layer_sizes == (5, 8, 8, 3)
+    with pytest.raises(ConfigError, match="began with data and topology and network and rule"):
+        eqprop.resume(run.folder)
+    with pytest.raises(DataError, match="`data` must be what"):
+        eqprop.resume(run.folder, **{**objects, "data": (X + 0.001, Y)})
+    other = eqprop.rewire(eqprop.layered([5, 8, 8, 3]), p=0.2, seed=2)
+    with pytest.raises(ConfigError, match="`topology` must be what"):
+        eqprop.resume(run.folder, **{**objects, "topology": other})
+    slower = eqprop.EquilibriumPropagation(eqprop.Centered(0.1), settle, settle)
+    with pytest.raises(ConfigError, match="`rule` must be what"):
+        eqprop.resume(run.folder, **{**objects, "rule": slower})
+    again = eqprop.resume(run.folder, **objects)
+    np.testing.assert_array_equal(weights(again), weights(whole))
+    with pytest.raises(ConfigError, match="network=network"):
+        eqprop.load(run.folder)
+    assert isinstance(eqprop.load(run.folder, network=network), eqprop.Model)
+
+
+def test_objects_of_a_run_by_settings_are_refused(tmp_path):
+    by_name = {"data": {"dataset": "teacher"}, "training": {"epochs": 1}}
+    named = eqprop.train(by_name | {"topology": {"layer_sizes": [20, 4, 4]}}, out=tmp_path)
+    with pytest.raises(ConfigError, match="Leave out `data`"):
+        eqprop.resume(named.folder, data=(X, Y))
+    run = eqprop.train(FEW, data=(X, Y), out=tmp_path)
+    with pytest.raises(ConfigError, match="Leave out `rule`"):
+        eqprop.resume(run.folder, data=(X, Y), rule=eqprop.default_rule())
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_finished_run_goes_on_to_more_epochs(tmp_path, kept, capsys):
+    keeping = {"checkpoint": {"keep_finished": kept}}
+    long = eqprop.train({**FEW, "training": {"epochs": 6}}, data=(X, Y), out=tmp_path)
+    run = eqprop.train({**FEW, **keeping}, data=(X, Y), out=tmp_path)
+    told = []
+    more = eqprop.resume(run.folder, data=(X, Y), epochs=6, progress=told.append)
+    assert [e["epoch"] for e in more.entries()] == [1, 2, 3, 4, 5, 6]
+    assert more.summary["epoch"] == 6
+    # Particles, where they were kept, make it the run that it would have been.
+    assert np.array_equal(weights(more), weights(long)) == kept
+    said = [p.notice for p in told if p.notice]
+    assert any("from its network alone" in text for text in said) != kept
+    with pytest.raises(ConfigError, match="`epochs` must be 6 or more"):
+        eqprop.resume(run.folder, data=(X, Y), epochs=2)
+
+
+def test_patience_ends_a_run(tmp_path):
+    hard = RNG.integers(0, 3, 90)
+    run = eqprop.train(
+        {**FEW, "training": {"epochs": 60, "patience": 3}}, data=(X, hard), out=tmp_path
+    )
+    errors = [e["validation_error"] for e in run.entries()]
+    best = int(np.argmin(errors))
+    assert len(errors) == best + 4 < 60
+    assert run.best.evaluate(*_looked_at(run, hard)).error == errors[best]
+
+
+def _looked_at(run, labels):
+    from eqprop.data.preparing import given
+
+    split = given((X, labels), run.config.data.dataset).split("validation")
+    return split.x, split.target
+
+
+def test_a_picture_and_a_repr(tmp_path):
+    run = eqprop.train(FEW, data=(X, Y), out=tmp_path)
+    assert run.plot().stat().st_size > 10_000
+    assert repr(run) == f"Run({str(run.folder)!r}, 3 of 3 epochs)"
+
+
+BAD = [
+    ({"data": (X, Y[:3])}, DataError, "an input and a target per example"),
+    ({"data": X}, DataError, r"must be \(x, y\)"),
+    ({"data": {"training": (X, Y)}}, DataError, "train"),
+    ({"settings": {"trainig": {}}, "data": (X, Y)}, ConfigError, "training"),
+    ({"settings": {"training": 3}, "data": (X, Y)}, ConfigError, "must be a section"),
+    ({"network": eqprop.Network.initialize(eqprop.layered([5, 4, 3]), seed=0)}, ConfigError,
+     "`topology` must be given"),
+    ({"settings": {"data": {"dataset": "given"}}}, ConfigError, "must be handed over"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("what", "error", "message"), BAD)
+def test_bad_input_leaves_nothing_behind(tmp_path, what, error, message):
+    with pytest.raises(error, match=message):
+        eqprop.train(**what, out=tmp_path / "runs")
+    assert not (tmp_path / "runs").exists()
