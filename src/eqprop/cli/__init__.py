@@ -9,7 +9,7 @@ import sys
 
 COMMANDS = (
     "reproduce", "train", "resume", "report", "audit", "evaluate", "config", "topology", "data",
-    "doctor",
+    "doctor", "list",
 )  # fmt: skip
 
 

@@ -187,7 +187,8 @@ class _EqPropEstimator(BaseEstimator):
         saved = state.pop("_saved", None)
         super().__setstate__(state)  # pyright: ignore
         if saved is not None:
-            self._restore(*saved, self.loss_curve_)
+            form, arrays = saved
+            self._restore(form, arrays, self.loss_curve_)
 
     def _checked(
         self, X: Any, y: Any, weight: Any, classes: Any = None, *, reset: bool = True

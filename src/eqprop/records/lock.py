@@ -56,3 +56,17 @@ def _holder(folder: Path) -> str:
         return f"process {int(holder['pid'])} on {holder['host']}"
     except (ValueError, KeyError, TypeError, OSError):
         return "another process"
+
+
+def is_held(folder: Path) -> bool:
+    """Whether a process is working on a folder now."""
+    path = Path(folder) / _NAME
+    if not path.is_file():
+        return False
+    lock = FileLock(path, timeout=0)
+    try:
+        lock.acquire()
+    except (Timeout, OSError, NotImplementedError):
+        return True
+    lock.release()
+    return False

@@ -1,0 +1,87 @@
+"""`eqprop list` and `eqprop watch`: where runs stand, from any shell."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from eqprop.cli.app import app
+from eqprop.errors import RunFolderError
+
+Where = Annotated[Path, Parameter(help="Folder of a run, of a sweep, or of several of them.")]
+
+
+@app.command(name="list")
+def command(folder: Where = Path("runs")) -> None:
+    """List runs: whether they go on, their epoch, their errors, and when they last wrote."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    from eqprop.running.overview import standings
+
+    table = Table("run", "state", "epoch", "training", "validation", "written", box=box.SIMPLE)
+    found = list(standings(_existing(folder)))
+    if not found:
+        raise RunFolderError(f"`folder` must hold runs, got {folder} without any.")
+    for one in found:
+        name = one.path.name if one.path == folder else str(one.path.relative_to(folder))
+        training, validation = (_measure(one.entry, kind) for kind in ("training", "validation"))
+        reached = f"{one.epoch}/{one.epochs}" if one.epochs else "-"
+        table.add_row(name, one.state, reached, training, validation, _age(one.age))
+    Console(width=None).print(table)
+
+
+@app.command(name="watch")
+def watch(
+    path: Where,
+    *,
+    every: Annotated[float, Parameter(help="Seconds between two looks.")] = 2.0,
+) -> None:
+    """Follow runs that go on elsewhere, a line per epoch, until none of them goes on any more."""
+    from eqprop.running.overview import standings
+
+    told: dict[Path, int] = {}
+    while True:
+        found = list(standings(_existing(path)))
+        for one in sorted(found, key=lambda one: one.path):
+            if one.epoch > told.get(one.path, 0):
+                told[one.path] = one.epoch
+                training, validation = (
+                    _measure(one.entry, kind) for kind in ("training", "validation")
+                )
+                print(
+                    f"{one.path.name} epoch {one.epoch}/{one.epochs} training {training} "
+                    f"validation {validation}",
+                    flush=True,
+                )
+        if not any(one.state == "running" for one in found):
+            for one in sorted(found, key=lambda one: one.path):
+                print(f"{one.path.name}: {one.state}", flush=True)
+            return
+        time.sleep(every)
+
+
+def _existing(path: Path) -> Path:
+    if not path.is_dir():
+        raise RunFolderError(f"`folder` must be a folder of runs, got {path}, which is none.")
+    return path
+
+
+def _measure(entry: dict[str, Any], kind: str) -> str:
+    """An error in percent; of a regression the cost."""
+    if entry.get("task") == "regression":
+        cost = entry.get(f"{kind}_cost")
+        return "-" if cost is None else f"cost {cost:.4g}"
+    error = entry.get(f"{kind}_error")
+    return "-" if error is None else f"{100 * error:.2f} %"
+
+
+def _age(seconds: float) -> str:
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds / size:.0f} {unit} ago"
+    return f"{seconds:.0f} s ago"
