@@ -36,7 +36,9 @@ def test_a_clamped_output_beyond_its_bound_is_refused():
     rule = eqprop.ContrastiveHebbian(BRIEF_FREE, BRIEF_FREE)
     for value, good in ((1.0, True), (1.7, False)):
         target[3, 1] = value
-        trainer = trainer_for(network, eqprop.Examples.of(network, x, target))
+        trainer = trainer_for(
+            network, eqprop.Examples(x.astype(np.float32), target.astype(np.float32))
+        )
         if good:
             assert list(trainer.epoch(trainer.start(network), rule, 0))
         else:

@@ -141,7 +141,7 @@ def _check_inputs(x: np.ndarray) -> None:
 
 def _check_reach(network: Network, target: np.ndarray) -> None:
     """Refuses targets that no output unit can come near."""
-    box = network.hopfield.activation.box
+    box = getattr(getattr(network.energy, "activation", None), "box", None)
     if box is None or network.num_targets != network.num_outputs:
         return
     low, high = box
