@@ -87,7 +87,7 @@ __getattr__, __dir__, __all__ = attach(  # pyright: ignore[reportUnsupportedDund
         "exporting.arrays": ("export",),
         "estimators.estimators": ("EqPropClassifier", "EqPropRegressor"),
         "python.run": ("Run", "resume", "train"),
-        "running.finished": ("load = load_model",),
+        "python.saving": ("load",),
     },
 )
 
@@ -98,7 +98,7 @@ if TYPE_CHECKING:
     from eqprop.exporting.arrays import export  # noqa: F401
     from eqprop.learning import *  # noqa: F403
     from eqprop.python.run import Run, resume, train  # noqa: F401
+    from eqprop.python.saving import load  # noqa: F401
     from eqprop.relaxation import *  # noqa: F403
-    from eqprop.running.finished import load_model as load  # noqa: F401
     from eqprop.topology import *  # noqa: F403
     from eqprop.training import *  # noqa: F403

@@ -6,32 +6,30 @@ Everything is trained by the engine of `eqprop.train`. scikit-learn is an option
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
-from safetensors import safe_open
-from safetensors.numpy import save_file
 
 from eqprop.config.recipes import cook
-from eqprop.config.settings import RunConfig, build
+from eqprop.config.settings import RunConfig
 from eqprop.data import Dataset
 from eqprop.data.preparing import given, prepared
 from eqprop.data.settings import GivenSettings
 from eqprop.errors import DataError, DivergedError, Stopped
+from eqprop.python import saving
 from eqprop.python.run import Run, train
-from eqprop.running.build import build_network, build_rule, build_trainer, look_phase
+from eqprop.running.build import build_network, build_rule, build_trainer
 from eqprop.running.context import Progress
-from eqprop.running.finished import network_from_arrays
+from eqprop.running.finished import model_of
 from eqprop.running.health import WARNINGS
 from eqprop.running.wiring import build_topology
 from eqprop.topology import Topology
 from eqprop.training import Examples, Model, TrainState
 from eqprop.training.finite import check_finite
-from eqprop.training.preparation import Preparation, scaled
+from eqprop.training.preparation import scaled
 
 try:
     from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
@@ -127,7 +125,7 @@ class _EqPropEstimator(BaseEstimator):
             config = self._configured(dataset)
             topology = self.topology or build_topology(config)
             network = build_network(config, topology, dataset.num_outputs)
-            self._adopt(config, topology, network, dataset.preparation, [])
+            self._adopt(config, model_of(config, topology, network, dataset.preparation), [])
         model = self.model_
         target = self._targets(y)
         examples = Examples.of(model.network, model.preparation.inputs(X), target, weight)
@@ -147,11 +145,10 @@ class _EqPropEstimator(BaseEstimator):
     def save(self, path: str | Path) -> None:
         """Writes a `.safetensors` file that `load` reads: weights, wiring, settings, parameters."""
         check_is_fitted(self)
-        told = {"estimator": type(self).__name__, **self._form(), "loss_curve": self.loss_curve_}
         plain = (bool, int, float, str, list, tuple, dict, type(None))
         params = {k: v for k, v in self.get_params().items() if isinstance(v, plain)}
-        told["params"] = params | {"callbacks": []}
-        save_file(self._arrays(), Path(path), metadata={"eqprop": json.dumps(told)})
+        told = {"estimator": type(self).__name__, "params": params | {"callbacks": []}}
+        saving.write(Path(path), self._config, self.model_, told | self._learned())
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
@@ -159,18 +156,14 @@ class _EqPropEstimator(BaseEstimator):
 
         **Raises:** `DataError` for another file.
         """
-        try:
-            with safe_open(Path(path), "np") as file:
-                told = json.loads((file.metadata() or {})["eqprop"])
-                arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            if told["estimator"] != cls.__name__:
-                raise ValueError(f"it holds an {told['estimator']}")
-            found = cls(**told["params"])
-            found._restore(told, arrays, told["loss_curve"])
-        except (OSError, KeyError, TypeError, ValueError) as problem:
+        config, arrays, told = saving.read(Path(path))
+        if told.get("estimator") != cls.__name__:
             raise DataError(
-                f"`path` must be a file that {cls.__name__}.save wrote, got {path}: {problem}."
-            ) from None
+                f"`path` must be a file that {cls.__name__}.save wrote, got {path}, which holds an "
+                f"{told.get('estimator')}."
+            )
+        found = cls(**told["params"])
+        found._restore(config, arrays, told)
         return found
 
     def __getstate__(self) -> dict[str, Any]:
@@ -178,8 +171,9 @@ class _EqPropEstimator(BaseEstimator):
         for name in ("_run", "_going"):  # a folder of its own, and memory of the devices
             state.pop(name, None)
         if "model_" in state:
-            del state["model_"]
-            state["_saved"] = self._form(), self._arrays()
+            model = state.pop("model_")
+            told = {"preparation": model.preparation.to_dict(), **self._learned()}
+            state["_saved"] = saving.arrays_of(model), told
         return state
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
@@ -187,8 +181,8 @@ class _EqPropEstimator(BaseEstimator):
         saved = state.pop("_saved", None)
         super().__setstate__(state)  # pyright: ignore
         if saved is not None:
-            form, arrays = saved
-            self._restore(form, arrays, self.loss_curve_)
+            arrays, told = saved
+            self._restore(self._config, arrays, told)
 
     def _checked(
         self, X: Any, y: Any, weight: Any, classes: Any = None, *, reset: bool = True
@@ -199,13 +193,18 @@ class _EqPropEstimator(BaseEstimator):
         """Targets as the network has them."""
         raise NotImplementedError
 
-    def _learned(self) -> Any:
-        """What else was learned, as JSON holds it."""
-        raise NotImplementedError
+    def _learned(self) -> dict[str, Any]:
+        """What was learned beside the network, as JSON holds it."""
+        return {"features": int(self.n_features_in_), "loss_curve": self.loss_curve_}
 
-    def _relearn(self, learned: Any) -> None:
-        """Takes what `_learned` gave."""
-        raise NotImplementedError
+    def _restore(
+        self, config: RunConfig, arrays: dict[str, np.ndarray], told: Mapping[str, Any]
+    ) -> None:
+        """Takes what `_learned` gave, and the network."""
+        self.n_features_in_ = told["features"]
+        self._adopt(
+            config, saving.restored(config, arrays, told["preparation"]), told["loss_curve"]
+        )
 
     def _prepared_as(self) -> GivenSettings:
         share = self.validation_fraction if self.early_stopping else 0.1
@@ -292,7 +291,7 @@ class _EqPropEstimator(BaseEstimator):
 
         def adopt(run: Run, model: Model) -> Run:
             curve = [entry["training_cost"] for entry in run.entries()]
-            self._adopt(config, model.topology, model.network, model.preparation, curve)
+            self._adopt(config, model, curve)
             return run
 
         try:
@@ -319,44 +318,8 @@ class _EqPropEstimator(BaseEstimator):
         for name in last:
             warnings.warn(f"{name}: {WARNINGS[name]}.", ConvergenceWarning, stacklevel=3)
 
-    def _form(self) -> dict[str, Any]:
-        """What arrays alone do not say, as JSON holds it."""
-        return {
-            "config": self._config.model_dump(mode="json", exclude_none=True),
-            "preparation": self.model_.preparation.to_dict(),
-            "features": int(self.n_features_in_),
-            "learned": self._learned(),
-        }
-
-    def _arrays(self) -> dict[str, np.ndarray]:
-        return self.model_.topology.to_arrays() | self.model_.network.to_arrays()
-
-    def _restore(
-        self, form: Mapping[str, Any], arrays: dict[str, np.ndarray], curve: Sequence[float]
-    ) -> None:
-        config = build(form["config"])
-        topology, network = network_from_arrays(config, arrays, Path("the saved estimator"))
-        preparation = Preparation.from_dict(form["preparation"])
-        self.n_features_in_ = form["features"]
-        self._relearn(form["learned"])
-        self._adopt(config, topology, network, preparation, curve)
-
-    def _adopt(
-        self,
-        config: RunConfig,
-        topology: Topology,
-        network: Any,
-        preparation: Preparation | None,
-        curve: Sequence[float],
-    ) -> None:
-        self._config = config
-        self.model_ = Model(
-            topology,
-            seed=config.seed,
-            network=network,
-            evaluation=look_phase(config, network),
-            preparation=preparation,
-        )
+    def _adopt(self, config: RunConfig, model: Model, curve: Sequence[float]) -> None:
+        self._config, self.model_ = config, model
         self.loss_curve_ = list(curve)
         self.n_iter_ = len(self.loss_curve_)
 
@@ -457,11 +420,14 @@ class EqPropClassifier(ClassifierMixin, _EqPropEstimator):
     def _targets(self, y: np.ndarray) -> np.ndarray:
         return y.astype(np.int64)
 
-    def _learned(self) -> Any:
-        return self.classes_.tolist()
+    def _learned(self) -> dict[str, Any]:
+        return {**super()._learned(), "classes": self.classes_.tolist()}
 
-    def _relearn(self, learned: Any) -> None:
-        self.classes_ = np.array(learned)
+    def _restore(
+        self, config: RunConfig, arrays: dict[str, np.ndarray], told: Mapping[str, Any]
+    ) -> None:
+        super()._restore(config, arrays, told)
+        self.classes_ = np.array(told["classes"])
 
     def _checked(
         self, X: Any, y: Any, weight: Any, classes: Any = None, *, reset: bool = True
@@ -515,11 +481,14 @@ class EqPropRegressor(RegressorMixin, _EqPropEstimator):
         found = self.model_.outputs(_dense(X))
         return found[:, 0] if self._single else found
 
-    def _learned(self) -> Any:
-        return self._single
+    def _learned(self) -> dict[str, Any]:
+        return {**super()._learned(), "single": self._single}
 
-    def _relearn(self, learned: Any) -> None:
-        self._single = learned
+    def _restore(
+        self, config: RunConfig, arrays: dict[str, np.ndarray], told: Mapping[str, Any]
+    ) -> None:
+        super()._restore(config, arrays, told)
+        self._single = told["single"]
 
     def _targets(self, y: np.ndarray) -> np.ndarray:
         done = self.model_.preparation

@@ -86,12 +86,19 @@ def load_model(
     done = Preparation()
     if (folder.path / PREPARATION).is_file():
         done = Preparation.from_dict(folder.read_json(PREPARATION))
+    return model_of(config, topology, network, done)
+
+
+def model_of(
+    config: RunConfig, topology: Topology, network: Network, preparation: Preparation | None
+) -> Model:
+    """A network that relaxes as its run looked at it."""
     return Model(
         topology,
         seed=config.seed,
         network=network,
         evaluation=look_phase(config, network),
-        preparation=done,
+        preparation=preparation,
     )
 
 
