@@ -75,3 +75,15 @@ def test_looking_for_nan_stops_no_healthy_training():
         model = eqprop.Model(SMALL, seed=0)
         assert model.fit(X, LABELS, epochs=1)[0] >= 0
         assert jnp.isfinite(model.network.hopfield.biases[1]).all()
+
+
+def test_examples_in_order_of_class_are_shuffled():
+    rng = np.random.default_rng(0)
+    x = np.sort(rng.random((200, 4)), axis=0)
+    labels = (x[:, 0] > 0.5).astype(int)
+    told = {}
+    for shuffle in (True, False):
+        model = eqprop.Model(eqprop.layered([4, 16, 2]), seed=0)
+        told[shuffle] = model.fit(x, labels, epochs=8, learning_rate=0.05, shuffle=shuffle)[-1]
+        true = float(np.mean(model.predict(x) != labels))
+        assert (abs(told[shuffle] - true) < 0.1) == shuffle, (shuffle, told[shuffle], true)

@@ -100,6 +100,7 @@ class Model:
         self.evaluation = evaluation or evaluation_phase(self.network)
         self.preparation = preparation or Preparation()
         self._going: TrainState | None = None
+        self._epochs = 0
 
     def fit(
         self,
@@ -110,6 +111,7 @@ class Model:
         learning_rate: float = 0.02,
         batch_size: int = 20,
         rule: AbstractLearningRule | None = None,
+        shuffle: bool = True,
     ) -> list[float]:
         """Trains further, with persistent particles for the examples of this call.
 
@@ -120,6 +122,7 @@ class Model:
         - `x`: `[examples, ...]` in [0, 1].
         - `target`: labels `[examples]`, or `[examples, outputs]`.
         - `rule`: default `default_rule()`.
+        - `shuffle`: whether each epoch has an order of its own; otherwise that of the arrays.
 
         **Returns:** the online training error of each epoch.
 
@@ -133,11 +136,12 @@ class Model:
             learning_rates(self.network, learning_rate),
             min(batch_size, len(examples)),
             jax.random.key(self.seed),
+            shuffle_seed=self.seed if shuffle else None,
         )
         state, errors, seen = trainer.onwards(self.network, self._going), [], 0
-        for epoch in range(epochs):
+        for _ in range(epochs):
             wrong = 0
-            for chunk in trainer.epoch(state, rule or default_rule(), epoch):
+            for chunk in trainer.epoch(state, rule or default_rule(), self._epochs):
                 state = self._going = chunk.state
                 check_finite(chunk.log, state.network, seen)
                 seen += len(chunk.log.errors)
@@ -146,6 +150,7 @@ class Model:
                 self.network = jax.tree.map(
                     lambda leaf: jnp.array(leaf) if eqx.is_array(leaf) else leaf, state.network
                 )
+            self._epochs += 1
             errors.append(wrong / len(examples))
         return errors
 
