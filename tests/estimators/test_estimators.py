@@ -6,6 +6,7 @@ import copy
 import os
 import pickle
 import signal
+from typing import Any
 
 import numpy as np
 import pytest
@@ -106,6 +107,18 @@ def test_data_in_pieces():
                 model.fit(X[i : i + 20], labels, epochs=1, learning_rate=0.05)
         errors.append(float(np.mean(model.predict(X) != (Y == "up"))))
     assert max(errors) < 0.2, errors
+
+
+def going(estimator) -> Any:
+    return estimator._going
+
+
+def test_a_first_piece_may_lack_classes_and_a_fit_begins_anew():
+    model = EqPropClassifier([8]).partial_fit(X[:3], ["a", "c", "c"], classes=["a", "b", "c"])
+    assert model.partial_fit(X[:2], ["b", "b"]).predict_proba(X).shape == (120, 3)
+    assert int(going(model).batches_seen) == 2
+    model.set_params(epochs=1).fit(X, Y).partial_fit(X, Y)
+    assert int(going(model).batches_seen) == 6  # those of this call alone
 
 
 def test_copies_predict_alike(tmp_path):

@@ -29,9 +29,8 @@ def command(folder: Where = Path("runs")) -> None:
         raise RunFolderError(f"`folder` must hold runs, got {folder} without any.")
     for one in found:
         name = one.path.name if one.path == folder else str(one.path.relative_to(folder))
-        training, validation = (_measure(one.entry, kind) for kind in ("training", "validation"))
         reached = f"{one.epoch}/{one.epochs}" if one.epochs else "-"
-        table.add_row(name, one.state, reached, training, validation, _age(one.age))
+        table.add_row(name, one.state, reached, *_measures(one.entry), _age(one.age))
     Console(width=None).print(table)
 
 
@@ -46,20 +45,18 @@ def watch(
 
     told: dict[Path, int] = {}
     while True:
-        found = list(standings(_existing(path)))
-        for one in sorted(found, key=lambda one: one.path):
+        found = sorted(standings(_existing(path)), key=lambda one: one.path)
+        for one in found:
             if one.epoch > told.get(one.path, 0):
                 told[one.path] = one.epoch
-                training, validation = (
-                    _measure(one.entry, kind) for kind in ("training", "validation")
-                )
+                training, validation = _measures(one.entry)
                 print(
                     f"{one.path.name} epoch {one.epoch}/{one.epochs} training {training} "
                     f"validation {validation}",
                     flush=True,
                 )
         if not any(one.state == "running" for one in found):
-            for one in sorted(found, key=lambda one: one.path):
+            for one in found:
                 print(f"{one.path.name}: {one.state}", flush=True)
             return
         time.sleep(every)
@@ -71,13 +68,14 @@ def _existing(path: Path) -> Path:
     return path
 
 
-def _measure(entry: dict[str, Any], kind: str) -> str:
-    """An error in percent; of a regression the cost."""
-    if entry.get("task") == "regression":
-        cost = entry.get(f"{kind}_cost")
-        return "-" if cost is None else f"cost {cost:.4g}"
-    error = entry.get(f"{kind}_error")
-    return "-" if error is None else f"{100 * error:.2f} %"
+def _measures(entry: dict[str, Any]) -> list[str]:
+    """Of training and validation: an error in percent; of a regression the cost."""
+    from eqprop.analysis.collect import measure_of
+
+    what, scale = measure_of([entry]) if entry else ("error", 100)
+    form = "{:.2f} %" if what == "error" else "cost {:.4g}"
+    found = [entry.get(f"{kind}_{what}") for kind in ("training", "validation")]
+    return ["-" if value is None else form.format(scale * value) for value in found]
 
 
 def _age(seconds: float) -> str:

@@ -35,16 +35,17 @@ _SWEEPS: dict[str, Any] = {
     "measured": False,
 }  # fmt: skip
 
+_LEARNING: dict[str, Any] = {
+    "nudging": "one-sided", "beta": 0.5, "carried": True, "optimizer": "adam",
+}  # fmt: skip
+
 _NEARLY_FORWARD: dict[str, Mapping[str, Any]] = {
     "network": {
         "activation": "activities", "rho": "tanh", "cost": "cross-entropy", "feedback": 0.01,
     },
     "free": {**_SWEEPS, "steps": 2},
     "nudged": {**_SWEEPS, "steps": 1, "order": "backwards"},
-    "learning": {
-        "nudging": "one-sided", "beta": 0.5, "carried": True, "optimizer": "adam",
-        "learning_rate": 2e-3, "schedule": "cosine", "final_rate": 0.05,
-    },
+    "learning": {**_LEARNING, "learning_rate": 2e-3, "schedule": "cosine", "final_rate": 0.05},
     "data": {"dataset": "mnist", "batch_size": 100, "shuffle": True},
     "training": {"epochs": 10, "persistent": False, "data_shards": 1},
 }  # fmt: skip
@@ -57,10 +58,7 @@ _WITH_SKIPS: dict[str, Mapping[str, Any]] = {
 
 _SMALL: dict[str, Mapping[str, Any]] = {
     **_NEARLY_FORWARD,
-    "learning": {
-        "nudging": "one-sided", "beta": 0.5, "carried": True, "optimizer": "adam",
-        "learning_rate": 3e-3,
-    },
+    "learning": {**_LEARNING, "learning_rate": 3e-3},
     "data": {"dataset": "wine", "batch_size": 20, "shuffle": True},
     "training": {"epochs": 60, "persistent": False, "data_shards": 1},
 }  # fmt: skip

@@ -10,7 +10,7 @@ import numpy as np
 from eqprop.data.dataset import Dataset, Split
 from eqprop.data.settings import OwnSettings
 from eqprop.errors import DataError, unknown_name
-from eqprop.training.preparation import Preparation, scaled
+from eqprop.training.preparation import Preparation, placed, scaled
 
 SPLITS = ("train", "validation", "test")
 
@@ -49,8 +49,12 @@ def given(data: Any, wanted: OwnSettings) -> Dataset:
     return prepared("given", raw, wanted)
 
 
-def prepared(name: str, raw: Raw, wanted: OwnSettings) -> Dataset:
+def prepared(
+    name: str, raw: Raw, wanted: OwnSettings, classes: np.ndarray | None = None
+) -> Dataset:
     """A data set from inputs and targets as they were found, with what was done to them.
+
+    **Arguments:** `classes`: all that there are, sorted (default: those of the training examples).
 
     **Raises:** `DataError` for values that no network can learn.
     """
@@ -70,10 +74,10 @@ def prepared(name: str, raw: Raw, wanted: OwnSettings) -> Dataset:
         low, high = flat.min(axis=0).astype(np.float64), flat.max(axis=0).astype(np.float64)
     elif scale == "auto" and flat.dtype != np.uint8:  # as they are; later ones are cut off there
         low, high = np.zeros(flat.shape[1]), np.ones(flat.shape[1])
-    classes = target_low = target_high = None
+    target_low = target_high = None
     if _is_classification(y, task):
         labels = y[:, 0] if y.ndim == 2 else y
-        classes = np.unique(labels)
+        classes = np.unique(labels) if classes is None else classes
     else:
         values = _columns(y)
         target_low, target_high = values.min(axis=0), values.max(axis=0)
@@ -116,11 +120,10 @@ def _targets(y: np.ndarray, done: Preparation, split: str) -> np.ndarray:
         assert done.target_low is not None and done.target_high is not None
         return scaled(_columns(y), done.target_low, done.target_high).astype(np.float32)
     labels = y[:, 0] if y.ndim == 2 else y
-    places = np.searchsorted(done.classes, labels).clip(0, len(done.classes) - 1)
-    wrong = done.classes[places] != labels
-    if wrong.any():
+    places, strange = placed(labels, done.classes)
+    if len(strange):
         raise DataError(
-            f"every class must be among the training examples, got {labels[wrong][0]!s} in "
+            f"every class must be among the training examples, got {strange[0]!s} in "
             f"`{split}` alone. Choose another split: data.split_seed."
         )
     return places.astype(np.int64)

@@ -29,7 +29,7 @@ from eqprop.running.wiring import build_topology
 from eqprop.topology import Topology
 from eqprop.training import Examples, Model, TrainState
 from eqprop.training.finite import check_finite
-from eqprop.training.preparation import scaled
+from eqprop.training.preparation import placed, scaled
 
 try:
     from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
@@ -100,13 +100,9 @@ class _EqPropEstimator(BaseEstimator):
         **Raises:** `DivergedError`, with the weights that were saved last in `model_`. Ctrl-C ends
         training with a warning and keeps what was learned.
         """
-        X, y, weight = self._checked(X, y, sample_weight)
-        data = self._splits(X, y, weight)
+        data = self._splits(*self._checked(X, y, sample_weight))
         before: Run | None = getattr(self, "_run", None) if self.warm_start else None
-        if before is None:
-            self._run = self._begun(data)
-        else:
-            self._run = self._go_on(before, data)
+        self._run = self._begun(data) if before is None else self._go_on(before, data)
         self._tell_warnings()
         return self
 
@@ -121,7 +117,7 @@ class _EqPropEstimator(BaseEstimator):
         first = not hasattr(self, "model_")
         X, y, weight = self._checked(X, y, sample_weight, classes, reset=first)
         if first:
-            dataset = self._whole(X, y)
+            dataset = self._whole((X, y))
             config = self._configured(dataset)
             topology = self.topology or build_topology(config)
             network = build_network(config, topology, dataset.num_outputs)
@@ -130,8 +126,7 @@ class _EqPropEstimator(BaseEstimator):
         target = self._targets(y)
         examples = Examples.of(model.network, model.preparation.inputs(X), target, weight)
         trainer = build_trainer(self._config, model.network, examples)
-        going: TrainState | None = getattr(self, "_going", None)
-        state, cost = trainer.onwards(model.network, going), 0.0
+        state, cost = trainer.onwards(model.network, self._going), 0.0
         for chunk in trainer.epoch(state, build_rule(self._config, 0), len(self.loss_curve_)):
             state = chunk.state
             check_finite(chunk.log, state.network, 0)
@@ -210,17 +205,18 @@ class _EqPropEstimator(BaseEstimator):
         share = self.validation_fraction if self.early_stopping else 0.1
         return GivenSettings(task=self._task, validation_share=share, split_seed=self._seed())
 
-    def _whole(self, X: np.ndarray, y: np.ndarray, weight: np.ndarray | None = None) -> Dataset:
+    def _places(self) -> np.ndarray | None:
+        """Of all classes there are, as `_checked` numbers them; None for a regression."""
+        return None
+
+    def _whole(self, parts: tuple[np.ndarray, ...]) -> Dataset:
         """All examples to learn from; the first few are looked at, which chooses nothing."""
-        few = slice(20)
-        parts = (X, y) if weight is None else (X, y, weight)
-        raw = {"train": parts, "validation": (X[few], y[few])}
-        return prepared("given", raw, self._prepared_as())
+        raw = {"train": parts, "validation": tuple(part[:20] for part in parts[:2])}
+        return prepared("given", raw, self._prepared_as(), self._places())
 
     def _splits(self, X: np.ndarray, y: np.ndarray, weight: np.ndarray | None) -> Dataset:
-        if not self.early_stopping:
-            return self._whole(X, y, weight)
-        return given((X, y) if weight is None else (X, y, weight), self._prepared_as())
+        parts = (X, y) if weight is None else (X, y, weight)
+        return given(parts, self._prepared_as()) if self.early_stopping else self._whole(parts)
 
     def _seed(self) -> int:
         if isinstance(self.random_state, int | np.integer):
@@ -320,6 +316,7 @@ class _EqPropEstimator(BaseEstimator):
 
     def _adopt(self, config: RunConfig, model: Model, curve: Sequence[float]) -> None:
         self._config, self.model_ = config, model
+        self._going: TrainState | None = None  # of partial_fit
         self.loss_curve_ = list(curve)
         self.n_iter_ = len(self.loss_curve_)
 
@@ -420,6 +417,9 @@ class EqPropClassifier(ClassifierMixin, _EqPropEstimator):
     def _targets(self, y: np.ndarray) -> np.ndarray:
         return y.astype(np.int64)
 
+    def _places(self) -> np.ndarray | None:
+        return np.arange(len(self.classes_))
+
     def _learned(self) -> dict[str, Any]:
         return {**super()._learned(), "classes": self.classes_.tolist()}
 
@@ -441,12 +441,11 @@ class EqPropClassifier(ClassifierMixin, _EqPropEstimator):
                     f"a classifier must have two classes to learn, got one class: "
                     f"{self.classes_[0]!r}. Add examples of another one."
                 )
-        places = np.searchsorted(self.classes_, y).clip(0, len(self.classes_) - 1)
-        strange = self.classes_[places] != y
-        if strange.any():
+        places, strange = placed(y, self.classes_)
+        if len(strange):
             raise DataError(
                 f"`y` must hold labels of `classes`, {self.classes_.tolist()}, got "
-                f"{y[strange][0]!r}. Name all of them at the first call of partial_fit."
+                f"{strange[0]!r}. Name all of them at the first call of partial_fit."
             )
         if weight is not None or self.class_weight is not None:
             weight = _check_sample_weight(weight, X, ensure_non_negative=True)

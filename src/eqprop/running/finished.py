@@ -40,17 +40,7 @@ def load_model(
     saved: bool = False,
     network: Network | None = None,
 ) -> Model:
-    """The network of a run folder: it predicts, trains further, and exports.
-
-    **Arguments:**
-
-    - `best`: the network with the smallest validation error so far, which an unfinished run has
-      too, instead of the final one.
-    - `saved`: the network of the newest resume point, which an unfinished run has.
-    - `network`: the one that a run began with, where Python handed one over.
-
-    **Raises:** `RunFolderError` if the run is not finished, or a file is missing or damaged.
-    """
+    """The network of a run folder; **arguments and errors** as of `eqprop.load`."""
     folder = RunFolder.open(Path(path))
     config = load_config(folder.path / "config.toml")
     if best or saved:

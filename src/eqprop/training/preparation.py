@@ -68,3 +68,13 @@ def scaled(values: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
            [1., 0.]])
     """
     return (values - low) / np.where(high > low, high - low, 1)
+
+
+def placed(labels: np.ndarray, classes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where each label stands among sorted classes, and those labels that are none of them.
+
+    >>> [found.tolist() for found in placed(np.array(["b", "z", "a"]), np.array(["a", "b"]))]
+    [[1, 1, 0], ['z']]
+    """
+    places = np.searchsorted(classes, labels).clip(0, len(classes) - 1)
+    return places, labels[classes[places] != labels]
