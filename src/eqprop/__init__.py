@@ -88,10 +88,12 @@ __getattr__, __dir__, __all__ = attach(  # pyright: ignore[reportUnsupportedDund
         "estimators.estimators": ("EqPropClassifier", "EqPropRegressor"),
         "python.run": ("Run", "resume", "train"),
         "python.saving": ("load",),
+        "data.wirings": ("read_topology",),
     },
 )
 
 if TYPE_CHECKING:
+    from eqprop.data.wirings import read_topology  # noqa: F401
     from eqprop.energy import *  # noqa: F403
     from eqprop.errors import *  # noqa: F403
     from eqprop.estimators.estimators import EqPropClassifier, EqPropRegressor  # noqa: F401

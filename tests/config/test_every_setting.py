@@ -488,6 +488,8 @@ ELSEWHERE = {
         for name in ("task", "scale", "validation_share", "test_share", "split_seed")
     },
     "topology.wiring=given": "tests/python/test_run.py",
+    **dict.fromkeys(("topology.file", "topology.layers", "topology.edge_weights"),
+                    "tests/data/test_wirings.py"),
     "training.patience": "tests/python/test_run.py",
     **dict.fromkeys(
         ("training.epochs", "training.record_every", "evaluation.every", "evaluation.examples",

@@ -252,7 +252,7 @@ def test_a_changed_network_file_is_refused(tmp_path, whole):
 
 
 def test_nan_stops_before_anything_is_written(tmp_path, monkeypatch):
-    build_network = in_progress.build_network
+    build_network = in_progress.initial_network
 
     def with_nan(config, topology, *rest):
         network = build_network(config, topology, *rest)
@@ -261,7 +261,7 @@ def test_nan_stops_before_anything_is_written(tmp_path, monkeypatch):
         arrays["weights_2_1"][3, 3] = np.nan
         return network.with_arrays(arrays)
 
-    monkeypatch.setattr(in_progress, "build_network", with_nan)
+    monkeypatch.setattr(in_progress, "initial_network", with_nan)
     with pytest.raises(
         DivergedError, match=r"state of layer \d .* free phase of update 1\b"
     ) as caught:
@@ -347,14 +347,14 @@ def test_a_sick_run_is_warned_of_once(tmp_path, changes, warning):
 
 
 def test_dead_outputs_are_warned_of(tmp_path, monkeypatch):
-    build_network = in_progress.build_network
+    build_network = in_progress.initial_network
 
     def with_dead_outputs(config, topology, *rest):
         network = build_network(config, topology, *rest)
         biases = {"biases_3": np.full(4, -50, np.float32)}
         return network.with_arrays(network.to_arrays() | biases)
 
-    monkeypatch.setattr(in_progress, "build_network", with_dead_outputs)
+    monkeypatch.setattr(in_progress, "initial_network", with_dead_outputs)
     folder = train(settings(learning={"learning_rate": 0.0}), tmp_path)
     assert folder.read_json("summary.json")["warnings"]["dead-outputs"] == [1, 2, 3]
 

@@ -123,10 +123,12 @@ def cook(
     if recipe is None and shape is None:
         return build(override(said, overrides), source)
     chosen = find(recipe or "paper")
-    below = chosen.values if recipe else {}
+    below = dict(chosen.values) if recipe else {}
+    if "file" in override(said, overrides).get("topology", {}):
+        below.pop("topology", None)  # a wiring of one's own takes the place of the recipe's
     values = override(_merged(below, said), overrides)
     wiring = values.get("topology", {})
-    if isinstance(wiring, Mapping) and "layer_sizes" not in wiring:  # no recipe says them
+    if isinstance(wiring, Mapping) and not {"layer_sizes", "file"} & set(wiring):
         values["topology"] = {**wiring, "layer_sizes": _sizes(chosen, values, shape)}
     return build(values, source)
 

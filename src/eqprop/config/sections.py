@@ -6,10 +6,11 @@ stand in the module `settings` of the room of that thing.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from eqprop.data.settings import DatasetChoice, Mnist5kSettings
 from eqprop.energy.settings import (
@@ -48,9 +49,22 @@ class TopologyConfig(Section):
     layer_sizes: tuple[Positive, ...] = Field(
         default=(784, 500, 500, 500, 10), min_length=2, description="units per layer, input first"
     )
+    file: str | None = Field(
+        default=None,
+        description="wiring of your own to begin with, instead of full layers: a list of edges "
+        "(.csv, .tsv, .txt), GraphML, or an adjacency matrix (.npz)",
+    )
+    layers: tuple[tuple[str, ...], ...] | None = Field(
+        default=None,
+        min_length=2,
+        description="nodes of that file, layer by layer, by name or pattern such as x*",
+    )
+    edge_weights: bool = Field(
+        default=False, description="whether the weights in that file are the initial ones"
+    )
     wiring: WiringChoice = Field(
         default=LayeredSettings(),
-        description="how skip connections are made; rewire is Algorithm 1",
+        description="how skip connections are made; rewire is Algorithm 1; layered: none",
     )
     intralayer: bool = Field(
         default=False,
@@ -62,12 +76,41 @@ class TopologyConfig(Section):
         "can be read forwards",
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _sizes_of_the_file(cls, values: Any) -> Any:
+        """The layers of a wiring of one's own are those of its file."""
+        if not isinstance(values, Mapping) or not isinstance(values.get("file"), str):
+            return values
+        path = os.path.abspath(os.path.expanduser(values["file"]))  # found from elsewhere, too
+        values = {**values, "file": path}
+        if "layer_sizes" in values:
+            return values
+        from eqprop.data.wirings import read_topology
+
+        found = read_topology(path, layers=values.get("layers"))
+        return {**values, "layer_sizes": found.layer_sizes}
+
+    @model_validator(mode="after")
+    def _belongs_to_a_file(self) -> TopologyConfig:
+        if self.file is None and (self.layers is not None or self.edge_weights):
+            given = "layers" if self.layers is not None else "edge_weights"
+            raise ValueError(
+                f"`{given}` belongs to a wiring of your own, got no `file`. Name one, or remove it"
+            )
+        return self
+
     @property
     def connects_inside_layers(self) -> bool:
         """Whether the finished wiring can have intralayer connections."""
         if self.drop_intralayer:
             return False
-        return self.intralayer or self.wiring.connects_inside_layers
+        return self.intralayer or self.file is not None or self.wiring.connects_inside_layers
+
+    @property
+    def skips_layers(self) -> bool:
+        """Whether the finished wiring can have skip connections."""
+        return self.file is not None or self.wiring.skips
 
 
 class NetworkConfig(Section):

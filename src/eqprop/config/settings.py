@@ -97,7 +97,7 @@ class RunConfig(Settings):
                 f"{gaps}, got {len(rate)}: {list(rate)}"
             )
         kinds = {
-            "skip": self.topology.wiring.skips,
+            "skip": self.topology.skips_layers,
             "intralayer": self.topology.connects_inside_layers,
         }
         for kind, present in kinds.items():

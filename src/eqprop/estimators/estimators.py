@@ -21,7 +21,7 @@ from eqprop.data.settings import GivenSettings
 from eqprop.errors import DataError, DivergedError, Stopped
 from eqprop.python import saving
 from eqprop.python.run import Run, train
-from eqprop.running.build import build_network, build_rule, build_trainer
+from eqprop.running.build import build_rule, build_trainer, initial_network
 from eqprop.running.context import Progress
 from eqprop.running.finished import model_of
 from eqprop.running.health import WARNINGS
@@ -120,7 +120,7 @@ class _EqPropEstimator(BaseEstimator):
             dataset = self._whole((X, y))
             config = self._configured(dataset)
             topology = self.topology or build_topology(config)
-            network = build_network(config, topology, dataset.num_outputs)
+            network = initial_network(config, topology, dataset.num_outputs)
             self._adopt(config, model_of(config, topology, network, dataset.preparation), [])
         model = self.model_
         target = self._targets(y)
@@ -236,7 +236,7 @@ class _EqPropEstimator(BaseEstimator):
             "topology": dict(self.wiring) if isinstance(self.wiring, Mapping) else {},
         }
         if isinstance(self.wiring, str):
-            values["topology"]["wiring"] = self.wiring
+            values["topology"]["file" if Path(self.wiring).suffix else "wiring"] = self.wiring
         if self._task == "regression":
             values["network"]["cost"] = "squared-error"
         wanted = {
@@ -327,8 +327,8 @@ class EqPropClassifier(ClassifierMixin, _EqPropEstimator):
     **Arguments:**
 
     - `hidden_layer_sizes`: units of each hidden layer (default: those of the recipe).
-    - `wiring`: by name, or with its settings: `{"wiring": "rewire", "p": 0.08}` (default: that of
-      the recipe).
+    - `wiring`: by name, or with its settings: `{"wiring": "rewire", "p": 0.08}`; or a file that
+      `read_topology` reads (default: that of the recipe).
     - `topology`: which connections exist, instead.
     - `recipe`: named settings that come first; `eqprop config --recipe NAME` prints them.
     - `epochs`, `batch_size`, `learning_rate`: instead of the recipe's.

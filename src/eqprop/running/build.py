@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 import optax
 
 from eqprop.config.sections import PhaseConfig
@@ -21,7 +22,7 @@ from eqprop.errors import ConfigError, DataError
 from eqprop.learning import AbstractLearningRule, Phase, learning_rates
 from eqprop.relaxation import AbstractNudgedStep, FixedSteps, ForwardPass, Joint
 from eqprop.running.objects import Objects
-from eqprop.running.wiring import check_memory, stream_seed
+from eqprop.running.wiring import check_memory, edge_weights, stream_seed
 from eqprop.topology import Topology, layered
 from eqprop.training import Examples, Trainer, evaluation_phase
 from eqprop.training.settings import OptimizerChoice, ScheduleChoice
@@ -52,6 +53,18 @@ def build_network(config: RunConfig, topology: Topology, num_targets: int | None
         feedback=wanted.feedback,
     )
     return Network(network.hopfield.plus(*wanted.term.build(sizes, streams[1])), network.cost)
+
+
+def initial_network(config: RunConfig, topology: Topology, num_targets: int) -> Network:
+    """`build_network`, with the weights of the user's own file where they are wanted."""
+    network = build_network(config, topology, num_targets)
+    if not config.topology.edge_weights:
+        return network
+    arrays = network.to_arrays()
+    for (post, pre), known in edge_weights(config, topology).items():
+        drawn, mask = arrays[f"weights_{post}_{pre}"], topology.masks[post, pre]
+        arrays[f"weights_{post}_{pre}"] = np.where(mask & (known != 0), known, drawn)
+    return network.with_arrays(arrays)
 
 
 def build_rule(config: RunConfig, epoch: int) -> AbstractLearningRule:

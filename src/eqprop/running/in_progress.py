@@ -20,11 +20,11 @@ from eqprop.relaxation import monotone_bound
 from eqprop.running import health
 from eqprop.running.auditing import audit_examples
 from eqprop.running.build import (
-    build_network,
     build_rule,
     build_trainer,
     free_block_size,
     free_phase,
+    initial_network,
 )
 from eqprop.running.context import Context, Progress
 from eqprop.running.entries import epoch_entry, evaluation_entry, join_logs, update_entries
@@ -71,7 +71,7 @@ class RunInProgress:
         train = dataset.split("train")
         self.data_digest = digest((train.x, train.target))
 
-        network = objects.network or build_network(config, topology, dataset.num_outputs)
+        network = objects.network or initial_network(config, topology, dataset.num_outputs)
         self.wires = network.energy.wires()
         examples = _examples(network, train)
         trainer = build_trainer(config, network, examples)

@@ -20,6 +20,8 @@ from eqprop.topology import Topology
 
 RECORD = "objects.json"
 """What a run folder says of the objects that the run began with."""
+FILE = "topology.file"
+"""The wiring of a file, which the settings name: nobody hands it over."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,6 +50,8 @@ class Objects:
             found["data"] = digest([part for part in parts if part is not None])
         if self.topology is not None and config.topology.wiring.name == "given":
             found["topology"] = digest(self.topology.to_arrays().values())
+        elif self.topology is not None and config.topology.file is not None:
+            found[FILE] = digest(self.topology.to_arrays().values())
         if self.network is not None:  # arrays show as type and shape: values are what is learned
             found["network"] = _form(self.network)
         if self.rule is not None:
@@ -65,7 +69,7 @@ class Objects:
         """Refuses, by `ConfigError` or `DataError`, objects that the run did not begin with."""
         wanted = recorded(folder)
         found = self.facts(config)
-        missing = [name for name in wanted if name not in found]
+        missing = [name for name in wanted if name not in found and name != FILE]
         if missing:
             raise ConfigError(
                 f"the run in {folder.path} began with {_named(wanted)} handed over in Python, got "
@@ -82,7 +86,7 @@ class Objects:
                 error = DataError if name == "data" else ConfigError
                 raise error(
                     f"`{name}` must be what the run in {folder.path} began with, got something "
-                    "else. Hand over the same, or begin a new run."
+                    "else. Go on with the same, or begin a new run."
                 )
 
 

@@ -87,6 +87,7 @@ def resume(
     folder = RunFolder.open(Path(path))
     config = load_config(folder.path / "config.toml")
     if epochs is not None:
+        objects = _loaded(config, folder, context, objects)  # before anything is changed
         config = _extended(folder, config, epochs, context)
     return complete(config, folder.path, context, objects)
 
@@ -204,11 +205,19 @@ def begun(
         return
     check_compiler()
     with locked(folder.path):
+        objects = _loaded(config, folder, context, objects)
         identity = folder.identity(data_dir=context.data_place)
-        dataset = objects.dataset or _load_again(config, context.data_dir, identity.get("data_dir"))
-        topology = objects.topology or build_topology(config)
-        objects = dataclasses.replace(objects, dataset=dataset, topology=topology)
         yield RunInProgress(folder, identity["id"], config, objects, context)
+
+
+def _loaded(config: RunConfig, folder: RunFolder, context: Context, objects: Objects) -> Objects:
+    """All that a run needs, as the run began with it."""
+    identity = folder.identity(data_dir=context.data_place)
+    dataset = objects.dataset or _load_again(config, context.data_dir, identity.get("data_dir"))
+    topology = objects.topology or build_topology(config)
+    objects = dataclasses.replace(objects, dataset=dataset, topology=topology)
+    objects.check(config, folder)
+    return objects
 
 
 def _load_again(config: RunConfig, data_dir: Path | None, remembered: str | None) -> Dataset:

@@ -14,7 +14,9 @@ from eqprop.errors import ConfigError
 from eqprop.topology.topology import Topology, check_layer_sizes
 
 
-def from_adjacency(adjacency: Any, layer_sizes: Iterable[int]) -> Topology:
+def from_adjacency(
+    adjacency: Any, layer_sizes: Iterable[int], *, names: Sequence[str] | None = None
+) -> Topology:
     """A topology from a symmetric adjacency matrix.
 
     **Arguments:**
@@ -22,10 +24,11 @@ def from_adjacency(adjacency: Any, layer_sizes: Iterable[int]) -> Topology:
     - `adjacency`: dense or SciPy sparse `[units, units]`; nonzero means connected. Units are
       ordered layer by layer, input first.
     - `layer_sizes`: units per layer; must sum to `units`.
+    - `names`: of the units, in their order.
 
     **Raises:** `ConfigError` if the matrix is not square or symmetric, has a nonzero diagonal,
-    connects two input units, or does not fit `layer_sizes`. Warns (`UserWarning`) if no path
-    leads from the input to some output unit.
+    connects two input units, does not fit `layer_sizes`, or has no path from the input to the
+    output units. Warns (`UserWarning`) if no path leads to some of them.
 
     >>> import eqprop
     >>> topology = eqprop.layered([3, 4, 2])
@@ -33,13 +36,17 @@ def from_adjacency(adjacency: Any, layer_sizes: Iterable[int]) -> Topology:
     20
     """
     sizes = check_layer_sizes(layer_sizes)
-    units = sum(sizes)
-    return _from_matrix(adjacency, sizes, [f"unit {unit}" for unit in range(units)])
+    return _from_matrix(adjacency, sizes, names)
 
 
-def _from_matrix(adjacency: Any, sizes: tuple[int, ...], names: Sequence[Any]) -> Topology:
-    """`from_adjacency`, whose errors call the units by names."""
+def _from_matrix(
+    adjacency: Any, sizes: tuple[int, ...], own_names: Sequence[Any] | None
+) -> Topology:
+    """`from_adjacency`, whose errors call the units by their names."""
     units = sum(sizes)
+    names = [f"unit {u}" for u in range(units)]
+    if own_names is not None:
+        names = [f"node {name!r}" for name in own_names]
     try:
         given: Any = scipy.sparse.csr_array(adjacency)
         missing = np.isnan(given.data) if given.dtype.kind == "f" else np.zeros(0, bool)
@@ -86,25 +93,26 @@ def _from_matrix(adjacency: Any, sizes: tuple[int, ...], names: Sequence[Any]) -
                 dense = np.tril(dense, -1)
             if dense.any() or post - pre == 1:
                 masks[post, pre] = dense
-    _warn_unreached(matrix, sizes, names)
-    return Topology(sizes, masks)
+    _check_reached(matrix, sizes, names)
+    return Topology(sizes, masks, names=None if own_names is None else tuple(own_names))
 
 
 def from_networkx(
     graph: Any,
     *,
-    inputs: Sequence[Hashable],
-    outputs: Sequence[Hashable],
+    inputs: Sequence[Hashable] | None = None,
+    outputs: Sequence[Hashable] | None = None,
     layers: Sequence[Sequence[Hashable]] | None = None,
 ) -> Topology:
     """A topology from an undirected NetworkX graph.
 
     **Arguments:**
 
-    - `graph`: a `networkx.Graph`; edge attributes are ignored.
-    - `inputs`, `outputs`: its nodes that are the first and the last layer, in unit order.
-    - `layers`: the hidden layers as lists of nodes (default: all other nodes, in the graph's
-      order, as one hidden block).
+    - `graph`: a `networkx.Graph`; edge attributes are ignored. Its nodes name the units.
+    - `inputs`, `outputs`: its nodes that are the first and the last layer, in unit order (default:
+      nodes whose attribute `layer` is the smallest, and the largest).
+    - `layers`: the hidden layers as lists of nodes (default: by the attribute `layer` where the
+      inputs are not given; else all other nodes, in the graph's order, as one hidden block).
 
     **Raises:** `ConfigError` for unknown or repeated nodes, nodes in no layer, an edge between
     two inputs, a self loop, or a directed graph.
@@ -118,6 +126,13 @@ def from_networkx(
         raise ConfigError(
             "`graph` must be undirected, got a directed one. Connections carry signals both ways. "
             "Use `graph.to_undirected()`."
+        )
+    if inputs is None and outputs is None and layers is None:
+        inputs, *layers, outputs = _by_attribute(graph)
+    if inputs is None or outputs is None:
+        raise ConfigError(
+            "`inputs` and `outputs` must both be given, got one of them. Leave out both where the "
+            "nodes have an attribute `layer`."
         )
     taken = set(inputs) | set(outputs)
     if layers is None:
@@ -147,12 +162,37 @@ def from_networkx(
     n = len(order)
     upper = scipy.sparse.coo_array((np.ones(len(edges), bool), (i, j)), shape=(n, n)).tocsr()
     sizes = check_layer_sizes([len(inputs), *map(len, layers), len(outputs)])
-    return _from_matrix(upper + upper.T, sizes, [f"node {node!r}" for node in order])
+    # Nodes that are counted are no names.
+    return _from_matrix(upper + upper.T, sizes, None if order == list(range(n)) else order)
 
 
-def _warn_unreached(matrix: Any, sizes: tuple[int, ...], names: Sequence[Any]) -> None:
+def _by_attribute(graph: Any) -> list[list[Any]]:
+    """The nodes layer by layer, by their attribute `layer`."""
+    found: dict[float, list[Any]] = {}
+    for node, facts in graph.nodes(data=True):
+        try:
+            found.setdefault(float(facts["layer"]), []).append(node)
+        except (KeyError, TypeError, ValueError):
+            raise ConfigError(
+                "every node must have a number as its attribute `layer`, or `inputs` and `outputs` "
+                f"must be given, got node {node!r} with {facts.get('layer')!r}."
+            ) from None
+    if len(found) < 2:
+        raise ConfigError(
+            f"the nodes must have two values of `layer` or more, got {sorted(found)}. The smallest "
+            "is that of the inputs, the largest that of the outputs."
+        )
+    return [found[layer] for layer in sorted(found)]
+
+
+def _check_reached(matrix: Any, sizes: tuple[int, ...], names: Sequence[Any]) -> None:
     _, labels = scipy.sparse.csgraph.connected_components(matrix, directed=False)
     reached = np.isin(labels[-sizes[-1] :], labels[: sizes[0]])
+    if not reached.any():
+        raise ConfigError(
+            f"a path must lead from the inputs to the outputs, got none: {names[0]} does not reach "
+            f"{names[-1]}, nor does any other. Connect them."
+        )
     if not reached.all():
         warnings.warn(
             f"{int((~reached).sum())} of {sizes[-1]} output units are reached by no input unit, "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable
 
 import numpy as np
@@ -37,7 +38,7 @@ def with_intralayer(topology: Topology) -> Topology:
         for k, n in enumerate(topology.layer_sizes)
         if 0 < k < topology.num_layers - 1
     }
-    return Topology(topology.layer_sizes, {**topology.masks, **full}, topology.rewiring)
+    return dataclasses.replace(topology, masks={**topology.masks, **full})
 
 
 def without_intralayer(topology: Topology) -> Topology:
@@ -49,7 +50,7 @@ def without_intralayer(topology: Topology) -> Topology:
     0
     """
     between = {(post, pre): m for (post, pre), m in topology.masks.items() if post != pre}
-    return Topology(topology.layer_sizes, between)
+    return dataclasses.replace(topology, masks=between, rewiring=None)
 
 
 def skip_pairs(topology: Topology) -> tuple[Block, ...]:

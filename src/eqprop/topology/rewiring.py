@@ -184,7 +184,7 @@ class _Slots:
     """All pairs of units that may be connected, numbered block after block."""
 
     def __init__(self, topology: Topology, receivers: Iterable[Block] | None) -> None:
-        self.sizes = topology.layer_sizes
+        self.sizes, self.names = topology.layer_sizes, topology.names
         allowed = connectable_pairs(topology)
         if receivers is None:
             receivers = allowed
@@ -224,7 +224,7 @@ class _Slots:
             mask.ravel()[cells] = exists[start : start + len(cells)]
             start += len(cells)
             masks[post, pre] = mask
-        return Topology(self.sizes, masks, count)
+        return Topology(self.sizes, masks, count, self.names)
 
 
 def _check_count(n: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -47,9 +48,11 @@ class Topology:
     - `layer_sizes`: units per layer, input first and output last; at least two layers.
     - `masks`: as above. Copied and made read-only.
     - `rewiring`: how the connections came about, if they were rewired.
+    - `names`: of all units, input first, where they have some; each once.
 
     **Raises:** `ConfigError` for sizes below 1, masks of the wrong shape, connections
-    between two input units, or entries on or above the diagonal inside a layer.
+    between two input units, entries on or above the diagonal inside a layer, or names that are
+    not one per unit.
 
     >>> import eqprop
     >>> topology = eqprop.layered([4, 3, 2])
@@ -62,6 +65,7 @@ class Topology:
     layer_sizes: tuple[int, ...]
     masks: Mapping[Block, np.ndarray]
     rewiring: Rewiring | None = None
+    names: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         sizes = check_layer_sizes(self.layer_sizes)
@@ -93,12 +97,14 @@ class Topology:
             masks[block] = mask
         object.__setattr__(self, "layer_sizes", sizes)
         object.__setattr__(self, "masks", MappingProxyType(masks))
+        if self.names is not None:
+            object.__setattr__(self, "names", _checked_names(self.names, sum(sizes)))
 
     def __eq__(self, other: object) -> bool:
-        """Whether both have the same layers and the same connections, however they came about."""
+        """Whether both have the same layers, names and connections, however they came about."""
         if not isinstance(other, Topology):
             return NotImplemented
-        if self.layer_sizes != other.layer_sizes:
+        if (self.layer_sizes, self.names) != (other.layer_sizes, other.names):
             return False
         nothing = np.zeros((), bool)
         return all(
@@ -113,7 +119,14 @@ class Topology:
         return hash((self.layer_sizes, self.num_connections))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Topology, (self.layer_sizes, dict(self.masks), self.rewiring)
+        return Topology, (self.layer_sizes, dict(self.masks), self.rewiring, self.names)
+
+    def __repr__(self) -> str:
+        layers = "-".join(map(str, self.layer_sizes))
+        counts = self.accounting()
+        kinds = {"skip": counts.skip, "intralayer": counts.intralayer}
+        told = ", ".join(f"{n:,} {kind}" for kind, n in kinds.items() if n)
+        return f"Topology({layers}, {counts.total:,} connections{f', {told}' if told else ''})"
 
     def _shape(self, block: Block) -> tuple[int, int]:
         post, pre = block
@@ -144,6 +157,45 @@ class Topology:
         """Number of undirected connections that exist."""
         return int(sum(mask.sum() for mask in self.masks.values()))
 
+    def name_of(self, unit: int) -> str:
+        """What a unit is called, counted from the first input: its name, or its layer and place.
+
+        >>> import eqprop
+        >>> eqprop.layered([4, 3, 2]).name_of(5)
+        'unit 1 of layer 1'
+        """
+        if self.names is not None:
+            return self.names[unit]
+        layer = int(np.searchsorted(np.cumsum(self.layer_sizes), unit, side="right"))
+        return f"unit {unit - sum(self.layer_sizes[:layer])} of layer {layer}"
+
+    def to_networkx(self, weights: Mapping[Block, Any] | None = None) -> Any:
+        """The graph of the units, as NetworkX has it: `from_networkx` reads it back.
+
+        Nodes are called by their names, or counted from 0; each has its `layer`.
+
+        **Arguments:** `weights`: by pair of layers, in the shape of `masks`; each edge gets its
+        `weight`.
+
+        >>> import eqprop
+        >>> eqprop.layered([4, 3, 2]).to_networkx().number_of_edges()
+        18
+        """
+        import networkx
+
+        graph = networkx.Graph()
+        starts = np.concatenate([[0], np.cumsum(self.layer_sizes)]).tolist()
+        called: Any = range(self.num_units) if self.names is None else self.names
+        for layer in range(self.num_layers):
+            graph.add_nodes_from(called[starts[layer] : starts[layer + 1]], layer=layer)
+        for (post, pre), mask in self.masks.items():
+            pairs = np.argwhere(mask).tolist()
+            told = None if weights is None else np.asarray(weights[post, pre])
+            for i, j in pairs:
+                edge = {} if told is None else {"weight": float(told[i, j])}
+                graph.add_edge(called[starts[pre] + j], called[starts[post] + i], **edge)
+        return graph
+
     def accounting(self) -> Accounting:
         """Exact counts of the connections that exist, by kind and by pair of layers."""
         return Accounting.of(self)
@@ -165,14 +217,16 @@ class Topology:
     def to_arrays(self) -> dict[str, np.ndarray]:
         """The topology as plain arrays, the inverse of `from_arrays`.
 
-        `layer_sizes` `[layers]`, `mask_POST_PRE` for each pair of layers, and `rewiring` `[3]`
-        where there is one.
+        `layer_sizes` `[layers]`, `mask_POST_PRE` for each pair of layers, and where there are some
+        `rewiring` `[3]` and `names`, a JSON list as bytes `[characters]`.
         """
         arrays = {"layer_sizes": np.array(self.layer_sizes, np.int64)}
         for (post, pre), mask in self.masks.items():
             arrays[f"mask_{post}_{pre}"] = mask
         if self.rewiring is not None:
             arrays["rewiring"] = np.array(dataclasses.astuple(self.rewiring), np.int64)
+        if self.names is not None:  # safetensors holds no text
+            arrays["names"] = np.frombuffer(json.dumps(self.names).encode(), np.uint8)
         return arrays
 
     @staticmethod
@@ -188,11 +242,12 @@ class Topology:
             if name.startswith("mask_"):
                 post, pre = name.removeprefix("mask_").split("_")
                 masks[int(post), int(pre)] = np.asarray(value)
-        rewiring = arrays.get("rewiring")
+        rewiring, names = arrays.get("rewiring"), arrays.get("names")
         return Topology(
             tuple(int(n) for n in np.asarray(arrays["layer_sizes"])),
             masks,
             None if rewiring is None else Rewiring(*(int(n) for n in np.asarray(rewiring))),
+            None if names is None else tuple(json.loads(np.asarray(names).tobytes())),
         )
 
 
@@ -259,6 +314,21 @@ class Accounting:
             skips_from_input=from_input / skip if skip else 0.0,
             originals_drawn=None if made is None else made.originals_drawn / made.originals,
         )
+
+
+def _checked_names(names: Iterable[Any], units: int) -> tuple[str, ...]:
+    found = tuple(map(str, names))
+    if len(found) != units:
+        raise ConfigError(
+            f"`names` must hold a name for each of the {units} units, got {len(found)}. Name the "
+            "input units too."
+        )
+    if len(set(found)) != units:
+        double = next(name for name in found if found.count(name) > 1)
+        raise ConfigError(
+            f"`names` must name each unit once, got {double!r} more than once. Rename one."
+        )
+    return found
 
 
 def check_layer_sizes(layer_sizes: Iterable[int]) -> tuple[int, ...]:

@@ -66,4 +66,4 @@ def rewire_ends(topology: Topology, *, p: float, seed: int) -> Topology:
         (post, pre): np.tril(linked[span[post], span[pre]], -1 if post == pre else units)
         for post, pre in connectable_pairs(topology)
     }
-    return Topology(sizes, masks, Rewiring(moved, len(rows), moved))
+    return Topology(sizes, masks, Rewiring(moved, len(rows), moved), topology.names)

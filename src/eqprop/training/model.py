@@ -178,6 +178,19 @@ class Model:
             decided(self._shown(x, starts, starts_seed).scores).astype(int)
         )
 
+    def to_networkx(self) -> Any:
+        """The graph of the units with trained weights as `weight` and biases as `bias`."""
+        weights = {block: np.asarray(w) for block, w in self.network.hopfield.weights.items()}
+        graph = self.topology.to_networkx(weights)
+        inputs, nodes = self.network.num_inputs, list(graph)
+        biases = np.concatenate([np.asarray(b) for b in self.network.hopfield.biases.values()])
+        for node, bias in zip(nodes[inputs:], biases.tolist(), strict=True):
+            graph.nodes[node]["bias"] = bias
+        return graph
+
+    def __repr__(self) -> str:
+        return f"Model({self.topology!r})"
+
     def _shown(self, x: Any, starts: int | Sequence[str], seed: int) -> Evaluation:
         x = self.preparation.inputs(x)
         nothing = np.zeros((len(x), self.network.num_targets), np.float32)
