@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import networkx as nx
 import numpy as np
@@ -136,9 +137,9 @@ def test_a_run_on_a_file_keeps_its_names(files, monkeypatch, capsys):
 
 
 def test_what_is_wrong_with_a_file_is_named(files):
-    def refused(error, text, name="net.csv", **how):
+    def refused(error, text, name="net.csv", **how: Any):
         with pytest.raises(error, match=text):
-            eqprop.read_topology(files / name, **({"layers": LAYERS} | how))
+            eqprop.read_topology(files / name, **{"layers": LAYERS, **how})
 
     refused(DataError, "must exist, got .*nothing.csv", "nothing.csv")
     refused(ConfigError, "got 'z\\*', which finds none of", layers=[["x*"], ["z*"], ["*"]])
@@ -160,7 +161,7 @@ def test_what_is_wrong_with_a_file_is_named(files):
             layers=[["x*"], ["*"], ["left"]])  # fmt: skip
     with pytest.raises(ConfigError, match="`edge_weights` belongs to a wiring of your own"):
         build({"topology": {"edge_weights": True}})
-    with pytest.raises(DataError, match="must be those of .*net.csv"):
+    with pytest.raises(DataError, match=r"must be those of .*net\.csv"):
         file = {"file": str(files / "net.csv"), "layers": LAYERS, "layer_sizes": [12, 5, 2]}
         build_topology(build({"topology": file}))
 

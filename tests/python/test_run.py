@@ -12,7 +12,7 @@ import pytest
 import eqprop
 from eqprop.config.recipes import cook
 from eqprop.errors import ConfigError, DataError, Stopped
-from eqprop.python.run import _configured as configured
+from eqprop.python.run import configured as configured
 from eqprop.running.run import train as train_by_settings
 
 RNG = np.random.default_rng(0)

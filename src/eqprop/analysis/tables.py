@@ -54,7 +54,7 @@ def caption(sweep: Sweep) -> str:
         f"{how_long}, seed{'s' if len(which) > 1 else ''} {', '.join(map(str, sorted(which)))}"
         for how_long, which in seeds.items()
     )
-    if any(len(which) > 1 for which in seeds.values()):
+    if any(len(which) > 1 for which in seeds.values()) and not sweep.varied:
         length += " (bands from the smallest to the largest)"
     # Conditions may relax in ways of their own: the most common one is told, and by how many.
     schedules = Counter(map(schedule, configs))

@@ -8,8 +8,8 @@ import signal
 import sys
 
 COMMANDS = (
-    "reproduce", "train", "resume", "report", "audit", "evaluate", "config", "topology", "data",
-    "doctor", "list",
+    "reproduce", "train", "sweep", "resume", "report", "audit", "evaluate", "config", "topology",
+    "data", "doctor", "list",
 )  # fmt: skip
 
 

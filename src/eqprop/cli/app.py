@@ -59,21 +59,29 @@ Together = Annotated[
 ]
 
 
+Seeds = Annotated[int | None, Parameter(help="How many seeds.")]
+FirstSeed = Annotated[int, Parameter(help="The first of them.")]
+Into = Annotated[
+    Path | None, Parameter(help="Add to what was begun in this folder; only the new is run.")
+]
+
+
 def trains_here(workers: int | None, scheduler: str | None, together: int | None) -> bool:
     """Whether neither workers nor a cluster were asked for."""
-    for name, count in {"--workers": workers, "--together": together}.items():
-        if count is not None and count < 1:
-            raise ConfigError(f"`{name}` must be 1 or more, got {count}.")
-    if workers is not None and scheduler is not None:
-        raise ConfigError(
-            "`--workers` and `--scheduler` exclude each other: a cluster has its own workers. "
-            "Give one of them."
-        )
-    if together is not None and not (workers is None and scheduler is None):
-        raise ConfigError(
-            "`--together` trains in this process, got workers too. Leave out one of them."
-        )
-    return workers is None and scheduler is None
+    from eqprop.sweeps.where import Where
+
+    where = Where(workers, scheduler, together)
+    where.check()
+    return where.is_here
+
+
+def seeds_of(seeds: int | None, first: int, usual: int) -> range:
+    """The seeds that were asked for."""
+    if seeds is not None and seeds < 1:
+        raise ConfigError(f"`--seeds` must be 1 or more, got {seeds}.")
+    if first < 0:
+        raise ConfigError(f"`--first-seed` must be 0 or more, got {first}.")
+    return range(first, first + (usual if seeds is None else seeds))
 
 
 def overrides(set_: list[str] | None, deterministic: bool) -> list[str]:

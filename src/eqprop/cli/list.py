@@ -41,20 +41,18 @@ def watch(
     every: Annotated[float, Parameter(help="Seconds between two looks.")] = 2.0,
 ) -> None:
     """Follow runs that go on elsewhere, a line per epoch, until none of them goes on any more."""
-    from eqprop.running.overview import standings
+    from eqprop.running.overview import Follower, standings
 
-    told: dict[Path, int] = {}
+    follower = Follower()
     while True:
         found = sorted(standings(_existing(path)), key=lambda one: one.path)
-        for one in found:
-            if one.epoch > told.get(one.path, 0):
-                told[one.path] = one.epoch
-                training, validation = _measures(one.entry)
-                print(
-                    f"{one.path.name} epoch {one.epoch}/{one.epochs} training {training} "
-                    f"validation {validation}",
-                    flush=True,
-                )
+        for one in follower.news([one.path for one in found]):
+            training, validation = _measures(one.entry)
+            print(
+                f"{one.path.name} epoch {one.epoch}/{one.epochs} training {training} "
+                f"validation {validation}",
+                flush=True,
+            )
         if not any(one.state == "running" for one in found):
             for one in found:
                 print(f"{one.path.name}: {one.state}", flush=True)

@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from eqprop.analysis import collect, correlation
-from eqprop.analysis.tables import LEGEND, Drawn, table_of
-from eqprop.cli.finishing import experiment_of
+from eqprop.analysis.tables import Drawn
 from eqprop.config.settings import RunConfig, load_recorded
 from eqprop.errors import ConfigError, RunFolderError
-from eqprop.experiments.experiment import Experiment, draw_errors
+from eqprop.experiments.told import experiment_of, picture, table
 from eqprop.plots import report as html
 from eqprop.records import RunFolder
 from eqprop.running import health
 from eqprop.sweeps.sweep import Cell, Sweep, open_sweep
+from eqprop.sweeps.vary import label
 
 
 def write(paths: Sequence[Path], out: Path) -> None:
@@ -40,7 +40,8 @@ def write(paths: Sequence[Path], out: Path) -> None:
         )
     configs = {cell: sweep.config(cell) for cell in runs}
     data = sorted({_examples(config) for config in configs.values()})
-    if len(data) > 1:
+    varies_data = any(name.startswith("data.") for name in sweep.varied)
+    if len(data) > 1 and not (sweeps and varies_data):
         raise RunFolderError(
             f"the runs of a report must share their examples, got {', '.join(data)}. Make a "
             "report for each."
@@ -72,11 +73,34 @@ def _as_sweep(paths: Sequence[Path]) -> Sweep:
             f"`run` must be folders side by side in one folder, got "
             f"{', '.join(map(str, paths))}. Copy them into one."
         )
-    cells = [
-        Cell(folder.name, folder.name, load_recorded(folder / "config.toml").seed)
-        for folder in dict.fromkeys(folders)
+    configs = {folder: load_recorded(folder / "config.toml") for folder in folders}
+    varied = _differing([config.flat() for config in configs.values()])
+    told = {folder: (folder.name, config.seed) for folder, config in configs.items()}
+    if 0 < len(varied) <= _FEW:
+        labels = {
+            folder: (label({name: config.flat().get(name, "-") for name in varied}), config.seed)
+            for folder, config in configs.items()
+        }
+        if len(set(labels.values())) == len(labels) > len(dict(labels.values())):
+            told = labels  # several seeds of a condition
+    cells = [Cell(folder.name, *told[folder]) for folder in configs]
+    named = tuple(varied) if told[folders[0]][0] != folders[0].name else ()
+    return Sweep(folders[0].parent, "runs", "", tuple(cells), named)
+
+
+_FEW = 3  # settings that tell conditions apart in a line
+
+
+def _differing(flat: Sequence[dict[str, Any]]) -> list[str]:
+    """The settings that tell runs apart but for their seeds and names."""
+    names = dict.fromkeys(name for values in flat for name in values)
+    return [
+        name
+        for name in names
+        if name not in ("name", "seed", "deterministic")
+        and not name.startswith("checkpoint.")
+        and len({repr(values.get(name)) for values in flat}) > 1
     ]
-    return Sweep(folders[0].parent, "runs", "", tuple(cells))
 
 
 def _sections(
@@ -90,7 +114,7 @@ def _sections(
             f"`run` must have records of an epoch, got {', '.join(c.name for c in configs)}, whose "
             "metrics.jsonl hold no whole epoch: they are cut."
         )
-    columns, rows = table_of(drawn, experiment.speed if experiment else "late_update")
+    columns, rows, legend = table(drawn)
     about = [html.paragraph(text) for text in html.EXPLANATION.split("\n\n")]
     if experiment:
         about.insert(0, html.paragraph(f"What was asked: {experiment.about}."))
@@ -102,8 +126,8 @@ def _sections(
         names = [row[0].partition(",")[0] for row in rows]
         said = [found.get(name, found.get(f"{dataset} {name}", "-")) for name in names]
         rows = [[*row, text] for row, text in zip(rows, said, strict=True)]
-    results = [_picture(drawn, experiment), html.table(columns, rows)]
-    results.append(f'<p class="note">{LEGEND}</p>')
+    results = [_picture(drawn), html.table(columns, rows)]
+    results.append(f'<p class="note">{legend}</p>')
     if sweep.figure == "figure5" and is_figure:
         results += _small_world(sweep)
     if published:
@@ -158,10 +182,10 @@ _WHAT_IS_LEARNED = (
 _THE_WAY_THERE = ("free.method", "free.step_size", "free.block_size")
 
 
-def _picture(drawn: Drawn, experiment: Experiment | None) -> str:
+def _picture(drawn: Drawn) -> str:
     with tempfile.TemporaryDirectory() as folder:
         stem = Path(folder) / "figure"
-        (experiment.picture if experiment else draw_errors)(drawn, stem)
+        picture(drawn, stem)
         return html.picture(stem.with_suffix(".png"), drawn.caption)
 
 
@@ -229,12 +253,9 @@ def _times(sweep: Sweep, configs: dict[Cell, RunConfig]) -> list[str]:
 def _settings(configs: dict[Cell, RunConfig]) -> list[str]:
     first = next(iter(configs.values()))
     flat = {cell: config.flat() for cell, config in configs.items()}
-    names = list(dict.fromkeys(name for values in flat.values() for name in values))
-    differing = [
-        name
-        for name in names
-        if name != "name" and len({repr(values.get(name)) for values in flat.values()}) > 1
-    ]
+    differing = _differing(list(flat.values()))
+    if len({values["seed"] for values in flat.values()}) > 1:
+        differing.insert(0, "seed")
     rows = [[cell.name, *(flat[cell].get(name, "-") for name in differing)] for cell in flat]
     parts = [html.table(["run", *differing], rows)] if differing else []
     return [*parts, html.paragraph("All settings of the first run:"), html.code(first.to_toml())]

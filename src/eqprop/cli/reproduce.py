@@ -10,14 +10,18 @@ from cyclopts import Parameter
 from eqprop.cli.app import (
     DataDir,
     Deterministic,
+    FirstSeed,
+    Into,
     Out,
     Override,
     Scheduler,
+    Seeds,
     Together,
     Workers,
     app,
     overrides,
     prepared,
+    seeds_of,
     trains_here,
 )
 from eqprop.errors import ConfigError, unknown_name
@@ -31,8 +35,8 @@ def command(
     figure: Annotated[str | None, Parameter(help="Which figure or question.")] = None,
     *,
     preset: Annotated[str, Parameter(help="smoke, quick, paper; see --list.")] = "quick",
-    seeds: Annotated[int | None, Parameter(help="How many seeds.")] = None,
-    first_seed: Annotated[int, Parameter(help="The first of them.")] = 0,
+    seeds: Seeds = None,
+    first_seed: FirstSeed = 0,
     epochs: Annotated[int | None, Parameter(help="Instead of the preset's.")] = None,
     dataset: Annotated[str | None, Parameter(help="Instead of the preset's.")] = None,
     variant: Annotated[str | None, Parameter(help="journal, for figure3; see --list.")] = None,
@@ -44,9 +48,7 @@ def command(
     deterministic: Deterministic = False,
     data_dir: DataDir = None,
     out: Out = Path("runs"),
-    into: Annotated[
-        Path | None, Parameter(help="Add to what was begun in this folder; only the new is run.")
-    ] = None,
+    into: Into = None,
     workers: Workers = None,
     scheduler: Scheduler = None,
     together: Together = None,
@@ -83,14 +85,9 @@ def command(
                 )
         _draw(experiment, preset, out)
         return
-    if seeds is not None and seeds < 1:
-        raise ConfigError(f"`--seeds` must be 1 or more, got {seeds}.")
-    if first_seed < 0:
-        raise ConfigError(f"`--first-seed` must be 0 or more, got {first_seed}.")
-    count = experiment.default_seeds(preset) if seeds is None else seeds
     configs = experiment.cells(
         preset,
-        range(first_seed, first_seed + count),
+        seeds_of(seeds, first_seed, experiment.default_seeds(preset)),
         epochs=epochs,
         dataset=dataset,
         only=only or (),
@@ -98,12 +95,12 @@ def command(
     )
     here = trains_here(workers, scheduler, together)
     with prepared(next(iter(configs.values())), here=here) as stop:
-        from eqprop.cli.finishing import Where, start
+        from eqprop.cli.finishing import Asked, start
         from eqprop.running.context import Context
+        from eqprop.sweeps.where import Where
 
         start(
-            figure,
-            preset,
+            Asked(figure, preset),
             configs,
             out=out,
             into=into,

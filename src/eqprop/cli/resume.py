@@ -53,8 +53,9 @@ def command(
                 raise ConfigError(
                     f"`--epochs` is of a single run, got the sweep {path}. Name one of its runs."
                 )
-            from eqprop.cli.finishing import Where, finish
+            from eqprop.cli.finishing import finish
             from eqprop.running.context import Context
+            from eqprop.sweeps.where import Where
 
             finish(sweep, Where(workers, scheduler, together), Context(data_dir, stop=stop))
             return

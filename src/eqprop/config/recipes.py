@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from eqprop.config.paper import PAPER_P
-from eqprop.config.settings import RunConfig, build, override, read
+from eqprop.config.settings import Overrides, RunConfig, build, override, read
 from eqprop.energy.settings import COSTS, SquaredErrorSettings
 from eqprop.errors import ConfigError, unknown_name
 
@@ -101,7 +101,7 @@ def find(name: str) -> Recipe:
 def cook(
     recipe: str | None,
     given: Path | Mapping[str, Any] | None = None,
-    overrides: Sequence[str] = (),
+    overrides: Overrides = (),
     shape: tuple[int, int] | None = None,
 ) -> RunConfig:
     """A run's settings: those of a recipe, then given ones, then overrides; each may be absent.
@@ -111,7 +111,7 @@ def cook(
     **Arguments:**
 
     - `given`: a TOML file, or what one says.
-    - `overrides`: such as `training.epochs=3`.
+    - `overrides`: such as `training.epochs=3`, or values by dotted name.
     - `shape`: inputs and outputs of the data, where it is at hand; layers then follow it without a
       recipe, too.
 

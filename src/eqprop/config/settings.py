@@ -191,7 +191,11 @@ def build(values: Mapping[str, Any], source: str = "the configuration") -> RunCo
         raise ConfigError(_explain(problem, source)) from None
 
 
-def load(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
+Overrides = Sequence[str] | Mapping[str, Any]
+"""Changed settings: `section.key=value`, whose values are TOML; or values by dotted name."""
+
+
+def load(path: Path, overrides: Overrides = ()) -> RunConfig:
     """Reads a TOML file and applies overrides such as `training.epochs=3`."""
     return build(override(read(path), overrides), str(path))
 
@@ -261,16 +265,15 @@ def read(path: Path) -> dict[str, Any]:
         ) from None
 
 
-def override(values: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
-    """A copy of `values` with entries `section.key=value` replaced; values are TOML.
+def assignments(overrides: Overrides) -> dict[str, Any]:
+    """Values by dotted name.
 
-    How much is rewired is said by `connections` or by `p`: one replaces the other, and wiring
-    'layered' both.
-
-    >>> override({"seed": 0}, ["seed=3", "data.dataset=mnist"])
-    {'seed': 3, 'data': {'dataset': 'mnist'}}
+    >>> assignments(["seed=3", "data.dataset=mnist"])
+    {'seed': 3, 'data.dataset': 'mnist'}
     """
-    result = {k: dict(v) if isinstance(v, Mapping) else v for k, v in values.items()}
+    if isinstance(overrides, Mapping):
+        return dict(overrides)
+    found: dict[str, Any] = {}
     for entry in overrides:
         key, equals, text = entry.partition("=")
         if not equals or not key.strip():
@@ -282,7 +285,23 @@ def override(values: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, A
             value = tomllib.loads(f"value = {text}")["value"]
         except tomllib.TOMLDecodeError:
             value = text.strip()  # a bare word is a string
-        *sections, last = key.strip().split(".")
+        found[key.strip()] = value
+    return found
+
+
+def override(values: Mapping[str, Any], overrides: Overrides) -> dict[str, Any]:
+    """A copy of `values` with settings replaced.
+
+    How much is rewired is said by `connections` or by `p`: one replaces the other, and wiring
+    'layered' both.
+
+    >>> override({"seed": 0}, ["seed=3", "data.dataset=mnist"])
+    {'seed': 3, 'data': {'dataset': 'mnist'}}
+    """
+    result = {k: dict(v) if isinstance(v, Mapping) else v for k, v in values.items()}
+    changes = assignments(overrides)
+    for key, value in changes.items():
+        *sections, last = key.split(".")
         place: Any = result
         for section in sections:
             place = place.setdefault(section, {})
@@ -291,13 +310,12 @@ def override(values: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, A
         place[last] = value
         if sections == ["topology"]:
             _forget(place, last, value)
-    _rescale(values, result, overrides)
+    _rescale(values, result, set(changes))
     return result
 
 
-def _rescale(before: Mapping[str, Any], after: dict[str, Any], overrides: Sequence[str]) -> None:
+def _rescale(before: Mapping[str, Any], after: dict[str, Any], names: set[str]) -> None:
     """Keeps how much of a network is rewired where its layers, and nothing else, were changed."""
-    names = {entry.partition("=")[0].strip() for entry in overrides}
     said = {"topology.connections", "topology.p", "topology.wiring", "topology.intralayer"}
     if "topology.layer_sizes" not in names or said & names:
         return

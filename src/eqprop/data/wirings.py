@@ -49,10 +49,11 @@ def read_topology(
 
     **Arguments:**
 
-    - `path`: of a list of edges (`.csv`, `.tsv`; `.txt`, `.edgelist`, `.edges` with spaces between),
-      a node and a node to a line, then a weight if there are some; of GraphML (`.graphml`, needs
-      NetworkX); or of an adjacency matrix (`.npz`: what `scipy.sparse.save_npz` wrote, or an array
-      `adjacency`, with `layer_sizes` and `names` beside it).
+    - `path`: of a list of edges (`.csv`, `.tsv`; with spaces between: `.txt`, `.edgelist`,
+      `.edges`), a node and a node to a line, then a weight if there are some; of GraphML
+      (`.graphml`, needs NetworkX); or of an adjacency matrix (`.npz`: what
+      `scipy.sparse.save_npz` wrote, or an array `adjacency`, with `layer_sizes` and `names`
+      beside it).
     - `layers`: the nodes of each layer, input first, by name or by pattern such as `x*`; those that
       a pattern finds come in natural order (x2 before x10), and a lone `*` takes what is left.
       Not needed where the nodes of a GraphML file have the attribute `layer`.

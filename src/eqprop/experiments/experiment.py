@@ -12,6 +12,7 @@ from eqprop.config.settings import RunConfig, build, override
 from eqprop.errors import ConfigError, unknown_name
 from eqprop.registry import Kind
 from eqprop.sweeps.sweep import Cell
+from eqprop.sweeps.vary import cells_of
 
 if TYPE_CHECKING:
     from eqprop.analysis.tables import Drawn
@@ -116,21 +117,18 @@ class Experiment:
             if changes is None:
                 raise ConfigError(unknown_name("condition", name, conditions))
             conditions[name] = changes
-        cells = {}
-        for seed in range(self.default_seeds(preset)) if seeds is None else seeds:
-            for condition, changes in conditions.items():
-                if only and condition not in only:
-                    continue
-                name = f"{condition}-seed{seed}"
-                values = merged(self.presets[preset], changes)
-                values |= {"name": name, "seed": seed}
-                if epochs is not None:
-                    values = short(values, epochs)
-                if dataset is not None:
-                    values = merged(values, {"data": {"dataset": dataset}})
-                config = build(override(values, overrides), self.name)
-                cells[Cell(config.name, condition, seed)] = config
-        return cells
+
+        def configured(changes: Settings, name: str, seed: int) -> RunConfig:
+            values = merged(self.presets[preset], changes) | {"name": name, "seed": seed}
+            if epochs is not None:
+                values = short(values, epochs)
+            if dataset is not None:
+                values = merged(values, {"data": {"dataset": dataset}})
+            return build(override(values, overrides), self.name)
+
+        chosen = {name: c for name, c in conditions.items() if not only or name in only}
+        seeds = range(self.default_seeds(preset)) if seeds is None else seeds
+        return cells_of(chosen, seeds, configured)
 
 
 def merged(base: Settings, changes: Settings) -> dict[str, Any]:

@@ -70,8 +70,8 @@ def _notice(progress: RunProgress) -> str:
 
 def _text(progress: RunProgress) -> str:
     training, seen = progress.training_error, progress.validation_error
-    settled = f"settled {100 * progress.settled:.0f} %"
+    settled = "" if progress.settled is None else f", {100 * progress.settled:.0f} % settled"
     if measure_of([vars(progress)])[0] == "cost":
-        return f"training cost {progress.training_cost or 0:.4g} {settled}"
-    validation = "-" if seen is None else f"{100 * seen:.2f}"
-    return f"training {100 * (training or 0):.2f} % validation {validation} % {settled}"
+        return f"training cost {progress.training_cost or 0:.4g}{settled}"
+    validation = "" if seen is None else f", validation error {100 * seen:.2f} %"
+    return f"training error {100 * (training or 0):.2f} %{validation}{settled}"

@@ -9,6 +9,7 @@ import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from eqprop.config.recipes import cook
@@ -77,9 +78,9 @@ def train(
             "`topology` must be given with `network`, got none. Hand over the one that the network "
             "was made on."
         )
-    config, dataset = _configured(settings, recipe, data, topology)
+    config, dataset = configured(settings, recipe, data, topology)
     objects = Objects(dataset, topology, network, rule)
-    with _watched(data_dir, progress) as context:
+    with watched(data_dir, progress) as context:
         parent = Path(tempfile.mkdtemp(prefix="eqprop-") if out is None else out)
         try:
             folder, objects = engine.begin(config, parent, context, objects)
@@ -118,8 +119,17 @@ def resume(
     config = load_recorded(folder.path / "config.toml")
     dataset = None if data is None else _prepared(data, config)
     objects = Objects(dataset, topology, network, rule)
-    with _watched(data_dir, progress) as context:
+    with watched(data_dir, progress) as context:
         return Run(folder, objects)._completed(context, epochs)
+
+
+def framed(rows: list[dict[str, Any]]) -> Any:
+    """Rows as a pandas DataFrame where pandas is installed."""
+    try:
+        import pandas
+    except ImportError:
+        return rows
+    return pandas.DataFrame(rows)
 
 
 class Run:
@@ -162,11 +172,7 @@ class Run:
 
     def metrics(self) -> Any:
         """`entries`, as a pandas DataFrame where pandas is installed."""
-        try:
-            import pandas
-        except ImportError:
-            return self.entries()
-        return pandas.DataFrame(self.entries())
+        return framed(self.entries())
 
     def plot(self, path: str | Path | None = None) -> Path:
         """Draws the errors over the epochs.
@@ -206,7 +212,7 @@ class Run:
         if data is not None:
             dataset = _prepared(data, self.config)
             self._objects = dataclasses.replace(objects, dataset=dataset)
-        with _watched(None, progress) as context:
+        with watched(None, progress) as context:
             return self._completed(context, epochs)
 
     def _completed(self, context: Context, epochs: int | None = None) -> Run:
@@ -223,10 +229,19 @@ class Run:
         return f"Run({str(self.folder)!r}, {seen})"
 
 
-def _configured(
-    settings: Settings, recipe: str | None, data: Any, topology: Topology | None
+def configured(
+    settings: Settings,
+    recipe: str | None,
+    data: Any,
+    topology: Topology | None,
+    changes: Mapping[str, Any] = MappingProxyType({}),
+    dataset: Dataset | None = None,
 ) -> tuple[RunConfig, Dataset | None]:
-    """Settings with what the objects say, and the data prepared as they say."""
+    """Settings with what the objects say, and the data prepared as they say.
+
+    **Arguments:** `changes`: further settings by dotted name; `dataset`: the data, where they were
+    prepared already.
+    """
     if isinstance(settings, RunConfig):
         if recipe is not None:
             raise ConfigError("`recipe` comes before settings that are whole, got both.")
@@ -237,16 +252,16 @@ def _configured(
         values = {k: dict(v) if isinstance(v, Mapping) else v for k, v in (settings or {}).items()}
     # This process has its devices already: parts of a batch would wait for each other.
     _section(values, "training").setdefault("data_shards", 1)
-    dataset, shape = None, None
+    shape = None
     if data is not None:
         section = _section(values, "data")
         section["dataset"] = "given"
-        dataset = _prepared(data, build({"data": section}))
+        dataset = dataset or _prepared(data, build({"data": section}))
         shape = dataset.num_inputs, dataset.num_outputs
     if topology is not None:
         section = _section(values, "topology")
         section |= {"wiring": "given", "layer_sizes": list(topology.layer_sizes)}
-    return cook(recipe, values, shape=shape), dataset
+    return cook(recipe, values, changes, shape=shape), dataset
 
 
 def _prepared(data: Any, config: RunConfig) -> Dataset:
@@ -267,7 +282,7 @@ def _section(values: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 @contextmanager
-def _watched(data_dir: str | Path | None, progress: bool | Reporter) -> Iterator[Context]:
+def watched(data_dir: str | Path | None, progress: bool | Reporter) -> Iterator[Context]:
     """What is around a run in this process: who is told, and Ctrl-C."""
     place = None if data_dir is None else Path(data_dir)
     with ExitStack() as around:

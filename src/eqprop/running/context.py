@@ -14,8 +14,8 @@ class Progress:
 
     **Attributes:** `epoch` counted from 1; `batches_done` of this epoch; `training_error` and
     `training_cost` of the epoch so far; `validation_error` of the last look; `settled`, share of
-    the examples whose free phase settled in this chunk; `epoch_done`; `notice`, something to be
-    said once; `task`, classification or regression.
+    the examples whose free phase settled in this chunk, None where that was not measured;
+    `epoch_done`; `notice`, something to be said once; `task`, classification or regression.
     """
 
     name: str
@@ -26,7 +26,7 @@ class Progress:
     training_error: float | None = None
     training_cost: float | None = None
     validation_error: float | None = None
-    settled: float = 0.0
+    settled: float | None = None
     epoch_done: bool = False
     notice: str | None = None
     task: str = "classification"

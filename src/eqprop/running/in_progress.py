@@ -176,8 +176,12 @@ class RunInProgress:
         self._tell(
             training_error=sum(int(log.errors.sum()) for log in now.logs) / seen,
             training_cost=sum(float(log.cost.sum()) for log in now.logs) / seen,
-            settled=1 - float(log.free.unsettled.sum() / log.examples.sum()),
+            settled=self._settled(float(log.free.unsettled.sum() / log.examples.sum())),
         )
+
+    def _settled(self, unsettled: float) -> float | None:
+        """The share that settled, where the free phase measures it."""
+        return 1 - unsettled if self.config.free.termination.measures else None
 
     def _work_of(self, rule: AbstractLearningRule, log: BatchLog) -> float:
         """Multiply-adds of a chunk's updates."""
@@ -217,7 +221,7 @@ class RunInProgress:
             batches_done=self.trainer.batches_per_epoch,
             training_error=entry["training_error"],
             training_cost=entry["training_cost"],
-            settled=1 - entry["free_unsettled"],
+            settled=self._settled(entry["free_unsettled"]),
             epoch_done=True,
         )
         for warning in entry["warnings"]:

@@ -90,6 +90,10 @@ class Objects:
                 )
 
 
+NOTHING = Objects()
+"""The settings say all."""
+
+
 def recorded(folder: RunFolder) -> Mapping[str, str]:
     """What the run in a folder began with beside its settings."""
     if not (folder.path / RECORD).is_file():

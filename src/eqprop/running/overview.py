@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from eqprop.config.settings import load_recorded
 from eqprop.errors import EqpropError
 from eqprop.records import RunFolder
 from eqprop.records.lock import is_held
+from eqprop.running.context import Progress
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,6 +56,43 @@ def standings(path: Path) -> Iterator[Standing]:
         return
     inside = sorted(path.glob("*/config.toml")) + sorted(path.glob("*/*/config.toml"))
     yield from sorted((standing(file.parent) for file in inside), key=lambda one: one.age)
+
+
+def progress_of(one: Standing) -> Progress:
+    """The end of an epoch, as the run itself would tell it."""
+    entry = one.entry
+    return Progress(
+        one.path.name, one.epoch, one.epochs, batches_done=1, batches=1,
+        training_error=entry.get("training_error"),
+        training_cost=entry.get("training_cost"),
+        validation_error=entry.get("validation_error"),
+        settled=1 - entry["free_unsettled"] if entry.get("free_unsettled") is not None else None,
+        epoch_done=True,
+        task=entry.get("task", "classification"),
+    )  # fmt: skip
+
+
+class Follower:
+    """Tells of epochs as they are written, of runs that go on elsewhere."""
+
+    def __init__(self) -> None:
+        self._seen: dict[Path, tuple[int, int]] = {}  # size of the records, epochs told
+
+    def news(self, paths: Iterable[Path]) -> Iterator[Standing]:
+        """The standing of each run at each epoch that it has recorded since the last call."""
+        for path in paths:
+            try:
+                size = (path / "metrics.jsonl").stat().st_size
+            except OSError:
+                continue  # not begun
+            before, told = self._seen.get(path, (-1, 0))
+            if size == before:
+                continue
+            found = standing(path)
+            self._seen[path] = size, max(told, found.epoch)
+            for entry in entries_of(RunFolder(path)) if found.epoch > told else ():
+                if entry["epoch"] > told:
+                    yield dataclasses.replace(found, epoch=entry["epoch"], entry=entry)
 
 
 def entries_of(folder: RunFolder) -> list[dict[str, Any]]:

@@ -23,10 +23,8 @@ from eqprop.running.build import check_batches, check_fit, check_rule, load_data
 from eqprop.running.context import UNATTENDED, Context
 from eqprop.running.in_progress import RunInProgress
 from eqprop.running.machine import is_one_thread
-from eqprop.running.objects import Objects
+from eqprop.running.objects import NOTHING, Objects
 from eqprop.running.wiring import build_topology
-
-NOTHING = Objects()
 
 
 def train(
@@ -56,6 +54,14 @@ def begin(
     """
     # Missing data, a wiring that cannot be, and what the rule refuses are said before any
     # folder is made.
+    objects = load_all(config, context, objects)
+    folder = RunFolder.create(Path(parent), config.name)
+    begin_in(folder, config, objects)
+    return folder, objects
+
+
+def load_all(config: RunConfig, context: Context, objects: Objects) -> Objects:
+    """Data and wiring, loaded, checked against the settings and the rule."""
     dataset = objects.dataset or load_data(config, context.data_dir)
     if objects.network is None:
         check_fit(config, dataset)
@@ -64,12 +70,11 @@ def begin(
     )
     check_rule(config, objects)
     check_batches(config, len(dataset.split("train")))
-    folder = RunFolder.create(Path(parent), config.name)
-    _write_down(config, folder, objects)
-    return folder, objects
+    return objects
 
 
-def _write_down(config: RunConfig, folder: RunFolder, objects: Objects) -> None:
+def begin_in(folder: RunFolder, config: RunConfig, objects: Objects) -> None:
+    """Makes a folder that of a run: its settings, and what it began with beside them."""
     objects.begin(config, folder)
     folder.write_text("config.toml", config.to_toml())  # last: it makes the folder that of a run
 
@@ -199,7 +204,7 @@ def begun(
             )
         objects.check(config, folder)
     else:
-        _write_down(config, folder, objects)
+        begin_in(folder, config, objects)
     if folder.is_finished:
         yield None
         return

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,12 +41,17 @@ class Cell:
 
 @dataclasses.dataclass(frozen=True)
 class Sweep:
-    """What `RECORD` says."""
+    """What `RECORD` says.
+
+    **Attributes:** `figure` that it is of, at a `preset`; `cells`; `varied`, the settings that tell
+    the conditions of a sweep of the user's own apart, and none in a figure.
+    """
 
     path: Path
     figure: str
     preset: str
     cells: tuple[Cell, ...]
+    varied: tuple[str, ...] = ()
 
     def folder(self, cell: Cell) -> Path:
         """Of a cell's run."""
@@ -79,6 +84,8 @@ class Sweep:
 
         cells = [dataclasses.asdict(cell) for cell in self.cells]
         record = {"schema": 2, "figure": self.figure, "preset": self.preset, "cells": cells}
+        if self.varied:
+            record["varied"] = list(self.varied)
         RunFolder(self.path).write_json(RECORD, record)
 
 
@@ -105,7 +112,8 @@ def open_sweep(path: Path) -> Sweep | None:
         )
         if any(Path(cell.name).name != cell.name or cell.name in (".", "..") for cell in cells):
             raise ValueError("names that leave the folder")
-        return Sweep(path, str(found["figure"]), str(found["preset"]), cells)
+        varied = tuple(map(str, found.get("varied", ())))
+        return Sweep(path, str(found["figure"]), str(found["preset"]), cells, varied)
     except (OSError, ValueError, KeyError, TypeError) as problem:
         raise RunFolderError(
             f"the sweep's record must be readable, got {file}: {problem!r}. Its runs can still "
@@ -122,13 +130,18 @@ def _from_schema_1(found: Any) -> dict[str, Any]:
 
 
 def create_sweep(
-    parent: Path, name: str, figure: str, preset: str, configs: Mapping[Cell, RunConfig]
+    parent: Path,
+    name: str,
+    figure: str,
+    preset: str,
+    configs: Mapping[Cell, RunConfig],
+    varied: Sequence[str] = (),
 ) -> Sweep:
     """A new folder under `parent` with the settings of every cell."""
     from eqprop.records import RunFolder
 
     folder = RunFolder.create(parent, name)
-    return extended(Sweep(folder.path, figure, preset, ()), configs)
+    return extended(Sweep(folder.path, figure, preset, (), tuple(varied)), configs)
 
 
 def extended(sweep: Sweep, configs: Mapping[Cell, RunConfig]) -> Sweep:
@@ -152,7 +165,8 @@ def extended(sweep: Sweep, configs: Mapping[Cell, RunConfig]) -> Sweep:
             _refuse(sweep, cell, {name: v for name, v in found.items() if not _may_differ(name)})
         elif begun:
             found = config.differences(next(iter(begun.values())))
-            _refuse(sweep, cell, {n: v for n, v in found.items() if n.startswith("data.")})
+            data = {n: v for n, v in found.items() if n.startswith("data.")}
+            _refuse(sweep, cell, {n: v for n, v in data.items() if n not in sweep.varied})
     for cell in new:
         _make(sweep.folder(cell))
         sweep.run(cell).write_text("config.toml", configs[cell].to_toml())

@@ -40,23 +40,25 @@ _DEATHS = 3  # of the worker under a cell, before the cell counts as failed
 _NOT_BEGUN = "not begun"
 
 
-def finish_here(sweep: Sweep, context: Context = UNATTENDED) -> dict[str, str]:
+def finish_here(sweep: Sweep, context: Context = UNATTENDED, objects: Any = None) -> dict[str, str]:
     """Brings every cell to its end in this process, one after the other.
 
     A cell that another process is working on waits until the others are done.
+
+    **Arguments:** `objects`: of every cell (`eqprop.running.objects.Objects`).
 
     **Returns:** what went wrong, by cell; a cell that fails does not stop the others.
 
     **Raises:** `Stopped` if `stop` asked for it.
     """
-    from eqprop.running.run import complete
+    from eqprop.running.run import NOTHING, complete
 
     failures: dict[str, str] = {}
     waiting, busy = deque(sweep.cells), 0  # cells in a row that others are working on
     while waiting:
         cell = waiting.popleft()
         try:
-            complete(sweep.config(cell), sweep.folder(cell), context)
+            complete(sweep.config(cell), sweep.folder(cell), context, objects or NOTHING)
         except Stopped as stopped:
             raise _all_stopped(sweep, stopped) from None
         except BusyError as problem:
@@ -188,6 +190,11 @@ class _Launch:
         self.context, self.deserted = context, deserted
         self.flag = sweep.path / _STOP
         self.failures: dict[str, str] = {}
+        # Not loaded with this module: it brings NumPy, which must not start in a worker before its
+        # threads are set (`eqprop.running.machine`).
+        from eqprop.running.overview import Follower, progress_of
+
+        self.follower, self.progress_of = Follower(), progress_of
 
     def waiting(self) -> list[Cell]:
         """Cells that are neither finished nor failed."""
@@ -237,6 +244,8 @@ class _Launch:
                 running.clear()
                 running.update(now)
             done, left = wait(left, _LOOK_SECONDS, return_when=FIRST_COMPLETED)
+            for one in self.follower.news(map(self.sweep.folder, futures.values())):
+                self.context.report(self.progress_of(one))
             yield from done
 
     def ended(self, cell: Cell, problem: str | None) -> None:

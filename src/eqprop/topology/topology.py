@@ -220,7 +220,7 @@ class Topology:
         `layer_sizes` `[layers]`, `mask_POST_PRE` for each pair of layers, and where there are some
         `rewiring` `[3]` and `names`, a JSON list as bytes `[characters]`.
         """
-        arrays = {"layer_sizes": np.array(self.layer_sizes, np.int64)}
+        arrays: dict[str, np.ndarray] = {"layer_sizes": np.array(self.layer_sizes, np.int64)}
         for (post, pre), mask in self.masks.items():
             arrays[f"mask_{post}_{pre}"] = mask
         if self.rewiring is not None:
