@@ -8,7 +8,6 @@ beside this one add theirs by entry points of the group `eqprop`: the entry `rul
 
 from __future__ import annotations
 
-import difflib
 import importlib
 from collections.abc import Iterator, Mapping
 from importlib import metadata
@@ -222,12 +221,6 @@ class Choice(Section):
         """Refuses, by `ValueError`, a run's settings that this thing does not go with."""
 
 
-def near(name: str, known: list[str]) -> str:
-    """A hint at the nearest of some names, or nothing."""
-    found = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return f" Did you mean `{found[0]}`?" if found else ""
-
-
 def owners(
     kinds: Mapping[str, Kind], setting: str, above: tuple[Kind, ...] = ()
 ) -> list[tuple[str, str]]:
@@ -256,6 +249,5 @@ __all__ = [
     "Settings",
     "Share",
     "ValidationError",
-    "near",
     "owners",
 ]

@@ -25,7 +25,7 @@ from eqprop.config.sections import (
 )
 from eqprop.errors import ConfigError
 from eqprop.learning.settings import RULES
-from eqprop.registry import Count, Section, Settings, near, owners
+from eqprop.registry import Count, Section, Settings, owners
 from eqprop.topology.settings import WIRINGS, count_connections
 
 
@@ -350,21 +350,22 @@ def to_toml(values: Mapping[str, Any]) -> str:
 
     Lists and what lies deeper are written on one line, so that a setting is a line.
     """
-    lines = [_line(k, v) for k, v in values.items() if not isinstance(v, dict)]
+    lines = [line(k, v) for k, v in values.items() if not isinstance(v, dict)]
     for section, table in values.items():
         if isinstance(table, dict):
-            lines += ["", f"[{section}]", *(_line(k, v) for k, v in table.items())]
+            lines += ["", f"[{section}]", *(line(k, v) for k, v in table.items())]
     return "\n".join(lines) + "\n"
 
 
-def _line(key: str, value: Any) -> str:
+def line(key: str, value: Any) -> str:
+    """A setting as a line of TOML."""
     name, _, _ = tomli_w.dumps({key: 0}).rpartition(" = ")
     return f"{name} = {_value(value)}"
 
 
 def _value(value: Any) -> str:
     if isinstance(value, dict):
-        return "{ " + ", ".join(_line(k, v) for k, v in value.items()) + " }"
+        return "{ " + ", ".join(line(k, v) for k, v in value.items()) + " }"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(map(_value, value)) + "]"
     return tomli_w.dumps({"v": value}).removeprefix("v = ").rstrip("\n")
@@ -409,7 +410,7 @@ def _no_setting(place: Sequence[str], given: Any) -> str:
     for section in sections:
         model = model.model_fields[section].annotation if section in model.model_fields else None
         if model is None:
-            return f"`{key}` is no setting."
+            return f"`{key}` is no setting.{_meant(key)}"
     choices = model.choices() if issubclass(model, Section) else {}
     found = owners(choices, last)
     if found:
@@ -418,10 +419,12 @@ def _no_setting(place: Sequence[str], given: Any) -> str:
             fields.setdefault(field, []).append(f"'{name}'")
         listed = " and ".join(f"{field} {', '.join(names)}" for field, names in fields.items())
         return f"`{key}` belongs to {listed}, got {given!r} with another; remove it."
-    known = [*model.model_fields]
-    for kind in choices.values():
-        known += [name for _, section in kind.each() for name in section.model_fields]
-    hint = near(last, [".".join([*sections, name]) for name in known] if not sections else known)
-    if sections and hint:
-        hint = hint.replace("`", f"`{'.'.join(sections)}.", 1)
-    return f"`{key}` is no setting.{hint}"
+    return f"`{key}` is no setting.{_meant(key)}"
+
+
+def _meant(name: str) -> str:
+    """A hint at the setting that is nearest to a name that is none."""
+    from eqprop.config.words import nearest  # which is made from these settings
+
+    hint = nearest(name)
+    return "" if hint is None else f" Did you mean `{hint}`?"
