@@ -87,7 +87,7 @@ __getattr__, __dir__, __all__ = attach(  # pyright: ignore[reportUnsupportedDund
         "exporting.arrays": ("export",),
         "estimators.estimators": ("EqPropClassifier", "EqPropRegressor"),
         "python.run": ("Run", "resume", "train"),
-        "python.saving": ("load",),
+        "python.saving": ("load", "save"),
         "python.sweeping": ("SweepRun", "sweep"),
         "data.wirings": ("read_topology",),
     },
@@ -101,7 +101,7 @@ if TYPE_CHECKING:
     from eqprop.exporting.arrays import export  # noqa: F401
     from eqprop.learning import *  # noqa: F403
     from eqprop.python.run import Run, resume, train  # noqa: F401
-    from eqprop.python.saving import load  # noqa: F401
+    from eqprop.python.saving import load, save  # noqa: F401
     from eqprop.python.sweeping import SweepRun, sweep  # noqa: F401
     from eqprop.relaxation import *  # noqa: F403
     from eqprop.topology import *  # noqa: F403

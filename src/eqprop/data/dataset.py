@@ -30,6 +30,9 @@ class Split:
     def __len__(self) -> int:
         return len(self.x)
 
+    def __repr__(self) -> str:
+        return f"Split({len(self)} examples of {self.x.shape[1]} inputs, {self.x.dtype})"
+
     def first(self, count: int) -> Split:
         """The first `count` examples."""
         return self.rows(slice(count))
@@ -80,6 +83,11 @@ class Dataset:
     splits: Mapping[str, Split]
     num_outputs: int
     preparation: Preparation | None = None
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{len(split)} {name}" for name, split in self.splits.items())
+        ends = f"{self.num_inputs} inputs, {self.num_outputs} outputs"
+        return f"Dataset({self.name}: {counts}; {ends}, {self.task})"
 
     @property
     def task(self) -> str:

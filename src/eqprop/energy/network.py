@@ -33,6 +33,13 @@ class Network(eqx.Module):
     energy: AbstractEnergy
     cost: AbstractCost
 
+    def __repr__(self) -> str:
+        layers = "-".join(map(str, self.layer_sizes))
+        energy: Any = self.energy
+        parts = [energy, getattr(energy, "activation", None), self.cost]
+        told = ", ".join(type(part).__name__ for part in parts if part is not None)
+        return f"Network({layers}, {told}, {self.dtype})"
+
     @staticmethod
     def initialize(
         topology: Topology,

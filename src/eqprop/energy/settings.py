@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pydantic import Field
 
@@ -36,6 +36,12 @@ class ActivationChoice(Choice):
     def build(self) -> AbstractActivation:
         """The activation."""
         raise NotImplementedError
+
+    @classmethod
+    def describing(cls, made: AbstractActivation) -> Self | None:
+        """The settings that build `made`; None where they cannot."""
+        found = cls()
+        return found if found.build() == made else None
 
 
 class HardSigmoidSettings(ActivationChoice, name="hard-sigmoid"):
@@ -96,6 +102,18 @@ class ActivitiesSettings(ActivationChoice, name="activities"):
 
         return Activities(self.rho.build())
 
+    @classmethod
+    def describing(cls, made: AbstractActivation) -> Self | None:
+        from eqprop.energy.activation import Activities
+
+        inside = (
+            choice.describing(made.rho)
+            for name, choice in ACTIVATIONS.each()
+            if isinstance(made, Activities) and name != cls.name
+        )
+        rho = next((choice for choice in inside if choice is not None), None)
+        return None if rho is None else cls(rho=rho)
+
 
 class CostChoice(Choice):
     """What the outputs should have been.
@@ -114,6 +132,11 @@ class CostChoice(Choice):
         """The cost of a network with so many output units and targets; `key` for its parameters."""
         raise NotImplementedError
 
+    @classmethod
+    def describing(cls, made: AbstractCost) -> Self | None:
+        """The settings that build such a cost as `made`; None where they cannot."""
+        return None
+
 
 class SquaredErrorSettings(CostChoice, name="squared-error"):
     """``factor * |y - target|^2``, summed over the outputs."""
@@ -131,6 +154,12 @@ class SquaredErrorSettings(CostChoice, name="squared-error"):
 
         return SquaredError(self.cost_factor)
 
+    @classmethod
+    def describing(cls, made: AbstractCost) -> Self | None:
+        from eqprop.energy.cost import SquaredError
+
+        return cls(cost_factor=made.factor) if isinstance(made, SquaredError) else None
+
 
 class CrossEntropySettings(CostChoice, name="cross-entropy"):
     """The last layer read by a softmax with parameters of its own."""
@@ -139,6 +168,12 @@ class CrossEntropySettings(CostChoice, name="cross-entropy"):
         from eqprop.energy.cost import CrossEntropy
 
         return CrossEntropy.initialize(outputs, targets, key)
+
+    @classmethod
+    def describing(cls, made: AbstractCost) -> Self | None:
+        from eqprop.energy.cost import CrossEntropy
+
+        return cls() if isinstance(made, CrossEntropy) else None
 
 
 class TermChoice(Choice):

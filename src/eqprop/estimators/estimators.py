@@ -19,7 +19,7 @@ from eqprop.data import Dataset
 from eqprop.data.preparing import given, prepared
 from eqprop.data.settings import GivenSettings
 from eqprop.errors import DataError, DivergedError, Stopped
-from eqprop.python import saving
+from eqprop.exporting import saved as saving
 from eqprop.python.run import Run, train
 from eqprop.running.build import build_rule, build_trainer, initial_network
 from eqprop.running.context import Progress

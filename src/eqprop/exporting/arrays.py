@@ -8,48 +8,69 @@ from pathlib import Path
 import numpy as np
 
 from eqprop.energy import Network
+from eqprop.errors import ConfigError
+from eqprop.exporting.saved import settings_of, write
+from eqprop.training import Model
+
+SAVED = "network.safetensors"
+"""What `eqprop.load` reads of an export."""
 
 
-def export(network: Network, folder: str | Path) -> list[Path]:
-    """Writes weights, biases and wiring for other tools.
+def export(model: Model | Network, folder: str | Path) -> list[Path]:
+    """Writes weights, biases, wiring and names for other tools, and a file for `eqprop.load`.
 
-    `network.npz` holds `weights` `[units, units]` (symmetric), `biases` `[free units]` and
-    `layer_sizes`; `connections.csv` has one row per connection that exists; `units.csv` one per
-    unit. Units are numbered input first.
+    `network.npz` holds `weights` `[units, units]` (symmetric), `biases` `[free units]`,
+    `layer_sizes`, `names` where units have some, and the parameters of a read-out;
+    `connections.csv` has one row per connection that exists; `units.csv` one per unit. Units are
+    numbered input first. `network.safetensors` holds all parameters, activation, cost, and what was
+    done to the data.
 
     **Arguments:**
 
-    - `network`: with a Hopfield energy.
+    - `model`: with a Hopfield energy; or its network alone, whose units then have no names.
     - `folder`: is made if it does not exist.
 
-    **Returns:** the three files.
+    **Returns:** the files; without the last where settings cannot name the activation or the cost.
 
     >>> import eqprop, tempfile
-    >>> network = eqprop.Network.initialize(eqprop.layered([4, 3, 2]), seed=0)
-    >>> [path.name for path in eqprop.export(network, tempfile.mkdtemp())]
-    ['network.npz', 'connections.csv', 'units.csv']
+    >>> model = eqprop.Model(eqprop.layered([4, 3, 2]))
+    >>> [path.name for path in eqprop.export(model, tempfile.mkdtemp())]
+    ['network.npz', 'connections.csv', 'units.csv', 'network.safetensors']
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    energy = network.hopfield
-    topology, weights = energy.topology(), _numbers(energy.dense_weights())
-    sizes = topology.layer_sizes
+    if isinstance(model, Network):
+        model = Model(model.hopfield.topology(), network=model)
+    topology, energy = model.topology, model.network.hopfield
+    weights = _numbers(energy.dense_weights())
+    sizes, names = topology.layer_sizes, topology.names
     biases = _numbers(np.concatenate([np.asarray(energy.biases[k]) for k in range(1, len(sizes))]))
-    np.savez(folder / "network.npz", weights=weights, biases=biases, layer_sizes=np.array(sizes))
+    arrays = {"weights": weights, "biases": biases, "layer_sizes": np.array(sizes)}
+    if names is not None:
+        arrays["names"] = np.array(names)
+    of_cost = {k: v for k, v in model.network.to_arrays().items() if k.startswith("cost_")}
+    np.savez(folder / "network.npz", **arrays, **{k: _numbers(v) for k, v in of_cost.items()})
     layer = np.repeat(np.arange(len(sizes)), sizes)
-    with open(folder / "connections.csv", "w", newline="") as file:
+    with open(folder / "connections.csv", "w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
-        table.writerow(["unit_a", "unit_b", "layer_a", "layer_b", "weight"])
+        named = [] if names is None else ["source", "target"]
+        table.writerow([*named, "unit_a", "unit_b", "layer_a", "layer_b", "weight"])
         rows, columns = np.nonzero(np.tril(topology.adjacency().toarray()))
         for i, j in zip(columns.tolist(), rows.tolist(), strict=True):
-            table.writerow([i, j, layer[i], layer[j], repr(float(weights[i, j]))])
-    with open(folder / "units.csv", "w", newline="") as file:
+            ends = [] if names is None else [names[i], names[j]]
+            table.writerow([*ends, i, j, layer[i], layer[j], repr(float(weights[i, j]))])
+    with open(folder / "units.csv", "w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
-        table.writerow(["unit", "layer", "bias"])
-        table.writerows([i, 0, ""] for i in range(sizes[0]))
-        for unit, bias in enumerate(biases.tolist(), start=sizes[0]):
-            table.writerow([unit, layer[unit], repr(bias)])
-    return [folder / name for name in ("network.npz", "connections.csv", "units.csv")]
+        table.writerow([*([] if names is None else ["name"]), "unit", "layer", "bias"])
+        shown = [*([""] * sizes[0]), *map(repr, biases.tolist())]
+        for unit, bias in enumerate(shown):
+            table.writerow([*([] if names is None else [names[unit]]), unit, layer[unit], bias])
+    made = [folder / name for name in ("network.npz", "connections.csv", "units.csv")]
+    try:
+        write(folder / SAVED, settings_of(model), model, {})
+    except ConfigError:  # its energy or cost is known to nobody but its author
+        return made
+    return [*made, folder / SAVED]
 
 
 def _numbers(values: np.ndarray) -> np.ndarray:

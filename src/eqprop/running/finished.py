@@ -89,6 +89,7 @@ def model_of(
         network=network,
         evaluation=look_phase(config, network),
         preparation=preparation,
+        config=config,
     )
 
 

@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import equinox as eqx
 import jax
 import numpy as np
 
@@ -114,7 +115,7 @@ def digest(arrays: Iterable[np.ndarray]) -> str:
 
 
 def _form(thing: Any) -> str:
-    return hashlib.sha256(repr(thing).encode()).hexdigest()
+    return hashlib.sha256(eqx.tree_pformat(thing).encode()).hexdigest()
 
 
 def _named(names: Mapping[str, str]) -> str:

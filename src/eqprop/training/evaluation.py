@@ -46,6 +46,10 @@ class Evaluation:
     outputs: np.ndarray
     scores: np.ndarray
 
+    def __repr__(self) -> str:
+        parts = f"error={self.error:.4g}, cost={self.cost:.4g}, unsettled={self.unsettled:.4g}"
+        return f"Evaluation({parts}, {len(self.wrong)} examples)"
+
     @property
     def errors(self) -> int:
         """Number of examples that are wrong."""

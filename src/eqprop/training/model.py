@@ -71,6 +71,7 @@ class Model:
       `evaluation_phase`.
     - `preparation`: what a run did to its data: `predict` and `outputs` then take inputs as they
       were before, and answer in the words and units of the data.
+    - `config`: the settings of the run that trained it; a saved model has them, too.
 
     >>> import eqprop, numpy as np
     >>> x = np.random.default_rng(0).random((200, 6)); labels = (x[:, 0] > x[:, 1]).astype(int)
@@ -88,6 +89,7 @@ class Model:
         network: Network | None = None,
         evaluation: Phase | None = None,
         preparation: Preparation | None = None,
+        config: Any = None,
     ) -> None:
         if network is not None and network.layer_sizes != topology.layer_sizes:
             raise ConfigError(
@@ -99,6 +101,7 @@ class Model:
         self.seed = seed
         self.evaluation = evaluation or evaluation_phase(self.network)
         self.preparation = preparation or Preparation()
+        self.config = config
         self._going: TrainState | None = None
         self._epochs = 0
 
@@ -189,7 +192,10 @@ class Model:
         return graph
 
     def __repr__(self) -> str:
-        return f"Model({self.topology!r})"
+        energy: Any = self.network.energy
+        parts = [type(getattr(energy, "activation", energy)), type(self.network.cost)]
+        told = repr(self.topology).removeprefix("Topology(").removesuffix(")")
+        return f"Model({told}, {', '.join(part.__name__ for part in parts)})"
 
     def _shown(self, x: Any, starts: int | Sequence[str], seed: int) -> Evaluation:
         x = self.preparation.inputs(x)
