@@ -8,7 +8,7 @@ project = "eqprop"
 author = "the eqprop authors"
 version = release = eqprop.__version__
 extensions = [
-    "myst_parser",
+    "myst_nb",
     "sphinx.ext.autodoc",
     "sphinx.ext.intersphinx",
     "sphinx.ext.viewcode",
@@ -25,3 +25,9 @@ autodoc_typehints = "signature"
 autodoc_default_options = {"members": True, "show-inheritance": True}
 myst_enable_extensions = ["deflist", "dollarmath"]
 myst_heading_anchors = 3
+# Notebooks run whenever the pages are built, in a folder of their own; one that fails fails all.
+nb_execution_mode = "force"
+nb_execution_in_temp = True
+nb_execution_raise_on_error = True
+nb_execution_timeout = 600
+nb_merge_streams = True

@@ -64,7 +64,7 @@ def test_cells_have_settings_of_their_own_and_names_that_folders_bear(toml):
     assert len(cells) == 8 and len({cell.name for cell in cells}) == 8
     for cell, config in cells.items():
         assert config.name == cell.name and config.seed == cell.seed
-        assert f"p={config.topology.p}" in cell.condition
+        assert f"p={config.flat()['topology.p']}" in cell.condition
     assert {tuple(c.topology.layer_sizes) for c in cells.values()} == {(20, 10, 9, 4), (20, 10, 4)}
 
 
@@ -152,6 +152,19 @@ def test_a_sweep_of_objects_stays_in_its_process_and_goes_on(toml):
     assert made.resume().folder == made.folder and json.loads(summary.read_text()) == before
     with pytest.raises(ConfigError, match="objects stay in the process"):
         eqprop.sweep(settings, vary=vary, data=(x, y), topology=topology, out="no", workers=2)
+
+
+def test_a_wiring_of_ones_own_is_swept(toml):
+    (toml.parent / "net.csv").write_text(
+        "".join(f"x{k},h{j}\n" for k in range(20) for j in range(6))
+        + "".join(f"h{j},y{i}\n" for j in range(6) for i in range(4))
+    )
+    wiring = {"file": "net.csv", "layers": [["x*"], ["h*"], ["y*"]], "wiring": "rewire_each"}
+    settings = {"topology": wiring, "data": {"dataset": "teacher"}, "training": {"epochs": 1}}
+    vary = {"topology.p": [0.0, 0.5]}
+    found = eqprop.sweep(settings, vary=vary, out="runs", workers=1)
+    skips = [run.model.topology.accounting().skip for run in found.runs]
+    assert skips[0] == 0 < skips[1] and len(found.runs) == 2
 
 
 def test_workers_tell_every_epoch_and_a_killed_sweep_goes_on(toml):

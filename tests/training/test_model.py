@@ -87,3 +87,14 @@ def test_examples_in_order_of_class_are_shuffled():
         told[shuffle] = model.fit(x, labels, epochs=8, learning_rate=0.05, shuffle=shuffle)[-1]
         true = float(np.mean(model.predict(x) != labels))
         assert (abs(told[shuffle] - true) < 0.1) == shuffle, (shuffle, told[shuffle], true)
+
+
+def test_a_fit_that_cannot_learn_is_warned_of():
+    x = np.repeat(X, 3, axis=0)
+    labels = np.repeat(LABELS, 3)
+    with pytest.warns(UserWarning, match="at-chance: .*try another|at-chance: .*Try another"):
+        eqprop.Model(SMALL, seed=0).fit(x, labels, epochs=3, learning_rate=1e-7)
+    few = eqprop.Phase(eqprop.Euler(0.05), eqprop.Residual(1e-6, max_steps=2))
+    rule = eqprop.EquilibriumPropagation(eqprop.RandomSign(1.0), few, few)
+    with pytest.warns(UserWarning, match="free-unsettled: .*`FixedSteps` more steps"):
+        eqprop.Model(SMALL, seed=0).fit(x, labels, epochs=1, rule=rule)

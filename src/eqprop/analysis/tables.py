@@ -61,7 +61,7 @@ def caption(sweep: Sweep) -> str:
     [(relaxing, count)] = schedules.most_common(1)
     if others := len(configs) - count:
         relaxing += f" ({others} of {len(configs)} runs relax otherwise: see their settings)"
-    data = f"{first.data.dataset.name}, {summary['training_examples']} training examples"
+    data = f"{summary['dataset']}, {summary['training_examples']} training examples"
     if (
         first.data.split == "journal"
         and "test_error" not in summary

@@ -14,7 +14,7 @@ from typing import Any, Literal, Self
 import numpy as np
 
 from eqprop.config.recipes import cook
-from eqprop.config.settings import RunConfig
+from eqprop.config.settings import RunConfig, build
 from eqprop.data import Dataset
 from eqprop.data.preparing import given, prepared
 from eqprop.data.settings import GivenSettings
@@ -144,6 +144,26 @@ class _EqPropEstimator(BaseEstimator):
         params = {k: v for k, v in self.get_params().items() if isinstance(v, plain)}
         told = {"estimator": type(self).__name__, "params": params | {"callbacks": []}}
         saving.write(Path(path), self._config, self.model_, told | self._learned())
+
+    def to_toml(self, path: str | Path | None = None, **sections: Mapping[str, Any]) -> str:
+        """The settings of the last fit as TOML, for the command line.
+
+        **Arguments:**
+
+        - `path`: of a file to write them to.
+        - `sections`: what is changed, such as `data={"dataset": "my.csv", "target": "species"}`:
+          the data of a fit are in no file.
+
+        **Raises:** `ConfigError` for what does not fit.
+        """
+        check_is_fitted(self)
+        values = self._config.model_dump(mode="json", exclude_none=True)
+        for section, changes in sections.items():
+            values[section] = {**values.get(section, {}), **changes}
+        text = build(values).to_toml()
+        if path is not None:
+            Path(path).write_text(text, "utf-8")
+        return text
 
     @classmethod
     def load(cls, path: str | Path) -> Self:

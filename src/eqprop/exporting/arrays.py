@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -45,11 +46,13 @@ def export(model: Model | Network, folder: str | Path) -> list[Path]:
     weights = _numbers(energy.dense_weights())
     sizes, names = topology.layer_sizes, topology.names
     biases = _numbers(np.concatenate([np.asarray(energy.biases[k]) for k in range(1, len(sizes))]))
-    arrays = {"weights": weights, "biases": biases, "layer_sizes": np.array(sizes)}
+    arrays: dict[str, Any] = {"weights": weights, "biases": biases, "layer_sizes": np.array(sizes)}
     if names is not None:
         arrays["names"] = np.array(names)
-    of_cost = {k: v for k, v in model.network.to_arrays().items() if k.startswith("cost_")}
-    np.savez(folder / "network.npz", **arrays, **{k: _numbers(v) for k, v in of_cost.items()})
+    for name, value in model.network.to_arrays().items():
+        if name.startswith("cost_"):
+            arrays[name] = _numbers(value)
+    np.savez(folder / "network.npz", **arrays)
     layer = np.repeat(np.arange(len(sizes)), sizes)
     with open(folder / "connections.csv", "w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)

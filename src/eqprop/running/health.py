@@ -1,13 +1,8 @@
-"""What a run is warned of."""
+"""What a run is warned of, in words of its settings."""
 
 from __future__ import annotations
 
-from typing import Any
-
-from eqprop.training import Probe
-
-UNSETTLED = 0.5
-"""Warn when more than this share of an epoch's free phases did not settle."""
+from eqprop.training.health import UNSETTLED
 
 WARNINGS = {
     "free-unsettled": (
@@ -30,33 +25,4 @@ WARNINGS = {
         "of the updates per layer, and at the warnings beside this one"
     ),
 }
-"""What each warning means, and a way out."""
-
-
-def warnings_of(
-    entry: dict[str, Any], seen: Probe, guessing: float, measured: bool = True
-) -> list[str]:
-    """The names of `WARNINGS` that an epoch deserves.
-
-    **Arguments:**
-
-    - `entry`: of the epoch (`epoch_entry`).
-    - `seen`: a probe of the free phase after it.
-    - `guessing`: the error of guessing the most frequent class; for a regression the cost of
-      guessing the mean.
-    - `measured`: whether residuals of free phases were measured where these ended.
-    """
-    found = []
-    if measured and entry["free_unsettled"] > UNSETTLED:
-        found.append("free-unsettled")
-    if seen.two_cycles > 0.05:
-        found.append("two-cycle")
-    if seen.dead_outputs > 0.9:
-        found.append("dead-outputs")
-    # The outputs of a trained classifier may well all be 0 or 1.
-    if any(share > 0.999 for share in seen.saturation[:-1]):
-        found.append("saturated-layer")
-    what = "cost" if entry["task"] == "regression" else "error"
-    if entry[f"training_{what}"] > 0.97 * guessing:
-        found.append("at-chance")
-    return found
+"""What each warning (`eqprop.training.health`) means, and a way out."""

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from eqprop.config.settings import RunConfig
@@ -32,8 +31,8 @@ from eqprop.running.finished import PREPARATION, look, look_from
 from eqprop.running.objects import Objects, digest
 from eqprop.running.snapshot import NETWORK, Cursor, Snapshot
 from eqprop.training import BatchLog, Evaluation, Examples, Probe, Trainer, inputs, probe
-from eqprop.training.examples import decided
 from eqprop.training.finite import check_finite
+from eqprop.training.health import guessing, warnings_of
 
 _PROBED = 200  # examples whose free phase is watched step by step once an epoch
 
@@ -75,7 +74,7 @@ class RunInProgress:
         self.wires = network.energy.wires()
         examples = _examples(network, train)
         trainer = build_trainer(config, network, examples)
-        self.guessing = _guessing(network, examples, dataset.task)
+        self.guessing = guessing(network, examples, dataset.task)
         validation = dataset.split("validation")
         self.part = validation.stratified_rows(config.evaluation.examples)
         self.looked_at = {
@@ -205,7 +204,11 @@ class RunInProgress:
             "probe_saturation": [float(share) for share in seen.saturation],
         }
         measured = self.config.free.termination.measures
-        entry["warnings"] = health.warnings_of(entry, seen, self.guessing, measured)
+        what = "cost" if self.dataset.task == "regression" else "error"
+        reached = entry[f"training_{what}"], self.guessing
+        entry["warnings"] = warnings_of(
+            seen, *reached, entry["free_unsettled"] if measured else None
+        )
         last = epoch == self.config.training.epochs or self.has_spent()
         whole = last or epoch % wanted.full_every == 0
         looks, kept = cursor.looks, now.kept
@@ -430,15 +433,6 @@ class RunInProgress:
 
     def _notice(self, text: str) -> None:
         self._tell(notice=text)
-
-
-def _guessing(network: Network, examples: Examples, task: str) -> float:
-    """The error of guessing the most frequent class, or the cost of guessing the mean."""
-    target = np.asarray(examples.target)
-    if task == "regression":
-        mean = jnp.broadcast_to(target.mean(axis=0), target.shape)
-        return float(jax.vmap(network.cost)(mean, jnp.asarray(target)).mean())
-    return 1 - np.bincount(decided(target).astype(int)).max() / len(target)
 
 
 def _examples(network: Any, split: Split) -> Examples:

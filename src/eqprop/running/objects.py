@@ -78,12 +78,15 @@ class Objects:
                 f"{', '.join(f'{name}=...' for name in wanted)}) with the same objects."
             )
         for name, fact in found.items():
-            if name not in wanted:
+            if name not in wanted and name == FILE:
+                # Such as a cell of a sweep, which was made before anything was read.
+                folder.write_json(RECORD, {**wanted, FILE: fact})
+            elif name not in wanted:
                 raise ConfigError(
                     f"the run in {folder.path} began with the {name} of its settings, got another "
                     f"one. Leave out `{name}`."
                 )
-            if fact != wanted[name]:
+            elif fact != wanted[name]:
                 error = DataError if name == "data" else ConfigError
                 raise error(
                     f"`{name}` must be what the run in {folder.path} began with, got something "

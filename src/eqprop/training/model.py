@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,14 +24,19 @@ from eqprop.learning import (
 from eqprop.relaxation import BlockCoordinateDescent, Euler, FixedSteps, Residual
 from eqprop.topology import Topology
 from eqprop.training.evaluation import Evaluation, evaluate
-from eqprop.training.examples import Examples, decided
+from eqprop.training.examples import Examples, decided, inputs
 from eqprop.training.finite import check_finite
+from eqprop.training.health import PYTHON, guessing, warnings_of
 from eqprop.training.preparation import Preparation
+from eqprop.training.probing import probe
 from eqprop.training.starts import COLD, evaluate_starts, starts_of
 from eqprop.training.train import TrainState
 from eqprop.training.trainer import Trainer
 
 _SGD = optax.sgd(1.0)
+_PROBED = 64  # examples that are looked at more closely
+PATIENCE = 3
+"""Epochs of a call after which an error at chance is worth a warning."""
 
 
 def default_rule(beta: float = 1.0, max_sweeps: int = 100) -> EquilibriumPropagation:
@@ -130,7 +136,9 @@ class Model:
         **Returns:** the online training error of each epoch.
 
         **Raises:** `DivergedError` where a state or parameter becomes NaN or infinite; the network
-        is that of some batches before.
+        is that of some batches before. Warns (`UserWarning`) of what keeps a network from learning:
+        phases that do not settle, dead outputs, saturated layers, an error at chance after
+        `PATIENCE` epochs.
         """
         examples = Examples.of(self.network, x, target)
         trainer = Trainer(
@@ -141,21 +149,47 @@ class Model:
             jax.random.key(self.seed),
             shuffle_seed=self.seed if shuffle else None,
         )
+        rule = rule or default_rule()
         state, errors, seen = trainer.onwards(self.network, self._going), [], 0
+        unsettled = 0.0
         for _ in range(epochs):
-            wrong = 0
-            for chunk in trainer.epoch(state, rule or default_rule(), self._epochs):
+            wrong, unsettled = 0, 0.0
+            for chunk in trainer.epoch(state, rule, self._epochs):
                 state = self._going = chunk.state
                 check_finite(chunk.log, state.network, seen)
                 seen += len(chunk.log.errors)
                 wrong += int(chunk.log.errors.sum())
+                unsettled += float(chunk.log.free.unsettled.sum()) / len(examples)
                 # A copy: the next chunk takes the memory of the state.
                 self.network = jax.tree.map(
                     lambda leaf: jnp.array(leaf) if eqx.is_array(leaf) else leaf, state.network
                 )
             self._epochs += 1
             errors.append(wrong / len(examples))
+        if errors:
+            self._warn(trainer, state, getattr(rule, "free", None), errors, unsettled)
         return errors
+
+    def _warn(
+        self,
+        trainer: Trainer,
+        state: TrainState,
+        phase: Phase | None,
+        errors: list[float],
+        unsettled: float,
+    ) -> None:
+        """Warns of what the last epoch shows."""
+        examples = trainer.examples
+        x = inputs(examples.x[:_PROBED], self.network.dtype)
+        start = trainer.kept_states(state, len(x))
+        seen = jax.device_get(probe(self.network, x, start, phase or self.evaluation))
+        target = np.asarray(examples.target)
+        is_class = target.ndim == 1 or ((target == 0) | (target == 1)).all()
+        chance = guessing(self.network, examples, "classification") if is_class else np.inf
+        reached = errors[-1] if len(errors) >= PATIENCE else 0.0
+        measured = phase is not None and phase.termination.measures
+        for name in warnings_of(seen, reached, chance, unsettled if measured else None):
+            warnings.warn(f"{name}: {PYTHON[name]}.", stacklevel=3)
 
     def outputs(
         self, x: Any, *, starts: int | Sequence[str] = COLD, starts_seed: int = 0
