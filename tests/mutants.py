@@ -29,6 +29,7 @@ CARRIED = "tests/learning/test_carried.py"
 FEEDBACK = "tests/energy/test_feedback.py"
 SETTINGS = "tests/config/test_every_setting.py"
 DEVICES = "tests/devices/test_devices.py"
+ANALOG = "tests/devices/test_analog.py"
 TOPOLOGY = "tests/topology/test_topology.py"
 EP = "learning/equilibrium_propagation.py"
 STEP = "relaxation/nudged_step.py"
@@ -46,6 +47,18 @@ class Mutant:
 
 
 MUTANTS = [
+    Mutant("the spread of devices is not frozen", "devices/analog.py",
+           '* own["unlike"][:2], 0)', '* (own["unlike"][:2] + own["age"]), 0)', ANALOG),
+    Mutant("a range has one end", "devices/writing.py",
+           "jnp.clip(found, room.low, room.high), before)",
+           "jnp.minimum(found, room.high), before)", ANALOG),
+    Mutant("write noise is drawn anew by every read", "devices/analog.py",
+           'effects.write_noise * own["noise"]', "effects.write_noise * noise", ANALOG),
+    Mutant("steps down are as large as those up", "devices/writing.py",
+           "(1 - self.up_down) * unlike[1]", "(1 + self.up_down) * unlike[1]", ANALOG),
+    Mutant("states are not read for an update", "learning/differences.py",
+           "slopes = tuple((c, batch.seen(k, s)) for k, (c, s) in zip(keys[2:], slopes, strict=True))",
+           "slopes = tuple(slopes)", ANALOG),
     Mutant("every skip connection is weakened by the same factor", "energy/feedback.py",
            "return self.strength ** max(0, other - layer)",
            "return self.strength if other > layer else 1.0", FEEDBACK),

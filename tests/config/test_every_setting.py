@@ -488,6 +488,7 @@ ELSEWHERE = {
         for name in ("task", "scale", "validation_share", "test_share", "split_seed")
     },
     "topology.wiring=given": "tests/python/test_run.py",
+    "device.kind": "tests/devices/test_analog.py",
     **dict.fromkeys(("topology.file", "topology.layers", "topology.edge_weights"),
                     "tests/data/test_wirings.py"),
     "training.patience": "tests/python/test_run.py",

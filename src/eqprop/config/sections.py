@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from eqprop.data.settings import DatasetChoice, Mnist5kSettings
+from eqprop.devices.settings import DeviceChoice, IdealSettings
 from eqprop.energy.settings import (
     ActivationChoice,
     CostChoice,
@@ -221,6 +222,14 @@ class LearningConfig(Section):
     )
     max_weight: Above0 | None = Field(
         default=None, description="weights are clipped to +-this after each update"
+    )
+
+
+class DeviceConfig(Section):
+    """How weights are held, written and read."""
+
+    kind: DeviceChoice = Field(
+        default=IdealSettings(), description="of device; all but ideal are imperfect"
     )
 
 

@@ -15,6 +15,7 @@ from pydantic import Field, ValidationError, model_validator
 from eqprop.config.sections import (
     CheckpointConfig,
     DataConfig,
+    DeviceConfig,
     EvaluationConfig,
     FreePhaseConfig,
     LearningConfig,
@@ -46,6 +47,7 @@ class RunConfig(Settings):
     free: FreePhaseConfig = FreePhaseConfig()
     nudged: NudgedPhaseConfig = NudgedPhaseConfig()
     learning: LearningConfig = LearningConfig()
+    device: DeviceConfig = DeviceConfig()
     data: DataConfig = DataConfig()
     training: TrainingConfig = TrainingConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
@@ -75,7 +77,14 @@ class RunConfig(Settings):
                 "the budget is spent. Remove one of them"
             )
         self._check_phases()
-        for section in (self.topology, self.network, self.free, self.nudged, self.learning):
+        for section in (
+            self.topology,
+            self.network,
+            self.free,
+            self.nudged,
+            self.learning,
+            self.device,
+        ):
             for part in section.parts():
                 part.check(self)
         if self.data.batch_size % self.training.data_shards:

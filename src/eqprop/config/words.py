@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from eqprop.config.settings import RunConfig, line
-from eqprop.errors import ConfigError, unknown_name
+from eqprop.errors import ConfigError
 from eqprop.registry import Choice, Kind, Section
 
 _WIDTH = 100
@@ -209,9 +209,8 @@ def explained(name: str) -> str:
     if within:
         return "\n".join(f"{setting.name}: {setting.does}" for setting in within)
     hint = nearest(name)
-    if hint is None:
-        raise ConfigError(unknown_name("setting", name, known))
-    raise ConfigError(f"`{name}` is no setting. Did you mean `{hint}`?")
+    meant = "`eqprop config` prints all" if hint is None else f"Did you mean `{hint}`?"
+    raise ConfigError(f"`{name}` is no setting. {meant}")
 
 
 def _paragraph(setting: Setting) -> Iterator[str]:

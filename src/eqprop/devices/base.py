@@ -50,3 +50,11 @@ class AbstractDevice(eqx.Module):
     @abc.abstractmethod
     def read(self, key: Array, held: Held) -> Network:
         """The parameters as a phase sees them."""
+
+    def ledger(self, held: Held) -> dict[str, Any]:
+        """What devices have gone through, by pair of layers; nothing where nobody counts."""
+        return {}
+
+    def seen(self, key: Array, states: Array) -> Array:
+        """States `[batch, free units]` as they are read for an update; they go on as they are."""
+        return states

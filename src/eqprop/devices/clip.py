@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax.numpy as jnp
 from jax import Array
 
@@ -37,3 +39,9 @@ class Clip(AbstractDevice):
 
     def read(self, key: Array, held: Held) -> Network:
         return self.device.read(key, held)
+
+    def ledger(self, held: Held) -> dict[str, Any]:
+        return self.device.ledger(held)
+
+    def seen(self, key: Array, states: Array) -> Array:
+        return self.device.seen(key, states)

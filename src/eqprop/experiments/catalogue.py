@@ -5,7 +5,9 @@ from __future__ import annotations
 from eqprop.experiments import (
     added,
     baseline,
+    bits,
     controls,
+    devices,
     errata,
     figure1,
     figure2,
@@ -26,8 +28,8 @@ from eqprop.experiments.drawing import Drawing
 from eqprop.experiments.experiment import EXPERIMENTS, Experiment
 
 __all__ = [
-    "added", "baseline", "controls", "errata", "figure1", "figure2", "figure3", "figure4",
-    "figure5", "figure6", "figure7", "initialisation", "journal", "particles", "rules", "sign",
+    "added", "baseline", "bits", "controls", "devices", "errata", "figure1", "figure2", "figure3",
+    "figure4", "figure5", "figure6", "figure7", "initialisation", "journal", "particles", "rules", "sign",
     "starts", "table1",
 ]  # fmt: skip
 

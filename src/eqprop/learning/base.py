@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import equinox as eqx
@@ -145,6 +145,7 @@ class Batch(eqx.Module):
     - `key`: a JAX random key, for rules that draw.
     - `weights`: `[batch]`, what each example counts in the sum that the gradient is.
     - `present`: `[batch]`, which places hold an example; the others only fill up the batch.
+    - `seen`: what is read of states for an update, given a key; None for all of them.
     """
 
     x: Array
@@ -153,6 +154,7 @@ class Batch(eqx.Module):
     key: Array
     weights: Array
     present: Array
+    seen: Callable[[Array, Array], Array] | None = None
 
     @staticmethod
     def of(
@@ -174,15 +176,15 @@ class Batch(eqx.Module):
         Let them settle one after the other: side by side those that are done would wait for the
         last, and on a CPU a product with twice the examples takes twice the time.
         """
-        shared = dataclasses.replace(self, key=None)
+        shared = dataclasses.replace(self, key=None, seen=None)
         parts = [jax.tree.map(lambda leaf, k=k: leaf[k], shared) for k in range(len(self.x))]
-        return [dataclasses.replace(part, key=self.key) for part in parts]
+        return [dataclasses.replace(part, key=self.key, seen=self.seen) for part in parts]
 
     def joined(self) -> Batch:
         """All parts of a batch with an axis of parts in front, as one."""
-        shared = dataclasses.replace(self, key=None)
+        shared = dataclasses.replace(self, key=None, seen=None)
         flat = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), shared)
-        return dataclasses.replace(flat, key=self.key)
+        return dataclasses.replace(flat, key=self.key, seen=self.seen)
 
 
 def stacked(parts: Sequence[Any]) -> Any:

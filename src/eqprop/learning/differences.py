@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
 
 from eqprop.energy import HopfieldEnergy, Network
 from eqprop.energy.products import dot
@@ -84,6 +84,9 @@ def _contrast(
     return summed(slope(network), axis) if alone else slope(network)
 
 
+_READ = 2**31 - 3
+"""The stream of what is read of states, beside those of a rule."""
+
 _MANY = 64
 """States of a device from which on it pays to sum up gradients instead of handing states round."""
 
@@ -108,9 +111,17 @@ def _readout(
 
 def _gradient(network: Network, batch: Batch, found: Phases, axis: str | None) -> Network:
     """What phases say of energy and cost, with whatever comes out where no connection exists."""
-    weights = batch.weights
-    contrast = _contrast(network, batch.x, found.slopes, weights, found.origin, axis)
-    readout = _readout(network, batch.target, found.free_states, weights, axis)
+    weights, slopes, free, origin = batch.weights, found.slopes, found.free_states, found.origin
+    if batch.seen is not None:
+        key = jax.random.fold_in(batch.key, _READ)
+        if axis is not None:  # each device has examples of its own
+            key = jax.random.fold_in(key, lax.axis_index(axis))
+        keys = jax.random.split(key, len(slopes) + 2)
+        slopes = tuple((c, batch.seen(k, s)) for k, (c, s) in zip(keys[2:], slopes, strict=True))
+        free = batch.seen(keys[0], free)
+        origin = None if origin is None else batch.seen(keys[1], origin)
+    contrast = _contrast(network, batch.x, slopes, weights, origin, axis)
+    readout = _readout(network, batch.target, free, weights, axis)
     return contrast if readout is None else jax.tree.map(jnp.add, contrast, readout)
 
 

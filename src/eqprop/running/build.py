@@ -163,7 +163,7 @@ def build_trainer(config: RunConfig, network: Network, examples: Examples) -> Tr
         chunk_batches=config.training.chunk_batches,
         record_every=config.training.record_every,
         data_shards=config.training.data_shards,
-        device=Clip(config.learning.max_weight or math.inf),
+        device=Clip(config.learning.max_weight or math.inf, config.device.kind.build()),
     )
 
 

@@ -319,6 +319,8 @@ class RunInProgress:
             name: [e["epoch"] for e in entries if name in e["warnings"]] for name in health.WARNINGS
         }
         summary["warnings"] = {name: found for name, found in epochs.items() if found}
+        if ledger := self.trainer.device.ledger(self.now.state.held):
+            summary["device"] = ledger
         summary["connections"] = self.now.topology.accounting().to_dict()
         self.folder.save_arrays(NETWORK, self.now.network_arrays())
         summary["network_sha256"] = self.folder.digest(NETWORK)

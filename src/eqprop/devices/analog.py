@@ -1,0 +1,250 @@
+"""Weights held by imperfect devices: a range, levels or pulses, spread, faults, noise, drift."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+
+from eqprop.devices.base import AbstractDevice, Held
+from eqprop.devices.writing import AbstractWriting, Range
+from eqprop.energy import Network
+from eqprop.energy.groups import Group, replaced
+
+
+class Effects(eqx.Module):
+    """How strong everything is that is not the writing itself; all 0: nothing.
+
+    **Attributes:**
+
+    - `spread`: of a device's steps, from device to device: factors 1 + spread N(0, 1), not below 0,
+      one for its steps up and one for those down; frozen.
+    - `range_spread`: the same of both ends of the range.
+    - `stuck_low`, `stuck_high`: shares of the devices that stay at the ends of their range.
+    - `leak`: share of its value that a device loses between two updates.
+    - `write_noise`: of the value that a write leaves, in weights; drawn anew by each write that
+      moves a device, and seen by every read until the next.
+    - `read_noise`: of every read, in weights.
+    - `drift`: exponent nu of (1 + age)^-nu, age in updates since a device was written last.
+    """
+
+    spread: Array
+    range_spread: Array
+    stuck_low: Array
+    stuck_high: Array
+    leak: Array
+    write_noise: Array
+    read_noise: Array
+    drift: Array
+
+    @staticmethod
+    def of(
+        spread: float = 0.0,
+        range_spread: float = 0.0,
+        stuck_low: float = 0.0,
+        stuck_high: float = 0.0,
+        leak: float = 0.0,
+        write_noise: float = 0.0,
+        read_noise: float = 0.0,
+        drift: float = 0.0,
+    ) -> Effects:
+        """From plain numbers."""
+        own = (spread, range_spread, stuck_low, stuck_high, leak, write_noise, read_noise, drift)
+        return Effects(*(jnp.float32(value) for value in own))
+
+
+class Sensor(eqx.Module):
+    """What is read of the states for an update: by a converter of so many steps, with noise.
+
+    States of the hard sigmoid lie in [0, 1]. The states themselves go on as they are.
+
+    **Arguments:** `step`: of the converter, 0 for none; `noise`: of a reading.
+    """
+
+    step: Array
+    noise: Array
+
+    @staticmethod
+    def of(bits: int | None = None, noise: float = 0.0) -> Sensor:
+        """A converter of so many bits over [0, 1]."""
+        return Sensor(jnp.float32(0.0 if bits is None else 1 / (2**bits - 1)), jnp.float32(noise))
+
+    def seen(self, key: Array, states: Array) -> Array:
+        """States as they are read."""
+        read = states + self.noise * jax.random.normal(key, states.shape, states.dtype)
+        step = jnp.where(self.step > 0, self.step, 1)
+        return jnp.where(self.step > 0, step * jnp.round(read / step), read)
+
+
+class Analog(AbstractDevice):
+    """Weights, and biases if wanted, held one per device.
+
+    A weight is a conductance with a reference, or with `pair` the difference G+ - G- of two, each
+    from 0 to the high end of the range: updates up write G+, updates down write G-.
+
+    **Arguments:**
+
+    - `room`: the range of weights, around 0.
+    - `writing`: how an update is written.
+    - `effects`: everything else.
+    - `pair`: whether a weight is a pair of devices.
+    - `with_biases`: whether biases are held by such devices too.
+    - `sensor`: what is read of the states for an update.
+
+    >>> import eqprop, jax
+    >>> from eqprop.devices import Rounded
+    >>> network = eqprop.Network.initialize(eqprop.layered([40, 3, 2]), seed=0)
+    >>> room = Range(jnp.float32(-1), jnp.float32(1))
+    >>> device = Analog(room, Rounded.to_levels(9, room, "nearest"))
+    >>> held = device.hold(jax.random.key(0), network)
+    >>> sorted({abs(float(w)) for w in held.network.energy.weights[1, 0].ravel()})
+    [0.0, 0.25]
+    """
+
+    room: Range
+    writing: AbstractWriting
+    effects: Effects
+    sensor: Sensor | None
+    pair: bool = eqx.field(static=True)
+    with_biases: bool = eqx.field(static=True)
+
+    def __init__(
+        self,
+        room: Range,
+        writing: AbstractWriting,
+        effects: Effects | None = None,
+        sensor: Sensor | None = None,
+        *,
+        pair: bool = False,
+        with_biases: bool = False,
+    ) -> None:
+        self.room, self.writing = room, writing
+        self.effects = effects or Effects.of()
+        self.sensor, self.pair, self.with_biases = sensor, pair, with_biases
+
+    def groups(self, network: Network) -> list[Group]:
+        """What is held by devices."""
+        return [
+            group
+            for group in network.groups()
+            if group.clipped or (self.with_biases and group.kind == "biases")
+        ]
+
+    def hold(self, key: Array, network: Network) -> Held:
+        groups, values, state = self.groups(network), [], {}
+        for number, group in enumerate(groups):
+            drawing = jax.random.split(jax.random.fold_in(key, number), 3)
+            value = group.of(network)
+            nothing = jnp.zeros_like(value)
+            own: dict[str, Array] = {
+                "unlike": jax.random.normal(drawing[0], (4, *value.shape), value.dtype),
+                "fate": jax.random.uniform(drawing[1], value.shape, value.dtype),
+                "noise": nothing, "age": nothing, "pulses": nothing, "writes": nothing,
+            }  # fmt: skip
+            held = self._stuck(self.writing.start(drawing[2], value, self._room(own)), own)
+            if self.pair:
+                own["minus"] = jnp.maximum(-held, 0)
+            values.append(_existing(group, held))
+            state[group.name] = own
+        return Held(replaced(network, groups, values), state)
+
+    def write(self, key: Array, held: Held, update: Network) -> Held:
+        groups, values, state = self.groups(held.network), [], {}
+        moved = eqx.apply_updates(held.network, update)
+        for number, group in enumerate(groups):
+            own = dict(held.state[group.name])
+            writing, noising = jax.random.split(jax.random.fold_in(key, number))
+            before, change = group.of(held.network), group.of(update)
+            kept = before - self.effects.leak * before
+            if self.pair:
+                value, pulses = self._pair(writing, kept, own, change)
+            else:
+                value, pulses = self.writing.write(
+                    writing, kept, change, self._room(own), self._steps(own)
+                )
+            is_written = pulses > 0
+            noise = _normal(noising, value, self.effects.write_noise)
+            own["noise"] = jnp.where(is_written, noise, own["noise"])
+            own["age"] = jnp.where(is_written, 0, own["age"] + 1)
+            own["pulses"] += pulses
+            own["writes"] += is_written
+            values.append(_existing(group, self._stuck(value, own)))
+            state[group.name] = own
+        return Held(replaced(moved, groups, values), state)
+
+    def read(self, key: Array, held: Held) -> Network:
+        groups, values, effects = self.groups(held.network), [], self.effects
+        for number, group in enumerate(groups):
+            own, value = held.state[group.name], group.of(held.network)
+            noise = _normal(jax.random.fold_in(key, number), value, effects.read_noise)
+            value = value * (1 + own["age"]) ** -effects.drift
+            value = value + effects.write_noise * own["noise"] + effects.read_noise * noise
+            values.append(_existing(group, value))
+        return replaced(held.network, groups, values)
+
+    def seen(self, key: Array, states: Array) -> Array:
+        return states if self.sensor is None else self.sensor.seen(key, states)
+
+    def ledger(self, held: Held) -> dict[str, Any]:
+        found = {}
+        for group in self.groups(held.network):
+            exists = np.ones(group.of(held.network).shape, bool)
+            exists = exists if group.mask is None else np.asarray(group.mask)
+            if exists.any():
+                counts = (np.asarray(held.state[group.name][n])[exists] for n in _COUNTED)
+                found[group.label] = {
+                    name: {"mean": float(count.mean()), "most": float(count.max())}
+                    for name, count in zip(_COUNTED, counts, strict=True)
+                }
+        return found
+
+    def _pair(
+        self, key: Array, value: Array, own: dict[str, Array], change: Array
+    ) -> tuple[Array, Array]:
+        """Both of two devices, each of which only ever grows; `own` learns where G- is."""
+        low, high = self._room(own)
+        up, down = jax.random.split(key)
+        minus, (faster, slower) = own["minus"], self._steps(own)
+        plus, more = self.writing.write(
+            up, value + minus, jnp.maximum(change, 0), Range(0 * high, high), (faster, slower)
+        )
+        own["minus"], less = self.writing.write(
+            down, minus, jnp.maximum(-change, 0), Range(0 * low, -low), (slower, faster)
+        )
+        return plus - own["minus"], more + less
+
+    def _steps(self, own: dict[str, Array]) -> tuple[Array, Array]:
+        """Factors on each device's steps up and down."""
+        factors = jnp.maximum(1 + self.effects.spread * own["unlike"][:2], 0)
+        return factors[0], factors[1]
+
+    def _room(self, own: dict[str, Array]) -> Range:
+        """Each device's range."""
+        factors = jnp.maximum(1 + self.effects.range_spread * own["unlike"][2:], _NARROW)
+        return Range(self.room.low * factors[0], self.room.high * factors[1])
+
+    def _stuck(self, value: Array, own: dict[str, Array]) -> Array:
+        low, high = self._room(own)
+        value = jnp.where(own["fate"] < self.effects.stuck_low, low, value)
+        return jnp.where(own["fate"] >= 1 - self.effects.stuck_high, high, value)
+
+
+_COUNTED = ("pulses", "writes")
+_NARROW = 0.01  # of its range a device has at least
+
+
+def _normal(key: Array, like: Array, strength: Array) -> Array:
+    """Normal numbers; none are drawn where their strength is 0: they cost more than a write."""
+    return lax.cond(
+        strength > 0,
+        lambda: jax.random.normal(key, like.shape, like.dtype),
+        lambda: jnp.zeros_like(like),
+    )
+
+
+def _existing(group: Group, value: Array) -> Array:
+    return value if group.mask is None else jnp.where(group.mask, value, 0)

@@ -1,0 +1,227 @@
+"""Devices by name: what `device.kind` chooses."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from eqprop.registry import Above0, Choice, Kind, Positive, Rate
+
+if TYPE_CHECKING:
+    from eqprop.devices.analog import Effects, Sensor
+    from eqprop.devices.base import AbstractDevice
+    from eqprop.devices.writing import AbstractWriting, Pulses, Range
+
+DEVICES = Kind("device", "eqprop.devices.presets")
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Number = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class DeviceChoice(Choice):
+    """How weights are held, written and read."""
+
+    kind = DEVICES
+
+    def build(self) -> AbstractDevice:
+        """The device."""
+        raise NotImplementedError
+
+
+class IdealSettings(DeviceChoice, name="ideal"):
+    """Every update is added as it is."""
+
+    def build(self) -> AbstractDevice:
+        from eqprop.devices.ideal import Ideal
+
+        return Ideal()
+
+
+class AnalogSettings(DeviceChoice):
+    """What all imperfect devices have."""
+
+    low: Number = Field(default=-1.0, description="low end of the range of a weight, below 0")
+    high: Above0 = Field(default=1.0, description="high end of it")
+    pair: bool = Field(
+        default=False,
+        description="whether a weight is G+ - G-, each from 0 to `high`, of which updates up write "
+        "the one and updates down the other",
+    )
+    biases: bool = Field(default=False, description="whether biases are held by such devices too")
+    spread: Rate = Field(
+        default=0.0, description="of steps from device to device, as a share; frozen"
+    )
+    range_spread: Rate = Field(
+        default=0.0, description="of both ends of the range from device to device; frozen"
+    )
+    stuck_low: Share = Field(
+        default=0.0, description="share of the devices that stay at the low end"
+    )
+    stuck_high: Share = Field(default=0.0, description="the same at the high end")
+    leak: Share = Field(
+        default=0.0, description="share of its value that a device loses with each update"
+    )
+    write_noise: Rate = Field(
+        default=0.0,
+        description="of what a write leaves, in weights, until the device is written again",
+    )
+    read_noise: Rate = Field(
+        default=0.0, description="in weights, new for every batch and for every look"
+    )
+    drift: Rate = Field(
+        default=0.0,
+        description="exponent nu of (1 + age)^-nu, age in updates since a device was written",
+    )
+    state_bits: Positive | None = Field(
+        default=None, description="of the states that are read out for an update"
+    )
+    state_noise: Rate = Field(default=0.0, description="of these states")
+
+    @model_validator(mode="after")
+    def _fits(self) -> AnalogSettings:
+        if self.low >= 0:
+            raise ValueError(f"`low` must lie below 0, got {self.low}")
+        if self.stuck_low + self.stuck_high > 1:
+            raise ValueError(
+                f"`stuck_low` and `stuck_high` must be 1 at most together, got {self.stuck_low} "
+                f"and {self.stuck_high}"
+            )
+        return self
+
+    def check(self, config: Any) -> None:
+        if self.state_bits is None and not self.state_noise:
+            return
+        if config.learning.rule.relaxations < 2 or getattr(config.learning, "carried", False):
+            raise ValueError(
+                "`device.state_bits` and `device.state_noise` need a rule that compares the states "
+                f"of two phases, got '{config.learning.rule.name}'"
+                + (" with the difference carried" if config.learning.rule.relaxations > 1 else "")
+            )
+        activation = config.network.activation
+        if "tanh" in (activation.name, getattr(getattr(activation, "rho", None), "name", "")):
+            raise ValueError(
+                "`device.state_bits` and `device.state_noise` are of states in [0, 1], got tanh"
+            )
+
+    def writing(self, room: Range) -> AbstractWriting:
+        """How an update is written."""
+        raise NotImplementedError
+
+    def build(self) -> AbstractDevice:
+        import jax.numpy as jnp
+
+        from eqprop.devices.analog import Analog
+        from eqprop.devices.writing import Range
+
+        room = Range(jnp.float32(self.low), jnp.float32(self.high))
+        return Analog(
+            room, self.writing(room), self._effects(), self._sensor(),
+            pair=self.pair, with_biases=self.biases,
+        )  # fmt: skip
+
+    def _effects(self) -> Effects:
+        from eqprop.devices.analog import Effects
+
+        names = (
+            "spread", "range_spread", "stuck_low", "stuck_high", "leak", "write_noise",
+            "read_noise", "drift",
+        )  # fmt: skip
+        return Effects.of(**{name: getattr(self, name) for name in names})
+
+    def _sensor(self) -> Sensor | None:
+        from eqprop.devices.analog import Sensor
+
+        if self.state_bits is None and not self.state_noise:
+            return None
+        return Sensor.of(self.state_bits, self.state_noise)
+
+
+Rounding = Literal["nearest", "stochastic"]
+
+
+class AddedSettings(AnalogSettings, name="analog"):
+    """Updates of any size, in a range, with whatever else is said."""
+
+    def writing(self, room: Range) -> AbstractWriting:
+        from eqprop.devices.writing import Added
+
+        return Added()
+
+
+class RoundedSettings(AnalogSettings, name="rounded"):
+    """Weights of so many bits: each update ends at a level."""
+
+    bits: Positive = Field(
+        default=8, description="2^bits - 1 levels over the range, so that 0 is one of them"
+    )
+    rounding: Rounding = Field(
+        default="stochastic",
+        description="nearest, where small updates vanish; stochastic, right on average",
+    )
+
+    def writing(self, room: Range) -> AbstractWriting:
+        from eqprop.devices.writing import Rounded
+
+        return Rounded.to_levels(2**self.bits - 1, room, self.rounding)
+
+
+class PulsedSettings(AnalogSettings):
+    """What devices have that are written by pulses."""
+
+    step: Above0 = Field(default=0.002, description="of a pulse at 0, in weights")
+    up_down: Annotated[float, Field(gt=-1, lt=1)] = Field(
+        default=0.0, description="steps up are 1 + it times as large, steps down 1 - it times"
+    )
+    cycle: Rate = Field(default=0.0, description="spread of a step from pulse to pulse, in steps")
+    most: Positive | None = Field(default=None, description="pulses at most for one update")
+    rounding: Rounding = Field(
+        default="stochastic", description="of the number of pulses that an update takes"
+    )
+
+    def pulses(self) -> Pulses:
+        """What both kinds of pulses share."""
+        from eqprop.devices.writing import Pulses
+
+        most = float("inf") if self.most is None else self.most
+        return Pulses.of(self.step, self.up_down, self.cycle, most, self.rounding)
+
+
+class LinearSettings(PulsedSettings, name="pulses"):
+    """Pulses of a constant size, or one that shrinks linearly towards the ends of the range."""
+
+    slope_up: Rate = Field(
+        default=0.0, description="steps up are 1 - it w / high times that at 0; 1: soft bounds"
+    )
+    slope_down: Rate = Field(default=0.0, description="the same downwards, with `low`")
+
+    def writing(self, room: Range) -> AbstractWriting:
+        import jax.numpy as jnp
+
+        from eqprop.devices.writing import LinearPulses
+
+        slopes = (jnp.float32(self.slope_up), jnp.float32(self.slope_down))
+        return LinearPulses(self.pulses(), *slopes)
+
+
+class ExponentialSettings(PulsedSettings, name="exponential"):
+    """Pulses whose size depends exponentially on the value."""
+
+    a_up: Number = Field(
+        default=0.0, description="steps up are max(1 - a exp(gamma z), 0) times `step`"
+    )
+    a_down: Number = Field(default=0.0, description="the same downwards, with -gamma z")
+    gamma_up: Number = Field(default=1.0, description="of steps up")
+    gamma_down: Number = Field(default=1.0, description="of steps down")
+    scale: Number = Field(
+        default=1.0, description="a in z = 2 a w / (high - low) + b, of which steps depend"
+    )
+    shift: Number = Field(default=0.0, description="b in the same")
+
+    def writing(self, room: Range) -> AbstractWriting:
+        import jax.numpy as jnp
+
+        from eqprop.devices.writing import ExponentialPulses
+
+        names = ("a_up", "a_down", "gamma_up", "gamma_down", "scale", "shift")
+        return ExponentialPulses(self.pulses(), *(jnp.float32(getattr(self, n)) for n in names))

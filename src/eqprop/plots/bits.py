@@ -1,0 +1,65 @@
+"""Error against bits: rows in, picture out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from eqprop.analysis.collect import by_seed, conditions_of
+from eqprop.plots.style import color, figure, legend_beside, plain_log
+
+_WEIGHTS = re.compile(r"(\d+) bits, (\w+)")
+_STATES = re.compile(r"states of (\d+) bits")
+_LINES = {"stochastic": "-", "nearest": "--"}
+
+
+def error_against_bits(rows: Sequence[Mapping[str, Any]], caption: str, stem: Path) -> None:
+    """Training error of the last epoch against bits of weights, and of states; `.png`, `.svg`.
+
+    A point is a run, a line goes through the means; dotted is the same network without rounding.
+    """
+    last: dict[str, list[float]] = {
+        condition: [100 * float(run[-1]["training_error"]) for run in by_seed(rows, condition)]
+        for condition in conditions_of(rows)
+    }
+    networks = list(dict.fromkeys(name.partition(", ")[0] for name in last))
+    panels = [("weights", _WEIGHTS)]
+    if any(_STATES.search(name) for name in last):
+        panels.append(("states that are read out", _STATES))
+    with figure(
+        stem, caption, columns=len(panels), size=(4.4 * len(panels) + 2.6, 4.2), sharey=True
+    ) as grid:
+        for axes, (what, pattern) in zip(grid[0], panels, strict=True):
+            for position, network in enumerate(networks):
+                shade = color(position)
+                exact = last.get(f"{network}, exact")
+                if exact:
+                    axes.axhline(np.mean(exact), color=shade, linestyle=":", linewidth=1)
+                found: dict[str, dict[int, list[float]]] = {}
+                for name, values in last.items():
+                    told = pattern.fullmatch(name.partition(", ")[2])
+                    if name.partition(", ")[0] == network and told:
+                        kind = told[2] if told.re.groups > 1 else "stochastic"
+                        found.setdefault(kind, {})[int(told[1])] = values
+                for kind, points in found.items():
+                    places = sorted(points)
+                    means = [np.mean(points[bits]) for bits in places]
+                    axes.plot(places, means, _LINES[kind], color=shade, marker="o", markersize=4)
+                    for bits in places:
+                        values = points[bits]
+                        axes.plot([bits] * len(values), values, ".", color=shade, alpha=0.5)
+            axes.set_yscale("log")
+            plain_log(axes.yaxis)
+            axes.set_xlabel(f"bits of {what}")
+            axes.grid(which="both", alpha=0.25, linewidth=0.5)
+        grid[0, 0].set_ylabel("training error, online (%)")
+        for position, network in enumerate(networks):
+            grid[0, -1].plot([], [], color=color(position), linewidth=3, label=network)
+        for kind, line in {**_LINES, "exact": ":"}.items():
+            label = kind if kind == "exact" else f"rounded, {kind}"
+            grid[0, -1].plot([], [], line, color="0.35", label=label)
+        legend_beside(grid[0, -1])

@@ -1,0 +1,323 @@
+"""Imperfect devices: each effect against a closed form or a plain loop in NumPy."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import eqprop
+from eqprop.config.settings import build
+from eqprop.devices import (
+    Added,
+    Analog,
+    Effects,
+    ExponentialPulses,
+    Held,
+    Ideal,
+    LinearPulses,
+    Pulses,
+    Range,
+    Rounded,
+    Sensor,
+)
+from eqprop.devices.settings import DEVICES
+from eqprop.errors import ConfigError
+from problems import BRIEF_RULE, rewired_problem, trainer_for
+
+KEY = jax.random.key(5)
+DRAWS = 10_000
+ROOM = Range(jnp.float32(-0.8), jnp.float32(1.2))
+ALIKE = (jnp.ones(DRAWS), jnp.ones(DRAWS))
+BLOCK = "weights_1_0"
+
+
+def within(values, mean, variance):
+    """Whether draws have this mean and variance, within four standard errors."""
+    values = np.asarray(values, np.float64)
+    apart = abs(values.mean() - mean) / np.sqrt(variance / len(values))
+    spread = abs(values.var() / variance - 1) / np.sqrt(2 / len(values))
+    assert apart < 4, (values.mean(), mean)
+    assert spread < 4 * max(1, kurtosis(values)), (values.var(), variance)
+
+
+def kurtosis(values):
+    """By how much more a variance scatters than that of a normal distribution."""
+    centred = values - values.mean()
+    return np.sqrt(max((centred**4).mean() / values.var() ** 2 - 1, 1e-9) / 2)
+
+
+def device_of(**effects):
+    wide = Range(jnp.float32(-10), jnp.float32(10))
+    return Analog(wide, Added(), Effects.of(**effects))
+
+
+def held_of(device, value=0.5, size=100):
+    """A network whose weights are all alike, in devices."""
+    network = eqprop.Network.initialize(eqprop.layered([size, size, 2]), seed=0)
+    network = jax.tree.map(
+        lambda leaf: jnp.full_like(leaf, value) if eqx.is_inexact_array(leaf) else leaf, network
+    )
+    return device.hold(KEY, network)
+
+
+def like(held, value):
+    return jax.tree.map(
+        lambda leaf: jnp.full_like(leaf, value) if eqx.is_inexact_array(leaf) else leaf,
+        held.network,
+    )
+
+
+def weights(network):
+    return np.asarray(network.hopfield.weights[1, 0])
+
+
+def test_stochastic_rounding_is_right_on_average():
+    device = Rounded.to_levels(11, ROOM, "stochastic")
+    value, update = jnp.full(DRAWS, 0.2), jnp.full(DRAWS, 0.063)
+    found = device.write(KEY, value, update, ROOM, ALIKE)
+    levels = np.unique(np.asarray(found.value).round(5))
+    assert levels.tolist() == pytest.approx([0.2, 0.4])
+    within(found.value, 0.263, 0.2**2 * (0.063 / 0.2) * (1 - 0.063 / 0.2))
+    np.testing.assert_array_equal(found.pulses, np.asarray(found.value) > 0.3)
+
+
+def test_to_the_nearest_level_small_updates_vanish_and_none_leaves_the_range():
+    device = Rounded.to_levels(11, ROOM, "nearest")
+    updates = jnp.array([0.09, 0.11, -0.09, -0.11, 5.0, -5.0])
+    same = (jnp.ones(6), jnp.ones(6))
+    found = device.write(KEY, jnp.full(6, 0.2), updates, ROOM, same)
+    np.testing.assert_allclose(found.value, [0.2, 0.4, 0.2, 0.0, 1.2, -0.8], atol=1e-6)
+    assert found.pulses.tolist() == [0, 1, 0, 1, 5, 5]
+
+
+@pytest.mark.parametrize("slopes", [(0.0, 0.0), (1.0, 1.0), (0.3, 0.7)])
+@pytest.mark.parametrize("update", [0.31, -0.475])
+def test_linear_pulses_are_those_of_a_loop(slopes, update):
+    pulses = Pulses.of(0.02, up_down=0.2, rounding="nearest")
+    device = LinearPulses(pulses, *map(jnp.float32, slopes))
+    start, unlike = np.linspace(-0.7, 1.1, 7), np.linspace(0.5, 1.6, 7)
+    factors = (jnp.asarray(unlike, jnp.float32), jnp.asarray(unlike[::-1].copy(), jnp.float32))
+    wanted = start.copy()
+    count = round(abs(update) / 0.02)
+    for _ in range(count):
+        if update > 0:
+            wanted += 0.02 * 1.2 * unlike * (1 - slopes[0] * wanted / 1.2)
+        else:
+            wanted -= 0.02 * 0.8 * unlike[::-1] * (1 - slopes[1] * wanted / -0.8)
+    wanted = np.clip(wanted, -0.8, 1.2)
+    found = device.write(KEY, jnp.asarray(start, jnp.float32), jnp.full(7, update), ROOM, factors)
+    np.testing.assert_allclose(found.value, wanted, atol=2e-6)
+    assert (found.pulses == count).all() and np.ptp(wanted - start) > 0.01
+
+
+def test_exponential_pulses_are_those_of_the_formula():
+    preset = DEVICES.find("reram-es")(cycle=0.0, rounding="nearest")
+    room = Range(jnp.float32(-1), jnp.float32(1))
+    device = preset.writing(room)
+    assert isinstance(device, ExponentialPulses)
+    start, same = np.linspace(-0.9, 0.9, 5), (jnp.ones(5), jnp.ones(5))
+    z = 2 * -0.5 * start / 2 - 0.5
+    up = 0.00135 * 1.259359 * np.maximum(1 + 1.18445 * np.exp(5 * z), 0)
+    down = 0.00135 * (1 - 0.259359) * np.maximum(1 + 0.081404 * np.exp(-5 * z), 0)
+    for update, step in ((3 * 0.00135, 3 * up), (-3 * 0.00135, -3 * down)):
+        found = device.write(KEY, jnp.asarray(start, jnp.float32), jnp.full(5, update), room, same)
+        np.testing.assert_allclose(found.value - start, step, rtol=2e-3, atol=1e-6)
+    assert np.ptp(up) > 0.0005
+
+
+def test_pulses_scatter_are_counted_and_are_limited():
+    device = LinearPulses(Pulses.of(0.01, cycle=0.6), jnp.float32(0), jnp.float32(0))
+    start, update = jnp.zeros(DRAWS), jnp.full(DRAWS, 0.065)
+    found = device.write(KEY, start, update, ROOM, ALIKE)
+    # 6.5 pulses on average: their number varies by .25, each by .36 of a squared step.
+    within(found.value, 0.065, 0.01**2 * (0.25 + 6.5 * 0.36))
+    few = dataclasses.replace(device.pulses, most=jnp.float32(2), cycle=jnp.float32(0))
+    found = LinearPulses(few, jnp.float32(0), jnp.float32(0)).write(KEY, start, update, ROOM, ALIKE)
+    np.testing.assert_allclose(found.value, 0.02, atol=1e-7)
+
+
+def test_reads_and_writes_are_noisy_each_in_its_own_way():
+    device = device_of(read_noise=0.1, write_noise=0.3)
+    held = held_of(device)
+    first, second = (weights(device.read(jax.random.key(k), held)) for k in (1, 2))
+    within((first - second).ravel(), 0, 2 * 0.1**2)  # nothing was written yet
+    held = device.write(KEY, held, like(held, 0.25))
+    first, second = (weights(device.read(jax.random.key(k), held)) for k in (1, 2))
+    within((first - second).ravel(), 0, 2 * 0.1**2)
+    within(((first + second) / 2).ravel(), 0.75, 0.3**2 + 0.1**2 / 2)
+    assert (weights(held.network) == 0.75).all()  # what is written on stays as it was
+    again = device.write(jax.random.key(9), held, like(held, 0.0))
+    kept = [weights(device_of(write_noise=0.3).read(KEY, h)) for h in (held, again)]
+    np.testing.assert_array_equal(*kept)  # an update of 0 is no write
+
+
+def test_devices_drift_leak_and_are_unlike_each_other():
+    held = held_of(device_of(drift=0.1))
+    for _ in range(3):
+        held = device_of(drift=0.1).write(KEY, held, like(held, 0.0))
+    np.testing.assert_allclose(
+        weights(device_of(drift=0.1).read(KEY, held)), 0.5 * 4**-0.1, rtol=1e-5
+    )
+    held = held_of(device_of(leak=0.2))
+    for _ in range(3):
+        held = device_of(leak=0.2).write(KEY, held, like(held, 0.0))
+    np.testing.assert_allclose(weights(held.network), 0.5 * 0.8**3, rtol=1e-5)
+    held = held_of(device_of(spread=0.2))
+    up = device_of(spread=0.2).write(KEY, held, like(held, 0.1))
+    down = device_of(spread=0.2).write(jax.random.key(8), up, like(held, -0.1))
+    steps = weights(up.network) - 0.5, weights(up.network) - weights(down.network)
+    for step in steps:
+        within(step.ravel(), 0.1, 0.02**2)
+    assert abs(np.corrcoef(steps[0].ravel(), steps[1].ravel())[0, 1]) < 0.05
+    again = device_of(spread=0.2).write(jax.random.key(3), held, like(held, 0.1))
+    np.testing.assert_array_equal(weights(again.network), weights(up.network))  # frozen
+
+
+def test_stuck_devices_stay_and_ranges_differ():
+    device = Analog(ROOM, Added(), Effects.of(stuck_low=0.1, stuck_high=0.2))
+    held = held_of(device)
+    before = weights(held.network)
+    for share, end in ((0.1, -0.8), (0.2, 1.2)):
+        stuck = np.isclose(before, end)
+        assert abs(stuck.mean() - share) < 4 * np.sqrt(share * (1 - share) / before.size)
+    after = weights(device.write(KEY, held, like(held, 0.3)).network)
+    is_stuck = ~np.isclose(before, 0.5)
+    np.testing.assert_array_equal(after[is_stuck], before[is_stuck])
+    np.testing.assert_allclose(after[~is_stuck], 0.8)
+    uneven = Analog(ROOM, Added(), Effects.of(range_spread=0.1))
+    held = held_of(uneven)
+    for update, end in ((9.0, 1.2), (-9.0, -0.8)):
+        within(weights(uneven.write(KEY, held, like(held, update)).network).ravel(), end,
+               (0.1 * end) ** 2)  # fmt: skip
+
+
+def test_a_pair_grows_on_one_side_or_the_other():
+    room = Range(jnp.float32(-1), jnp.float32(1))
+    writing = LinearPulses(Pulses.of(0.05, rounding="nearest"), jnp.float32(1), jnp.float32(1))
+    device = Analog(room, writing, pair=True)
+    held = held_of(device, 0.0, size=4)
+    plus = minus = 0.0
+    for update in (0.2, -0.1, 0.3, -0.5):
+        held = device.write(KEY, held, like(held, update))
+        for _ in range(round(abs(update) / 0.05)):
+            if update > 0:
+                plus += 0.05 * (1 - plus)
+            else:
+                minus += 0.05 * (1 - minus)
+        np.testing.assert_allclose(held.state[BLOCK]["minus"], minus, atol=1e-6)
+        np.testing.assert_allclose(weights(held.network), plus - minus, atol=1e-6)
+    assert plus > 0.3 and minus > 0.3
+
+
+def test_a_converter_has_so_many_steps_and_noise():
+    states = jnp.linspace(0, 1, 1001)
+    read = np.asarray(Sensor.of(2).seen(KEY, states))
+    np.testing.assert_allclose(np.unique(read), [0, 1 / 3, 2 / 3, 1], atol=1e-6)
+    assert np.abs(read - states).max() <= 1 / 6 + 1e-6
+    within(Sensor.of(None, 0.05).seen(KEY, jnp.full(DRAWS, 0.4)), 0.4, 0.05**2)
+
+
+def trained(device, rule=BRIEF_RULE, epochs=2):
+    network, examples = rewired_problem()
+    trainer = trainer_for(network, examples, device=device)
+    state = trainer.start(network)
+    for epoch in range(epochs):
+        for chunk in trainer.epoch(state, rule, epoch):
+            state = chunk.state
+    return trainer, state
+
+
+def test_a_device_without_an_effect_gives_the_bits_of_none():
+    wide = Range(jnp.float32(-1e6), jnp.float32(1e6))
+    _, plain = trained(Ideal())
+    trainer, state = trained(Analog(wide, Added(), sensor=Sensor.of(None, 0.0)))
+    for ours, theirs in ((state.network, plain.network), (trainer.read(state), plain.network)):
+        for a, b in zip(jax.tree.leaves(ours), jax.tree.leaves(theirs), strict=True):
+            np.testing.assert_array_equal(a, b)
+    assert (weights(plain.network) != weights(rewired_problem()[0])).any()
+
+
+def test_what_states_are_read_as_changes_updates_and_not_states():
+    _, plain = trained(Ideal(), epochs=1)
+    wide = Range(jnp.float32(-1e6), jnp.float32(1e6))
+    trainer, coarse = trained(Analog(wide, Added(), sensor=Sensor.of(1)), epochs=1)
+    assert (weights(coarse.network) != weights(plain.network)).any()
+    kept = np.asarray(trainer.kept_states(coarse, 20))
+    assert len(np.unique(kept)) > 20  # particles are no bits
+
+
+def test_strengths_compile_nothing_anew():
+    seen = []
+    jax.monitoring.register_event_duration_secs_listener(
+        lambda event, *_, **__: seen.append(event) if event.endswith("backend_compile_duration")
+        else None
+    )  # fmt: skip
+    network, examples = rewired_problem()
+    shared = trainer_for(network, examples)
+    ends = []
+    for spread, noise in ((0.1, 0.01), (0.3, 0.0), (0.0, 0.2)):
+        device = Analog(ROOM, Added(), Effects.of(spread=spread, read_noise=noise))
+        trainer = dataclasses.replace(shared, device=device)
+        state = trainer.start(network)
+        for chunk in trainer.epoch(state, BRIEF_RULE, 0):
+            state = chunk.state
+        ends.append((len(seen), weights(state.network)))
+    assert ends[0][0] > 0 and ends[1][0] == ends[2][0]
+    assert (ends[1][1] != ends[2][1]).any()
+
+
+DIGITS = {
+    "topology": {"layer_sizes": [20, 12, 10, 4]},
+    "data": {"dataset": "teacher", "num_train": 200},
+    "device": {"kind": "rounded", "bits": 4, "spread": 0.3, "read_noise": 0.02},
+    "learning": {"learning_rate": 0.1},
+    "checkpoint": {"keep_finished": True},
+    "training": {"epochs": 4},
+}
+
+
+def test_four_bits_stay_four_bits_and_a_run_goes_on_with_its_devices(tmp_path):
+    whole = eqprop.train(DIGITS, out=tmp_path)
+    short = {**DIGITS, "training": {"epochs": 2}, "name": "short"}
+    resumed = eqprop.train(short, out=tmp_path).resume(4)
+    ends = [run.model.network.to_arrays() for run in (whole, resumed)]
+    for name, values in ends[0].items():
+        np.testing.assert_array_equal(values, ends[1][name])
+        if name.startswith("weights"):
+            assert 3 < len(np.unique(values)) <= 15, name
+    ledger = [run.summary["device"] for run in (whole, resumed)]
+    assert ledger[0] == ledger[1] and ledger[0]["1-0"]["pulses"]["mean"] > 0.1
+    table = json.loads((resumed.folder / "summary.json").read_text())["device"]
+    assert set(table) == {"1-0", "2-1", "3-2"}
+
+
+def test_every_device_by_name_is_built_and_trains():
+    for name, choice in DEVICES.each():
+        made = choice().build()
+        _, state = trained(made, epochs=1)
+        assert np.isfinite(weights(state.network)).all(), name
+        assert isinstance(state.held, Held)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"device": {"kind": "rounded", "low": 0.1}}, "`low` must lie below 0"),
+        ({"device": {"kind": "analog", "stuck_low": 0.6, "stuck_high": 0.6}}, "1 at most together"),
+        ({"device": {"bits": 4}}, "belongs to kind 'rounded'"),
+        (
+            {"device": {"kind": "analog", "state_bits": 4}, "learning": {"rule": "implicit"}},
+            "compares the states of two phases, got 'implicit'",
+        ),
+        ({"device": {"kind": "memristor"}}, "`kind` must be one of"),
+    ],
+)
+def test_what_no_device_can_be_is_said(settings, words):
+    with pytest.raises(ConfigError, match=words):
+        build(settings)
