@@ -29,8 +29,8 @@ from eqprop.experiments.experiment import EXPERIMENTS, Experiment
 
 __all__ = [
     "added", "baseline", "bits", "controls", "devices", "errata", "figure1", "figure2", "figure3",
-    "figure4", "figure5", "figure6", "figure7", "initialisation", "journal", "particles", "rules", "sign",
-    "starts", "table1",
+    "figure4", "figure5", "figure6", "figure7", "initialisation", "journal", "particles", "rules",
+    "sign", "starts", "table1",
 ]  # fmt: skip
 
 

@@ -22,6 +22,8 @@ def error_against_bits(rows: Sequence[Mapping[str, Any]], caption: str, stem: Pa
 
     A point is a run, a line goes through the means; dotted is the same network without rounding.
     """
+    from matplotlib.ticker import MaxNLocator
+
     last: dict[str, list[float]] = {
         condition: [100 * float(run[-1]["training_error"]) for run in by_seed(rows, condition)]
         for condition in conditions_of(rows)
@@ -52,6 +54,7 @@ def error_against_bits(rows: Sequence[Mapping[str, Any]], caption: str, stem: Pa
                     for bits in places:
                         values = points[bits]
                         axes.plot([bits] * len(values), values, ".", color=shade, alpha=0.5)
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
             axes.set_yscale("log")
             plain_log(axes.yaxis)
             axes.set_xlabel(f"bits of {what}")

@@ -1,0 +1,104 @@
+"""`eqprop export` and `eqprop verify`: a trained network for other tools, and as a circuit."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
+
+from eqprop.cli.app import DataDir, app
+from eqprop.errors import ConfigError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from eqprop.training import Model
+
+RunFolder = Annotated[Path, Parameter(help="Folder of a finished run, or a saved network.")]
+Split = Annotated[str, Parameter(help="Whose examples: train, validation or test.")]
+Inputs = Annotated[
+    bool, Parameter(negative="", help="Sources for the inputs, instead of biases that hold them.")
+]
+
+
+@app.command(name="export")
+def command(
+    run: RunFolder,
+    *,
+    to: Annotated[
+        Literal["arrays", "spice"],
+        Parameter(help="arrays: .npz, .csv and a file for eqprop.load; spice: netlists."),
+    ] = "arrays",
+    out: Annotated[Path, Parameter(help="Folder to write to.")] = Path("exported"),
+    split: Split = "validation",
+    examples: Annotated[int, Parameter(help="Netlists for the first so many examples.")] = 1,
+    inputs: Inputs = False,
+    transient: Annotated[
+        bool, Parameter(negative="", help="With capacitors, over time, instead of .op.")
+    ] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Write a trained network for other tools: arrays and tables, or circuits for ngspice."""
+    from eqprop.python.saving import load
+
+    model = load(run)
+    if to == "arrays":
+        from eqprop.exporting.arrays import export
+
+        files = export(model, out)
+    else:
+        from eqprop.exporting.spice import Circuit, write_netlists
+
+        x, _ = _examples(run, model, split, examples, data_dir)
+        circuit = Circuit(analysis="tran" if transient else "op", fold=not inputs)
+        files = write_netlists(model, x, out, circuit)
+    for file in files:
+        print(file)
+
+
+@app.command(name="verify")
+def verify(
+    run: RunFolder,
+    *,
+    with_: Annotated[Literal["ngspice"], Parameter(name="--with", help="By what.")] = "ngspice",
+    split: Split = "validation",
+    examples: Annotated[int, Parameter(help="So many of them.")] = 5,
+    inputs: Inputs = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Settle examples in ngspice and here, and print how far apart they end, as JSON."""
+    from eqprop.exporting.ngspice import verify as compared
+    from eqprop.exporting.spice import Circuit
+    from eqprop.python.saving import load
+
+    model = load(run)
+    x, labels = _examples(run, model, split, examples, data_dir)
+    found = compared(model, x, Circuit(fold=not inputs))
+    wrong = (found.labels != labels[:, None]).sum(axis=0).tolist()
+    told = found.told() | {"wrong_here": wrong[0], "wrong_in_ngspice": wrong[2]}
+    print(json.dumps(told, indent=2))
+
+
+def _examples(
+    run: Path, model: Model, split: str, count: int, data_dir: Path | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """The first examples of a split of the run's data, as the network sees them, and classes."""
+    import numpy as np
+
+    from eqprop.config.settings import load_recorded
+    from eqprop.running.build import load_data
+    from eqprop.training.examples import decided, inputs
+
+    if not (run / "config.toml").is_file():
+        raise ConfigError(
+            f"`run` must be the folder of a run, whose data are known, got {run}. Export arrays, "
+            "or use eqprop.exporting.spice in Python."
+        )
+    if count < 1:
+        raise ConfigError(f"`--examples` must be 1 or more, got {count}.")
+    chosen = load_data(load_recorded(run / "config.toml"), data_dir).split(split).first(count)
+    x = np.asarray(inputs(chosen.x.reshape(len(chosen), -1), np.float32))
+    target = np.asarray(chosen.target)
+    return x, target if target.ndim == 1 else np.asarray(decided(target))

@@ -1,0 +1,201 @@
+"""A network as a circuit for ngspice: two resistors per connection, a source per unit."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from eqprop.energy.feedback import Feedback
+from eqprop.errors import ConfigError
+from eqprop.training import Model
+
+MOST = 200_000
+"""Resistors at most: 164,000 took ngspice 34 s to an operating point, a million not 10 minutes."""
+
+_OHMS = 1e3  # between a unit's source and its capacitor
+
+_SHAPES = {
+    "HardSigmoid": "min(max({pull}, 0), 1)",
+    "Activities(HardSigmoid)": "min(max({pull}, 0), 1)",
+    "Activities(Sigmoid)": "1/(1+exp(-({pull})))",
+    "Activities(Tanh)": "tanh({pull})",
+}
+"""A unit's voltage from the sum of what it receives. `limit()` does not clip in a B source."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Circuit:
+    """How a network becomes a circuit.
+
+    **Attributes:**
+
+    - `resistance`: of a weight of 1, in ohms; a weight w is a resistor of `resistance` / |w|.
+    - `analysis`: `op` for the operating point, `tran` for how it gets there: every unit then has a
+      capacitor, and `time_constant` seconds.
+    - `fold`: whether inputs, which stay as they are, become a part of the biases; else each is a
+      source with resistors of its own.
+    - `spread`: of resistors, as a share, drawn from `seed`; `stuck`: share that has no connection.
+    """
+
+    resistance: float = 1e5
+    analysis: Literal["op", "tran"] = "op"
+    time_constant: float = 1e-6
+    fold: bool = True
+    spread: float = 0.0
+    stuck: float = 0.0
+    seed: int = 0
+
+
+def netlist(
+    model: Model,
+    x: np.ndarray,
+    circuit: Circuit = Circuit(),
+    *,
+    start: np.ndarray | None = None,
+    raw: str = "circuit.raw",
+) -> str:
+    """The netlist of a network with one example at its inputs.
+
+    Voltages are states: 1 V is 1. A unit k has its state at node `s<k>` and the opposite of it at
+    `m<k>`, k counted from the first free unit. Currents through resistors from those of its
+    neighbours meet at a virtual ground, `g<k>`; a behavioural source between rails of 0 and 1 V, at
+    `u<k>`, makes what the state will be from their sum and its bias. It reaches `p<k>` through a
+    resistor, where a capacitor waits for it, and two buffers pass it on. A connection is two
+    resistors, one for each direction.
+
+    **Arguments:**
+
+    - `x`: `[inputs]`, as the network sees them.
+    - `start`: states `[free units]` at which ngspice begins (`.nodeset`); default: its own choice.
+    - `raw`: the file into which ngspice writes node voltages.
+
+    **Raises:** `ConfigError` for an energy or activation that has no such circuit, for more than
+    `MOST` resistors.
+    """
+    energy = model.network.hopfield
+    shape, names = _SHAPES.get(_named(energy.activation)), model.topology.names
+    if shape is None or energy.terms:
+        what = "terms of its own" if energy.terms else _named(energy.activation)
+        raise ConfigError(
+            f"a circuit needs an activation out of {', '.join(_SHAPES)} and no further terms, got "
+            f"{what}. With other activations the paper's energy has no such equilibrium."
+        )
+    x = np.asarray(x, np.float64)
+    if x.shape != (model.network.num_inputs,):
+        raise ConfigError(
+            f"`x` must be one example of {model.network.num_inputs} inputs, got shape {x.shape}."
+        )
+    edges = list(_edges(model, circuit))
+    inputs, free = model.network.num_inputs, model.network.num_free
+    bias = np.concatenate([np.asarray(b, np.float64) for b in energy.biases.values()])
+    if circuit.fold:
+        for to, frm, weight in edges:
+            if frm < inputs:
+                bias[to - inputs] += weight * x[frm]
+        edges = [edge for edge in edges if edge[1] >= inputs]
+    if len(edges) > MOST:
+        raise ConfigError(
+            f"a circuit must have {MOST:,} resistors at most, got {len(edges):,}, with which "
+            "ngspice was not seen to end. Use a smaller network, or `fold` the inputs."
+        )
+    sizes = "-".join(map(str, model.topology.layer_sizes))
+    lines = [
+        f"* eqprop: {sizes}, {len(edges)} resistors",
+        f"* 1 V is an activity of 1; a weight of 1 is {circuit.resistance:g} ohm",
+        "* s<k>: state of free unit k; m<k>: its opposite; g<k>: its virtual ground",
+        "* u<k>: its source; p<k>: its state before two buffers",
+    ]
+    if names is not None:
+        lines += [f"* unit {k}: {name}" for k, name in enumerate(names[inputs:])]
+    if not circuit.fold:
+        for k, value in enumerate(x.tolist()):
+            lines += [f"Vx{k} x{k} 0 {value!r}", f"Vn{k} n{k} 0 {-value!r}"]
+    for k in range(free):
+        pull = f"{circuit.resistance!r}*i(Vg{k})+({float(bias[k])!r})"
+        lines += [
+            f"Vg{k} g{k} 0 0",
+            f"Bu{k} u{k} 0 V={shape.format(pull=pull)}",
+            f"Rp{k} u{k} p{k} {_OHMS:g}",
+            f"Es{k} s{k} 0 p{k} 0 1",
+            f"Em{k} m{k} 0 p{k} 0 -1",
+        ]
+        if circuit.analysis == "tran":
+            lines.append(f"Cp{k} p{k} 0 {circuit.time_constant / _OHMS!r} IC=0")
+    for number, (to, frm, weight) in enumerate(edges):
+        positive, negative = (f"x{frm}", f"n{frm}")
+        if frm >= inputs:
+            positive, negative = f"s{frm - inputs}", f"m{frm - inputs}"
+        node = positive if weight > 0 else negative
+        lines.append(f"R{number} {node} g{to - inputs} {circuit.resistance / abs(weight)!r}")
+    if start is not None:
+        lines += [f".nodeset v(p{k})={float(v)!r}" for k, v in enumerate(start)]
+    run = "op" if circuit.analysis == "op" else _transient(circuit)
+    shown = " ".join(f"v(s{k})" for k in range(free))
+    lines += [
+        ".options reltol=1e-9 abstol=1e-15 vntol=1e-12 itl1=1000",
+        ".control", run, "set filetype=ascii", f"write {raw} {shown}", ".endc", ".end",
+    ]  # fmt: skip
+    return "\n".join(lines) + "\n"
+
+
+def write_netlists(
+    model: Model,
+    examples: np.ndarray,
+    folder: str | Path,
+    circuit: Circuit = Circuit(),
+    *,
+    starts: Sequence[np.ndarray] | None = None,
+) -> list[Path]:
+    """A netlist per example, `example-0.cir` and so on.
+
+    **Arguments:** as of `netlist`; `examples` `[examples, inputs]`.
+    """
+    folder = Path(folder)
+    texts = [
+        netlist(
+            model, x, circuit, start=None if starts is None else starts[k],
+            raw=f"example-{k}.raw",
+        )
+        for k, x in enumerate(examples)
+    ]  # fmt: skip
+    folder.mkdir(parents=True, exist_ok=True)
+    files = []
+    for k, text in enumerate(texts):
+        files.append(folder / f"example-{k}.cir")
+        files[-1].write_text(text, "utf-8")
+    return files
+
+
+def _transient(circuit: Circuit) -> str:
+    step = circuit.time_constant / 10
+    return f"tran {step!r} {100 * circuit.time_constant!r} uic"
+
+
+def _named(activation: object) -> str:
+    inside = getattr(activation, "rho", None)
+    name = type(activation).__name__
+    return name if inside is None else f"{name}({type(inside).__name__})"
+
+
+def _edges(model: Model, circuit: Circuit) -> Iterator[tuple[int, int, float]]:
+    """To which unit, from which, with which weight: both directions, inputs only on the way in."""
+    energy, sizes = model.network.hopfield, model.topology.layer_sizes
+    starts = np.concatenate([[0], np.cumsum(sizes)]).tolist()
+    feedback = Feedback(energy.feedback, sizes)
+    rng = np.random.default_rng(circuit.seed)
+    for (post, pre), mask in model.topology.masks.items():
+        weight = np.asarray(energy.weights[post, pre], np.float64)
+        for forwards in (True, False):
+            if not forwards and pre == 0:
+                continue  # nothing goes back into an input
+            factor = feedback.on_the_way(*((post, pre) if forwards else (pre, post)))
+            # Each direction is a resistor of its own, with a spread of its own.
+            own = factor * weight * (1 + circuit.spread * rng.standard_normal(weight.shape))
+            own[rng.random(weight.shape) < circuit.stuck] = 0
+            for i, j in np.argwhere(mask & (own != 0)).tolist():
+                later, earlier, value = starts[post] + i, starts[pre] + j, float(own[i, j])
+                yield (later, earlier, value) if forwards else (earlier, later, value)
