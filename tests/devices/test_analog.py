@@ -153,8 +153,8 @@ def test_reads_and_writes_are_noisy_each_in_its_own_way():
     within(((first + second) / 2).ravel(), 0.75, 0.3**2 + 0.1**2 / 2)
     assert (weights(held.network) == 0.75).all()  # what is written on stays as it was
     again = device.write(jax.random.key(9), held, like(held, 0.0))
-    kept = [weights(device_of(write_noise=0.3).read(KEY, h)) for h in (held, again)]
-    np.testing.assert_array_equal(*kept)  # an update of 0 is no write
+    first, second = (weights(device_of(write_noise=0.3).read(KEY, h)) for h in (held, again))
+    np.testing.assert_array_equal(first, second)  # an update of 0 is no write
 
 
 def test_devices_drift_leak_and_are_unlike_each_other():

@@ -10,12 +10,21 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
+from eqprop.energy import Network
 from eqprop.errors import ConfigError, DataError
 from eqprop.exporting.spice import Circuit, write_netlists
 from eqprop.learning import Phase
-from eqprop.relaxation import BlockCoordinateDescent, Euler, Residual
+from eqprop.relaxation import (
+    AbstractRelaxation,
+    BlockCoordinateDescent,
+    Euler,
+    Residual,
+    relax,
+)
 from eqprop.training import Examples, Model, evaluate
 
 _PATIENCE = 600  # seconds for one circuit
@@ -89,7 +98,7 @@ _APART = 1e-3  # two states that differ by more are two equilibria
 
 
 def verify(model: Model, x: np.ndarray, circuit: Circuit | None = None) -> Verification:
-    """Settles examples here to 1e-6 and in ngspice, from our states and from its own start.
+    """Settles examples here to 1e-10 and in ngspice, from our states and from its own start.
 
     **Arguments:** `x`: `[examples, inputs]`, as the network sees them.
     """
@@ -100,16 +109,27 @@ def verify(model: Model, x: np.ndarray, circuit: Circuit | None = None) -> Verif
     method = BlockCoordinateDescent(1.0) if network.energy.has_blocks else Euler(0.3)
     start = np.zeros((len(x), network.num_free), np.float32)
     found = evaluate(
-        network, examples, Phase(method, Residual(2e-7, max_steps=20_000)), states=start
+        network, examples, Phase(method, Residual(1e-6, max_steps=20_000)), states=start
     )
-    ours = np.asarray(found.states, np.float64)
+    ours = _exactly(network, np.asarray(x), np.asarray(found.states), method)
     ends = []
     with tempfile.TemporaryDirectory() as folder:
         for starts in (list(ours), None):
             files = write_netlists(model, x, folder, circuit, starts=starts)
             ends.append(np.stack([solved(file) for file in files]))
     labels = [
-        np.asarray(network.scores(np.asarray(end, np.float32))).argmax(axis=1)
+        np.asarray(network.scores(jnp.asarray(end, np.float32))).argmax(axis=1)
         for end in (ours, *ends)
     ]
     return Verification(ours, ends[0], ends[1], np.stack(labels, axis=1))
+
+
+def _exactly(
+    network: Network, x: np.ndarray, states: np.ndarray, method: AbstractRelaxation
+) -> np.ndarray:
+    """The equilibria next to states, to float64's precision: ngspice knows its own to 1e-9."""
+    with jax.enable_x64(True):
+        exact = network.astype(jnp.float64)
+        clamped = exact.energy.clamp(jnp.asarray(x, jnp.float64))
+        stop = Residual(1e-10, max_steps=20_000)
+        return np.asarray(relax(clamped, jnp.asarray(states, jnp.float64), method, stop).state)
