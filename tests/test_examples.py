@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import runpy
+import shutil
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,13 @@ def test_rounded_weights(capsys):
     assert len(numbers) == 6
     eight, three = numbers[1], numbers[-1]
     assert eight < 30 and three > eight + 10
+
+
+@pytest.mark.skipif(shutil.which("ngspice") is None, reason="ngspice is not installed")
+def test_train_in_spice(capsys):
+    numbers = shown("train_in_spice", capsys)
+    for begun, _, ended, apart in (numbers[:4], numbers[4:]):
+        assert ended < 0.1 * begun and ended < 0.01 and apart < 1e-3
 
 
 def test_there_is_a_test_for_every_example():

@@ -184,3 +184,16 @@ def test_rates_per_layer_are_refused_where_they_say_nothing():
     rates = eqprop.learning_rates(network, [0.1, 0.2, 0.3], intralayer_rate=0.4, skip_rate=0.5)
     assert float(rates.hopfield.weights[1, 1]) == pytest.approx(0.4)
     assert float(rates.hopfield.weights[3, 0]) == pytest.approx(0.5)
+
+
+def test_whole_numbers_are_inputs_and_targets_like_any_others(x64):
+    network, x, _ = small_network()
+    states = network.cold_state(len(x))
+    whole = (jnp.round(x).astype(int), jnp.eye(3, dtype=int)[jnp.arange(len(x)) % 3])
+    rule = eqprop.EquilibriumPropagation(eqprop.OneSided(0.3), TIGHT, TIGHT)
+    found = [
+        flat(rule.estimate(network, Batch.of(*parts, states)).gradient)
+        for parts in (whole, [part.astype(float) for part in whole])
+    ]
+    assert np.abs(found[1]).max() > 0.01
+    np.testing.assert_array_equal(found[0], found[1])

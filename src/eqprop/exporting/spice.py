@@ -9,6 +9,7 @@ from typing import Literal
 
 import numpy as np
 
+from eqprop.energy import SquaredError
 from eqprop.energy.feedback import Feedback
 from eqprop.errors import ConfigError
 from eqprop.training import Model
@@ -56,6 +57,7 @@ def netlist(
     circuit: Circuit = Circuit(),
     *,
     start: np.ndarray | None = None,
+    nudge: tuple[float, np.ndarray] | None = None,
     raw: str = "circuit.raw",
 ) -> str:
     """The netlist of a network with one example at its inputs.
@@ -71,6 +73,8 @@ def netlist(
 
     - `x`: `[inputs]`, as the network sees them.
     - `start`: states `[free units]` at which ngspice begins (`.nodeset`); default: its own choice.
+    - `nudge`: beta and a target `[outputs]`: the circuit of a nudged phase, whose outputs are
+      pulled by beta times the force of the squared error.
     - `raw`: the file into which ngspice writes node voltages.
 
     **Raises:** `ConfigError` for an energy or activation that has no such circuit, for more than
@@ -114,8 +118,9 @@ def netlist(
     if not circuit.fold:
         for k, value in enumerate(x.tolist()):
             lines += [f"Vx{k} x{k} 0 {value!r}", f"Vn{k} n{k} 0 {-value!r}"]
+    nudges = _nudges(model, nudge)
     for k in range(free):
-        pull = f"{circuit.resistance!r}*i(Vg{k})+({float(bias[k])!r})"
+        pull = f"{circuit.resistance!r}*i(Vg{k})+({float(bias[k])!r})" + nudges.get(k, "")
         lines += [
             f"Vg{k} g{k} 0 0",
             f"Bu{k} u{k} 0 V={shape.format(pull=pull)}",
@@ -140,6 +145,24 @@ def netlist(
         ".control", run, "set filetype=ascii", f"write {raw} {shown}", ".endc", ".end",
     ]  # fmt: skip
     return "\n".join(lines) + "\n"
+
+
+def _nudges(model: Model, nudge: tuple[float, np.ndarray] | None) -> dict[int, str]:
+    """What pulls output units towards a target, by unit."""
+    if nudge is None:
+        return {}
+    beta, target = nudge
+    cost, first = model.network.cost, model.network.num_free - model.network.num_outputs
+    if not isinstance(cost, SquaredError):
+        raise ConfigError(
+            f"`nudge` needs the squared error, got {type(cost).__name__}, whose force a circuit "
+            "would have to compute from a read-out."
+        )
+    strength = 2 * cost.factor * beta
+    return {
+        first + k: f"+({strength!r})*(({float(value)!r})-v(s{first + k}))"
+        for k, value in enumerate(np.asarray(target).tolist())
+    }
 
 
 def write_netlists(

@@ -166,6 +166,7 @@ class Batch(eqx.Module):
         gradient is the mean.
         """
         key = jax.random.key(0) if key is None else key
+        x, target = (part.astype(states.dtype) for part in (x, target))  # whole numbers too
         if weights is None:
             weights = jnp.full(len(x), 1 / len(x), x.dtype)
         return Batch(x, target, states, key, weights, jnp.ones(len(x), bool))
