@@ -26,6 +26,7 @@ __getattr__, __dir__, __all__ = attach(  # pyright: ignore[reportUnsupportedDund
             "rewire",
             "rewire_each",
             "rewire_ends",
+            "rewire_layers",
             "skip_pairs",
             "small_world",
             "with_intralayer",

@@ -205,6 +205,11 @@ ROWS: dict[str, tuple[dict[str, Any], Callable[[Built], Any], Any]] = {
     "topology.wiring=rewire_each.receivers": (
         {"topology.wiring": "rewire_each", "topology.p": 0.5, "topology.intralayer": False,
          "topology.receivers": [[3, 1]]}, lambda b: (b.pair(2, 0), b.pair(3, 1) > 0), (0, True)),
+    "topology.wiring=rewire_layers.pairs": (
+        {"topology.wiring": "rewire_layers", "topology.pairs": [[3, 1]],
+         "topology.intralayer": False},
+        lambda b: (b.pair(3, 1), b.pair(2, 0), b.topology.num_connections),
+        (4 * 10, 0, 20 * 10 + 10 * 9 + 9 * 4)),
     "topology.wiring=add.connections": (
         {"topology.wiring": "add", "topology.connections": 7}, lambda b: b.kind("skip"), 7),
     "topology.wiring=add.receivers": (

@@ -189,11 +189,12 @@ def test_rates_per_layer_are_refused_where_they_say_nothing():
 def test_whole_numbers_are_inputs_and_targets_like_any_others(x64):
     network, x, _ = small_network()
     states = network.cold_state(len(x))
-    whole = (jnp.round(x).astype(int), jnp.eye(3, dtype=int)[jnp.arange(len(x)) % 3])
+    whole_x, whole_y = jnp.round(x).astype(int), jnp.eye(3, dtype=int)[jnp.arange(len(x)) % 3]
     rule = eqprop.EquilibriumPropagation(eqprop.OneSided(0.3), TIGHT, TIGHT)
     found = [
-        flat(rule.estimate(network, Batch.of(*parts, states)).gradient)
-        for parts in (whole, [part.astype(float) for part in whole])
+        flat(rule.estimate(network, Batch.of(x.astype(kind), y.astype(kind), states)).gradient)
+        for kind in (int, float)
+        for x, y in [(whole_x, whole_y)]
     ]
     assert np.abs(found[1]).max() > 0.01
     np.testing.assert_array_equal(found[0], found[1])

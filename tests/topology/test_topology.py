@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import eqprop
+from eqprop.errors import ConfigError
 from eqprop.topology import connectable_pairs
 
 PAPER = [784, 500, 500, 500, 10]
@@ -211,3 +212,23 @@ def test_an_unreached_output_is_a_warning_and_two_linked_inputs_an_error():
 def test_bad_input_is_named(call, message):
     with pytest.raises(eqprop.ConfigError, match=message):
         call(eqprop.layered([20, 9, 9, 4]))
+
+
+def test_whole_layers_are_connected_at_the_same_number_of_connections():
+    base = eqprop.layered([20, 9, 8, 7, 6, 4])
+    wired = eqprop.rewire_layers(base, pairs=[(1, 3), (5, 2)], seed=3)
+    assert wired.masks[3, 1].all() and wired.masks[5, 2].all()
+    assert wired.num_connections == base.num_connections
+    counts = wired.accounting()
+    assert counts.skip == 7 * 9 + 4 * 8 and counts.interlayer == base.num_connections - counts.skip
+    # What is removed is drawn evenly from what was there.
+    shares = [wired.masks[k, k - 1].mean() for k in range(1, 6)]
+    assert max(shares) < 1 and min(shares) > 0.4
+    other = eqprop.rewire_layers(base, pairs=[(1, 3), (5, 2)], seed=4)
+    assert other != wired
+    for wrong, words in (
+        ([(2, 1)], "distance two or more"),
+        ([(5, 0), (4, 0), (3, 0), (2, 0)], "at most"),
+    ):
+        with pytest.raises(ConfigError, match=words):
+            eqprop.rewire_layers(base, pairs=wrong, seed=0)

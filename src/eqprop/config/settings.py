@@ -290,12 +290,16 @@ def assignments(overrides: Overrides) -> dict[str, Any]:
                 f"`--set` must look like section.key=value, got '{entry}'. "
                 "For example: --set training.epochs=3"
             )
-        try:
-            value = tomllib.loads(f"value = {text}")["value"]
-        except tomllib.TOMLDecodeError:
-            value = text.strip()  # a bare word is a string
-        found[key.strip()] = value
+        found[key.strip()] = value_of(text)
     return found
+
+
+def value_of(text: str) -> Any:
+    """A value of TOML; a bare word is text."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text.strip()
 
 
 def override(values: Mapping[str, Any], overrides: Overrides) -> dict[str, Any]:
@@ -346,7 +350,7 @@ def _rescale(before: Mapping[str, Any], after: dict[str, Any], names: set[str]) 
 def _forget(topology: dict[str, Any], changed: str, value: Any) -> None:
     """Takes out what another setting of the wiring has replaced."""
     if changed == "wiring" and value in WIRINGS.names():
-        for name in ("p", "connections", "receivers"):
+        for name in ("p", "connections", "receivers", "pairs"):
             if name not in WIRINGS.find(value).model_fields:
                 topology.pop(name, None)
     for name, other in (("p", "connections"), ("connections", "p")):

@@ -44,9 +44,9 @@ def rounded(key: Array, value: Array, how: Rounding) -> Array:
 class AbstractWriting(eqx.Module):
     """How an update is written. Array leaves are strengths."""
 
-    @abc.abstractmethod
     def start(self, key: Array, value: Array, room: Range) -> Array:
         """What devices hold that are set to `value` with all care, once."""
+        return jnp.clip(value, room.low, room.high)
 
     @abc.abstractmethod
     def write(
@@ -65,9 +65,6 @@ class AbstractWriting(eqx.Module):
 
 class Added(AbstractWriting):
     """Exactly."""
-
-    def start(self, key: Array, value: Array, room: Range) -> Array:
-        return jnp.clip(value, room.low, room.high)
 
     def write(
         self, key: Array, value: Array, update: Array, room: Range, unlike: tuple[Array, Array]
@@ -190,9 +187,6 @@ class LinearPulses(AbstractWriting):
     slope_up: Array
     slope_down: Array
 
-    def start(self, key: Array, value: Array, room: Range) -> Array:
-        return jnp.clip(value, room.low, room.high)
-
     def write(
         self, key: Array, value: Array, update: Array, room: Range, unlike: tuple[Array, Array]
     ) -> Written:
@@ -231,9 +225,6 @@ class ExponentialPulses(AbstractWriting):
     gamma_down: Array
     scale: Array
     shift: Array
-
-    def start(self, key: Array, value: Array, room: Range) -> Array:
-        return jnp.clip(value, room.low, room.high)
 
     def write(
         self, key: Array, value: Array, update: Array, room: Range, unlike: tuple[Array, Array]

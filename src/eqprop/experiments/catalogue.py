@@ -7,6 +7,7 @@ from eqprop.experiments import (
     baseline,
     bits,
     controls,
+    depth,
     devices,
     errata,
     figure1,
@@ -28,9 +29,9 @@ from eqprop.experiments.drawing import Drawing
 from eqprop.experiments.experiment import EXPERIMENTS, Experiment
 
 __all__ = [
-    "added", "baseline", "bits", "controls", "devices", "errata", "figure1", "figure2", "figure3",
-    "figure4", "figure5", "figure6", "figure7", "initialisation", "journal", "particles", "rules",
-    "sign", "starts", "table1",
+    "added", "baseline", "bits", "controls", "depth", "devices", "errata", "figure1", "figure2",
+    "figure3", "figure4", "figure5", "figure6", "figure7", "initialisation", "journal", "particles",
+    "rules", "sign", "starts", "table1",
 ]  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from eqprop.config.recipes import cook
-from eqprop.config.settings import Overrides, RunConfig, assignments
+from eqprop.config.settings import Overrides, RunConfig, assignments, value_of
 from eqprop.errors import ConfigError
 from eqprop.sweeps.sweep import Cell
 
@@ -73,16 +73,9 @@ def parsed(entries: Sequence[str]) -> dict[str, list[Any]]:
         try:
             values = tomllib.loads(f"values = [{text}]")["values"]
         except tomllib.TOMLDecodeError:
-            values = [_value(part.strip()) for part in text.split(",")]
+            values = [value_of(part) for part in text.split(",")]
         found[name] = values
     return found
-
-
-def _value(text: str) -> Any:
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text
 
 
 def conditions_of(vary: Values, *, zipped: bool = False) -> dict[str, dict[str, Any]]:

@@ -35,6 +35,7 @@ __getattr__, __dir__, __all__ = attach(  # pyright: ignore[reportUnsupportedDund
             "replacements_for",
             "rewire",
             "rewire_each",
+            "rewire_layers",
         ),
         "smallworld": (
             "SmallWorld",

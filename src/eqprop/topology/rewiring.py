@@ -180,6 +180,46 @@ def add_skip_connections(
     return slots.build(np.concatenate([slots.connected, added]), count)
 
 
+def rewire_layers(topology: Topology, *, pairs: Iterable[Block], seed: int) -> Topology:
+    """Connects whole pairs of layers, and removes as many other connections at random.
+
+    What residual networks have at the same number of connections: every unit of one layer reaches
+    every unit of the other.
+
+    **Arguments:**
+
+    - `pairs`: of layers `(post, pre)` at distance two or more.
+    - `seed`: of what is removed, drawn from the connections that were there before.
+
+    **Raises:** `ConfigError` for other pairs, or too few connections to remove.
+
+    >>> import eqprop
+    >>> base = eqprop.layered([20, 9, 9, 9, 4])
+    >>> wired = eqprop.rewire_layers(base, pairs=[(3, 1)], seed=0)
+    >>> wired.num_connections == base.num_connections, wired.accounting().skip
+    (True, 81)
+    """
+    pairs = [(max(pair), min(pair)) for pair in pairs]
+    skips = skip_pairs(topology)
+    if wrong := [pair for pair in pairs if pair not in skips]:
+        raise ConfigError(
+            f"`pairs` must be layers at distance two or more, out of {list(skips)}, got {wrong[0]}."
+        )
+    slots = _Slots(topology, pairs)
+    starts = np.cumsum([0, *map(len, slots.cells)])
+    chosen = [np.arange(starts[k], starts[k + 1]) for k, b in enumerate(slots.blocks) if b in pairs]
+    new = np.setdiff1d(np.concatenate(chosen) if chosen else [], slots.connected).astype(np.int64)
+    if len(new) > len(slots.connected):
+        raise ConfigError(
+            f"`pairs` must take {len(slots.connected)} connections at most, as many as can be "
+            f"removed, got {len(new)}. Name fewer pairs."
+        )
+    rng = np.random.default_rng(seed)
+    kept = rng.choice(slots.connected, len(slots.connected) - len(new), replace=False)
+    count = Rewiring(len(new), topology.num_connections, len(new))
+    return slots.build(np.concatenate([kept, new]), count)
+
+
 class _Slots:
     """All pairs of units that may be connected, numbered block after block."""
 

@@ -140,6 +140,19 @@ class RewireEachSettings(_Receiving, name="rewire_each"):
         return rewire_each(base, p=self.p, seed=seed, receivers=self.receivers)
 
 
+class RewireLayersSettings(WiringChoice, name="rewire_layers"):
+    """Whole pairs of layers are connected, and as many other connections removed at random."""
+
+    pairs: tuple[Pair, ...] = Field(
+        min_length=1, description="of layers (later, earlier) that are connected as a whole"
+    )
+
+    def build(self, base: Topology, seed: int) -> Topology:
+        from eqprop.topology.rewiring import rewire_layers
+
+        return rewire_layers(base, pairs=self.pairs, seed=seed)
+
+
 class AddSettings(_Receiving, name="add"):
     """So many connections are added at random."""
 
