@@ -145,6 +145,16 @@ def test_seeds_of_different_length_stand_apart(tmp_path, capsys):
     assert "2 epochs, seed 0; 1 epoch, seeds 1, 2" in caption
 
 
+def test_a_run_that_goes_on_is_reported_as_far_as_it_is(tmp_path):
+    base = ["reproduce", "figure3", *SMALL, "--only", "layered"]
+    assert run([*base, "--out", str(tmp_path)]) == 0
+    path = tmp_path / "figure3-smoke" / "layered-seed0"
+    (path / "summary.json").unlink()
+    for target in (path, path.parent):
+        assert run(["report", str(target), "--out", str(tmp_path / "e.html")]) == 0
+        assert "No run is finished" in (tmp_path / "e.html").read_text("utf-8")
+
+
 def test_single_runs_keep_their_seeds(tmp_path):
     base = ["reproduce", "figure3", *SMALL, "--only", "layered", "--first-seed", "3"]
     assert run([*base, "--out", str(tmp_path)]) == 0

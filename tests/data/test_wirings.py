@@ -119,6 +119,8 @@ def test_a_run_on_a_file_keeps_its_names(files, monkeypatch, capsys):
     )
     assert load(files / "own.toml").topology.layer_sizes == (12, 4, 2)
     assert cli(["train", "own.toml", "--out", "runs"]) == 0
+    assert cli(["report", "runs/run", "--out", "page.html"]) == 0
+    assert "x0, x1, x2" in (files / "page.html").read_text()
     file = files / "net.graphml"
     before = file.rename("gone.graphml").read_text()  # a finished run has its wiring
     model = eqprop.load("runs/run")

@@ -136,7 +136,7 @@ def test_copies_predict_alike(tmp_path):
     model = eqprop.load(tmp_path / "trees.safetensors")
     assert model.predict(X).tolist() == [0 if y == "down" else 1 for y in estimator.predict(X)]
     (tmp_path / "other.safetensors").write_bytes(b"something")
-    with pytest.raises(DataError, match="a file that an estimator saved"):
+    with pytest.raises(DataError, match="an estimator wrote"):
         eqprop.load(tmp_path / "other.safetensors")
     with pytest.raises(DataError, match=r"EqPropRegressor\.save wrote"):
         EqPropRegressor.load(tmp_path / "trees.safetensors")

@@ -79,7 +79,7 @@ def test_cells_have_settings_of_their_own_and_names_that_folders_bear(toml):
         (["--vary", "free.steps=5,5"], "steps=5 twice"),
         (["--vary", "free.steps=5,6", "--vary", "nudged.steps=1,2,3", "--zip"], "2 of free.steps"),
         (["--vary", "free.steps=5,-6"], "free.steps"),
-        (["--vary", "free.steps=5,6", "--workers", "0"], "`workers` must be 1 or more"),
+        (["--vary", "free.steps=5,6", "--workers", "0"], "`--workers` must be 1 or more"),
     ],
 )
 def test_what_cannot_be_swept_is_said_and_leaves_no_folder(arguments, words, toml, capsys):

@@ -45,7 +45,7 @@ UPDATE_COLUMNS = ("condition", "seed", "batch", "pair", "correction", "update")
 def epoch_rows(sweep: Sweep, *, unfinished: bool = False) -> list[dict[str, Any]]:
     """A row per finished cell and epoch; with `unfinished`, of every cell that was begun."""
     rows = []
-    cells = sweep.finished
+    cells = sweep.told
     if unfinished:
         cells = [c for c in sweep.cells if (sweep.folder(c) / "metrics.jsonl").is_file()]
     for label, folder in _labelled(sweep, cells):
@@ -58,7 +58,7 @@ def epoch_rows(sweep: Sweep, *, unfinished: bool = False) -> list[dict[str, Any]
 def update_rows(sweep: Sweep) -> list[dict[str, Any]]:
     """A row per finished cell, recorded batch, and pair of layers `post-pre`."""
     rows = []
-    for label, folder in _labelled(sweep, sweep.finished):
+    for label, folder in _labelled(sweep, sweep.told):
         for entry in folder.read_lines("metrics.jsonl"):
             if entry["kind"] != "updates":
                 continue
@@ -72,8 +72,15 @@ def update_rows(sweep: Sweep) -> list[dict[str, Any]]:
 
 
 def summaries(sweep: Sweep) -> dict[Cell, dict[str, Any]]:
-    """The summary of each finished cell."""
-    return {cell: sweep.run(cell).read_json("summary.json") for cell in sweep.finished}
+    """The summary of each cell: how it ended, or where it is as far as that was recorded."""
+    return {cell: _summary(sweep, cell) for cell in sweep.told}
+
+
+def _summary(sweep: Sweep, cell: Cell) -> dict[str, Any]:
+    run = sweep.run(cell)
+    if run.is_finished:
+        return run.read_json("summary.json")
+    return {"dataset": sweep.config(cell).data.dataset.name, **run.epochs()[-1]}
 
 
 def cut(sweep: Sweep, epochs: Sequence[Row]) -> list[Cell]:

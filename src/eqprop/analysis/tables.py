@@ -61,7 +61,9 @@ def caption(sweep: Sweep) -> str:
     [(relaxing, count)] = schedules.most_common(1)
     if others := len(configs) - count:
         relaxing += f" ({others} of {len(configs)} runs relax otherwise: see their settings)"
-    data = f"{summary['dataset']}, {summary['training_examples']} training examples"
+    data = summary["dataset"]
+    if "training_examples" in summary:
+        data += f", {summary['training_examples']} training examples"
     if (
         first.data.split == "journal"
         and "test_error" not in summary
@@ -83,7 +85,7 @@ def _lengths(sweep: Sweep) -> dict[Cell, str]:
             return "a budget of multiply-adds per network"
         return f"{config.training.epochs} epoch{'s' if config.training.epochs > 1 else ''}"
 
-    return {cell: told(sweep.config(cell)) for cell in sweep.finished}
+    return {cell: told(sweep.config(cell)) for cell in sweep.told}
 
 
 def schedule(config: RunConfig) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from eqprop.analysis import collect
 from eqprop.analysis.collect import by_seed, conditions_of, mean_and_interval, measure_of
 from eqprop.analysis.tables import Drawn
 
@@ -25,8 +26,7 @@ def ends(drawn: Drawn) -> list[dict[str, Any]]:
     """
     what, _ = measure_of(drawn.epochs)
     rows = []
-    for cell in drawn.sweep.finished:
-        summary = drawn.sweep.run(cell).read_json("summary.json")
+    for cell, summary in collect.summaries(drawn.sweep).items():
         looked = [
             row for row in drawn.epochs
             if (row["condition"], row["seed"]) == (cell.condition, cell.seed)

@@ -6,6 +6,7 @@ Every command has a module of its own; heavy imports happen inside them, so that
 from __future__ import annotations
 
 import functools
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -71,7 +72,12 @@ def trains_here(workers: int | None, scheduler: str | None, together: int | None
     from eqprop.sweeps.where import Where
 
     where = Where(workers, scheduler, together)
-    where.check()
+    try:
+        where.check()
+    except ConfigError as problem:  # in words of the command line
+        raise ConfigError(
+            re.sub("`(workers|scheduler|together)`", r"`--\1`", str(problem))
+        ) from None
     return where.is_here
 
 

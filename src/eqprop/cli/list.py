@@ -44,6 +44,7 @@ def watch(
     from eqprop.running.overview import Follower, standings
 
     follower = Follower()
+    follower.pass_over(one.path for one in standings(_existing(path)))
     while True:
         found = sorted(standings(_existing(path)), key=lambda one: one.path)
         for one in follower.news([one.path for one in found]):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from eqprop.analysis import collect, correlation
 from eqprop.analysis.tables import Drawn
@@ -17,10 +20,13 @@ from eqprop.records import RunFolder
 from eqprop.running import health
 from eqprop.sweeps.sweep import Cell, Sweep, open_sweep
 from eqprop.sweeps.vary import label
+from eqprop.topology import Topology
 
 
 def write(paths: Sequence[Path], out: Path) -> None:
     """One page on the runs in `paths`: folders of runs, or the folder of one figure.
+
+    Where none is finished, the page shows how far they are.
 
     **Raises:** `RunFolderError` for a folder that is no run, for runs without a finished epoch,
     for runs on different data sets, and if `out` cannot be written.
@@ -32,11 +38,13 @@ def write(paths: Sequence[Path], out: Path) -> None:
             f"{', '.join(map(str, paths))}, which mix. Make a report for each."
         )
     sweep = sweeps[0] if sweeps else _as_sweep(paths)
-    runs = sweep.finished
+    if not sweep.finished:
+        sweep = dataclasses.replace(sweep, with_unfinished=True)
+    runs = sweep.told
     if not runs:
         raise RunFolderError(
-            f"`run` must hold finished runs, got {', '.join(map(str, paths))}, where none is. "
-            "Finish them with `eqprop resume`."
+            f"`run` must hold runs with an epoch or more, got {', '.join(map(str, paths))}, where "
+            "none is. Go on with `eqprop resume`."
         )
     configs = {cell: sweep.config(cell) for cell in runs}
     data = sorted({_examples(config) for config in configs.values()})
@@ -140,6 +148,8 @@ def _sections(
         html.warning(f"The records of {cell.name} are cut and shown up to there.")
         for cell in collect.cut(sweep, epochs)
     ]
+    if sweep.with_unfinished:
+        results.append(html.warning("No run is finished: this is how far they are."))
     missing = [cell.name for cell in sweep.cells if cell not in configs]
     if missing:
         results.append(html.warning(f"Not finished, and not shown: {', '.join(missing)}."))
@@ -148,8 +158,25 @@ def _sections(
         "Results": results,
         "How far the states settled": _settling(epochs),
         "How long it took": _times(sweep, configs),
+        **_names(sweep, configs),
         "Settings": _settings(configs),
     }
+
+
+def _names(sweep: Sweep, configs: dict[Cell, RunConfig]) -> dict[str, list[str]]:
+    """What the units are called, of the first run whose wiring has names."""
+    for cell in configs:
+        arrays = sweep.folder(cell) / "network.safetensors"
+        if not arrays.is_file():
+            continue
+        names = Topology.from_arrays(sweep.run(cell).load_arrays(arrays.name)).names
+        if names is None:
+            return {}
+        ends = np.cumsum(configs[cell].topology.layer_sizes)[:-1]
+        layers = np.split(np.array(names), ends)
+        rows = [[k, len(layer), ", ".join(layer)] for k, layer in enumerate(layers)]
+        return {"Units": [html.table(["layer", "units", "names"], rows)]}
+    return {}
 
 
 def _is_the_papers(sweep: Sweep, cell: Cell, config: RunConfig) -> bool:

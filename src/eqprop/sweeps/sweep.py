@@ -44,7 +44,8 @@ class Sweep:
     """What `RECORD` says.
 
     **Attributes:** `figure` that it is of, at a `preset`; `cells`; `varied`, the settings that tell
-    the conditions of a sweep of the user's own apart, and none in a figure.
+    the conditions of a sweep of the user's own apart, and none in a figure; `with_unfinished`,
+    whether `told` has runs that go on.
     """
 
     path: Path
@@ -52,6 +53,7 @@ class Sweep:
     preset: str
     cells: tuple[Cell, ...]
     varied: tuple[str, ...] = ()
+    with_unfinished: bool = False
 
     def folder(self, cell: Cell) -> Path:
         """Of a cell's run."""
@@ -77,6 +79,13 @@ class Sweep:
     def finished(self) -> list[Cell]:
         """The cells whose runs came to their end."""
         return [cell for cell in self.cells if self.is_finished(cell)]
+
+    @property
+    def told(self) -> list[Cell]:
+        """The cells that tables and pictures are made of: finished, or with an epoch recorded."""
+        if not self.with_unfinished:
+            return self.finished
+        return [c for c in self.cells if self.is_finished(c) or self.run(c).epochs()]
 
     def write(self) -> None:
         """Writes `RECORD`."""

@@ -208,6 +208,7 @@ class _Launch:
         running: set[Cell] = set()
         try:
             with self.make_executor() as executor:
+                self.follower.pass_over(map(self.sweep.folder, cells))
                 for cell in cells:
                     path = os.path.abspath(self.sweep.folder(cell))  # workers may stand elsewhere
                     futures[executor.submit(finish_cell, path, *self.worker)] = cell
