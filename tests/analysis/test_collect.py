@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from eqprop.analysis.collect import epoch_rows, measure_of
 from eqprop.config.settings import build
 from eqprop.sweeps.sweep import Cell, create_sweep
@@ -22,7 +24,7 @@ def test_rows_of_unfinished_cells_are_collected_when_asked_for(tmp_path):
         sweep.run(cell).append("metrics.jsonl", entries)
     sweep.run(cells[1]).write_json("summary.json", {"epoch": 2})
     assert [(row["seed"], row["epoch"]) for row in epoch_rows(sweep)] == [(1, 1), (1, 2)]
-    every = epoch_rows(sweep, unfinished=True)
+    every = epoch_rows(dataclasses.replace(sweep, with_unfinished=True))
     assert [(row["seed"], row["training_error"]) for row in every] == [
         (0, 0.5), (0, 0.25), (1, 0.5), (1, 0.25),
     ]  # fmt: skip

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 
 import pytest
@@ -68,7 +67,7 @@ def test_the_choice_is_the_best_whose_corrections_are_gradients(tmp_path):
             lines.append({"kind": "audit", "epoch": 3, "pairs": pairs})
         (folder / "metrics.jsonl").write_text("".join(json.dumps(one) + "\n" for one in lines))
         (folder / "summary.json").write_text(json.dumps({"validation_error": error}))
-    found = chosen(dataclasses.replace(sweep))
+    found = chosen(sweep)
     assert found == {
         "3 layered": ["3 layered, rate 0.001, g 0.3, 6+6", "3 layered, rate 0.001, g 0.1, 2+1"],
         "3 layered, backpropagation": ["3 layered, rate 0.001, backpropagation"],

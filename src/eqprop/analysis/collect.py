@@ -42,13 +42,10 @@ _PAIR = re.compile(r"\d+-\d+")
 UPDATE_COLUMNS = ("condition", "seed", "batch", "pair", "correction", "update")
 
 
-def epoch_rows(sweep: Sweep, *, unfinished: bool = False) -> list[dict[str, Any]]:
-    """A row per finished cell and epoch; with `unfinished`, of every cell that was begun."""
+def epoch_rows(sweep: Sweep) -> list[dict[str, Any]]:
+    """A row per cell and epoch, of the cells that the sweep tells of."""
     rows = []
-    cells = sweep.told
-    if unfinished:
-        cells = [c for c in sweep.cells if (sweep.folder(c) / "metrics.jsonl").is_file()]
-    for label, folder in _labelled(sweep, cells):
+    for label, folder in _labelled(sweep, sweep.told):
         for entry in folder.epochs():
             entry["warnings"] = " ".join(entry.get("warnings", []))
             rows.append(label | {key: value for key, value in entry.items() if key != "kind"})

@@ -8,10 +8,10 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array, lax
+from jax import Array
 
 from eqprop.devices.base import AbstractDevice, Held
-from eqprop.devices.writing import AbstractWriting, Range
+from eqprop.devices.writing import AbstractWriting, Range, normal
 from eqprop.energy import Network
 from eqprop.energy.groups import Group, replaced
 
@@ -75,7 +75,7 @@ class Sensor(eqx.Module):
 
     def seen(self, key: Array, states: Array) -> Array:
         """States as they are read."""
-        read = states + self.noise * jax.random.normal(key, states.shape, states.dtype)
+        read = states + self.noise * normal(key, states, self.noise)
         step = jnp.where(self.step > 0, self.step, 1)
         return jnp.where(self.step > 0, step * jnp.round(read / step), read)
 
@@ -167,7 +167,7 @@ class Analog(AbstractDevice):
                     writing, kept, change, self._room(own), self._steps(own)
                 )
             is_written = pulses > 0
-            noise = _normal(noising, value, self.effects.write_noise)
+            noise = normal(noising, value, self.effects.write_noise)
             own["noise"] = jnp.where(is_written, noise, own["noise"])
             own["age"] = jnp.where(is_written, 0, own["age"] + 1)
             own["pulses"] += pulses
@@ -180,7 +180,7 @@ class Analog(AbstractDevice):
         groups, values, effects = self.groups(held.network), [], self.effects
         for number, group in enumerate(groups):
             own, value = held.state[group.name], group.of(held.network)
-            noise = _normal(jax.random.fold_in(key, number), value, effects.read_noise)
+            noise = normal(jax.random.fold_in(key, number), value, effects.read_noise)
             value = value * (1 + own["age"]) ** -effects.drift
             value = value + effects.write_noise * own["noise"] + effects.read_noise * noise
             values.append(_existing(group, value))
@@ -235,15 +235,6 @@ class Analog(AbstractDevice):
 
 _COUNTED = ("pulses", "writes")
 _NARROW = 0.01  # of its range a device has at least
-
-
-def _normal(key: Array, like: Array, strength: Array) -> Array:
-    """Normal numbers; none are drawn where their strength is 0: they cost more than a write."""
-    return lax.cond(
-        strength > 0,
-        lambda: jax.random.normal(key, like.shape, like.dtype),
-        lambda: jnp.zeros_like(like),
-    )
 
 
 def _existing(group: Group, value: Array) -> Array:

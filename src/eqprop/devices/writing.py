@@ -41,6 +41,15 @@ def rounded(key: Array, value: Array, how: Rounding) -> Array:
     return jnp.floor(value + jax.random.uniform(key, value.shape, value.dtype))
 
 
+def normal(key: Array, like: Array, strength: Array) -> Array:
+    """Normal numbers; none are drawn where their strength is 0: they cost more than a write."""
+    return lax.cond(
+        strength > 0,
+        lambda: jax.random.normal(key, like.shape, like.dtype),
+        lambda: jnp.zeros_like(like),
+    )
+
+
 class AbstractWriting(eqx.Module):
     """How an update is written. Array leaves are strengths."""
 
@@ -57,11 +66,6 @@ class AbstractWriting(eqx.Module):
         **Arguments:** `unlike`: factors on a device's steps up and down, frozen.
         """
 
-    @property
-    @abc.abstractmethod
-    def smallest(self) -> Array | None:
-        """The smallest change that a write makes; None where there is none."""
-
 
 class Added(AbstractWriting):
     """Exactly."""
@@ -71,10 +75,6 @@ class Added(AbstractWriting):
     ) -> Written:
         moved = value + jnp.where(update > 0, unlike[0], unlike[1]) * update
         return Written(jnp.clip(moved, room.low, room.high), (update != 0).astype(value.dtype))
-
-    @property
-    def smallest(self) -> None:
-        return None
 
 
 class Rounded(AbstractWriting):
@@ -104,10 +104,6 @@ class Rounded(AbstractWriting):
         wanted = value + jnp.where(update > 0, unlike[0], unlike[1]) * update
         found = self._on_a_level(key, jnp.clip(wanted, room.low, room.high), room, self.rounding)
         return Written(found, jnp.round(jnp.abs(found - value) / self.step))
-
-    @property
-    def smallest(self) -> Array:
-        return self.step
 
     def _on_a_level(self, key: Array, value: Array, room: Range, how: Rounding) -> Array:
         # Counted from the low end, so that each level is one number, however it was reached.
@@ -158,11 +154,7 @@ class Pulses(eqx.Module):
 
     def ends(self, key: Array, before: Array, moved: Array, pulses: Array, room: Range) -> Written:
         """Where devices end that pulses `moved`, each a little more or less."""
-        noise = lax.cond(
-            self.cycle > 0,
-            lambda: jax.random.normal(key, before.shape, before.dtype),
-            lambda: jnp.zeros_like(before),
-        )
+        noise = normal(key, before, self.cycle)
         found = before + moved + jnp.sqrt(pulses) * self.cycle * self.step * noise
         return Written(jnp.where(pulses > 0, jnp.clip(found, room.low, room.high), before), pulses)
 
@@ -203,10 +195,6 @@ class LinearPulses(AbstractWriting):
         moved = jnp.where(is_sloped, (goal - place) * (1 - left), pulses * size)
         return self.pulses.ends(varying, value, jnp.where(up, moved, -moved), pulses, room)
 
-    @property
-    def smallest(self) -> Array:
-        return self.pulses.step
-
 
 class ExponentialPulses(AbstractWriting):
     """Pulses whose steps depend exponentially on the value.
@@ -236,7 +224,3 @@ class ExponentialPulses(AbstractWriting):
         factor = jnp.maximum(1 - jnp.where(up, self.a_up, self.a_down) * jnp.exp(power), 0)
         moved = pulses * self.pulses.size(up, unlike) * factor
         return self.pulses.ends(varying, value, jnp.where(up, moved, -moved), pulses, room)
-
-    @property
-    def smallest(self) -> Array:
-        return self.pulses.step

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 import tempfile
 import weakref
@@ -12,6 +13,7 @@ from typing import Any
 from eqprop.analysis import collect, varied
 from eqprop.analysis.tables import Drawn
 from eqprop.config.settings import RunConfig
+from eqprop.data import Dataset
 from eqprop.energy import Network
 from eqprop.errors import ConfigError, RunFolderError
 from eqprop.experiments.told import tell
@@ -85,8 +87,11 @@ def sweep(
     cells = cells_of(conditions_of(vary, zipped=zipped), numbers, of_cell)
     objects = Objects(dataset, topology, network, rule)
     with watched(data_dir, progress) as context:
+        loaded: dict[str, Dataset | None] = {}  # each data set once
         for config in cells.values():  # all are refused before any folder is made
-            load_all(config, context, objects)
+            wanted = config.data.model_dump_json()
+            known = dataclasses.replace(objects, dataset=loaded.get(wanted, dataset))
+            loaded[wanted] = load_all(config, context, known).dataset
         parent = Path(tempfile.mkdtemp(prefix="eqprop-") if out is None else out)
         made = create_sweep(parent, name, name, "own", cells, tuple(vary))
         for cell, config in cells.items():

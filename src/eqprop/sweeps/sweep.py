@@ -85,7 +85,8 @@ class Sweep:
         """The cells that tables and pictures are made of: finished, or with an epoch recorded."""
         if not self.with_unfinished:
             return self.finished
-        return [c for c in self.cells if self.is_finished(c) or self.run(c).epochs()]
+        begun = [c for c in self.cells if (self.folder(c) / "metrics.jsonl").is_file()]
+        return [cell for cell in begun if self.is_finished(cell) or self.run(cell).epochs()]
 
     def write(self) -> None:
         """Writes `RECORD`."""
