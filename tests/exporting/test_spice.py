@@ -14,7 +14,7 @@ from sklearn.datasets import load_digits
 
 import eqprop
 from eqprop.cli import run as cli
-from eqprop.errors import ConfigError
+from eqprop.errors import ConfigError, DataError
 from eqprop.exporting.ngspice import solved, verify
 from eqprop.exporting.spice import Circuit, netlist, write_netlists
 
@@ -125,6 +125,22 @@ def test_ngspice_settles_where_we_do(name, request):
     assert np.ptp(found.ours, axis=0).max() > 0.5
     assert told["largest_difference_from_our_start"] < 1e-6
     assert told["same_class_from_our_start"] == 4
+
+
+def test_a_circuit_without_an_end_is_counted(layered, monkeypatch):
+    states = iter([ours(layered, DIGITS[0]), ours(layered, DIGITS[1])])
+
+    def one_end(file):
+        if "nodeset" in file.read_text():
+            return next(states)
+        raise DataError("no convergence")
+
+    monkeypatch.setattr("eqprop.exporting.ngspice.solved", one_end)
+    told = verify(layered, DIGITS[:2]).told()
+    assert told["no_end_found_from_its_own_start"] == 2
+    assert told["no_end_found_from_our_start"] == 0
+    assert told["same_class_from_our_start"] == 2 and told["same_class_from_its_own_start"] == 0
+    assert told["largest_difference_from_our_start"] < 1e-5
 
 
 @needs_ngspice

@@ -73,7 +73,8 @@ class Verification:
 
     - `ours`, `theirs`: states `[examples, free units]`, theirs begun from ours.
     - `alone`: states at which ngspice ends from its own start.
-    - `labels`: classes `[examples, 3]` of the three.
+    - `labels`: classes `[examples, 3]` of the three; -1, and states that are not numbers, where
+      ngspice finds no end.
     """
 
     ours: np.ndarray
@@ -83,9 +84,13 @@ class Verification:
 
     def told(self) -> dict[str, Any]:
         """As JSON holds it."""
+        lost = [np.isnan(end).any(axis=1) for end in (self.theirs, self.alone)]
+        apart = np.abs(self.theirs - self.ours)[~lost[0]]
         return {
             "examples": len(self.ours),
-            "largest_difference_from_our_start": float(np.abs(self.theirs - self.ours).max()),
+            "no_end_found_from_our_start": int(lost[0].sum()),
+            "no_end_found_from_its_own_start": int(lost[1].sum()),
+            "largest_difference_from_our_start": float(apart.max()) if apart.size else None,
             "same_class_from_our_start": int((self.labels[:, 0] == self.labels[:, 1]).sum()),
             "another_equilibrium_from_its_own_start": int(
                 (np.abs(self.alone - self.ours).max(axis=1) > _APART).sum()
@@ -116,12 +121,20 @@ def verify(model: Model, x: np.ndarray, circuit: Circuit | None = None) -> Verif
     with tempfile.TemporaryDirectory() as folder:
         for starts in (list(ours), None):
             files = write_netlists(model, x, folder, circuit, starts=starts)
-            ends.append(np.stack([solved(file) for file in files]))
-    labels = [
-        np.asarray(network.scores(jnp.asarray(end, np.float32))).argmax(axis=1)
-        for end in (ours, *ends)
-    ]
+            ends.append(np.stack([_ended(file, network.num_free) for file in files]))
+    labels = []
+    for end in (ours, *ends):
+        scores = np.asarray(network.scores(jnp.asarray(end, np.float32)))
+        labels.append(np.where(np.isnan(end).any(axis=1), -1, scores.argmax(axis=1)))
     return Verification(ours, ends[0], ends[1], np.stack(labels, axis=1))
+
+
+def _ended(file: Path, free: int) -> np.ndarray:
+    """What `solved` says; not a number where ngspice finds no end, which is told, not raised."""
+    try:
+        return solved(file)
+    except DataError:
+        return np.full(free, np.nan)
 
 
 def _exactly(
