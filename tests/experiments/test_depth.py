@@ -7,7 +7,7 @@ import json
 import pytest
 
 from eqprop.config.settings import build
-from eqprop.experiments.depth import DEPTHS, chosen, grid, settings_of, wirings
+from eqprop.experiments.depth import DEPTH, DEPTHS, chosen, grid, settings_of, wirings
 from eqprop.experiments.experiment import merged
 from eqprop.running.wiring import build_topology
 from eqprop.sweeps.sweep import Cell, create_sweep
@@ -34,12 +34,21 @@ def test_all_are_tuned_alike():
         kind, _, rest = name.partition(", ")
         if not rest.endswith("backpropagation"):
             by_kind.setdefault(kind, set()).add(rest)
-    assert len(by_kind) == 4 * len(DEPTHS) and len(set(map(frozenset, by_kind.values()))) == 1
+    assert len(by_kind) == 4 * len(DEPTHS) + 3
+    assert len(set(map(frozenset, by_kind.values()))) == 1
     config = build(settings_of("10 skips/frozen, rate 0.003, g 0.3, 6+6"))
     rates = config.learning.own_rates or {}
     assert rates["weights_5_4"] == 0.0 and "weights_6_5" not in rates and config.free.steps == 6
     read = build(settings_of("5 skips, rate 0.003, backpropagation"))
     assert read.learning.rule.name == "backpropagation" and read.network.feedback == 1.0
+
+
+def test_every_preset_has_its_own_number_of_epochs():
+    epochs = {
+        preset: {config.training.epochs for config in DEPTH.cells(preset, range(1)).values()}
+        for preset in ("smoke", "quick", "grid")
+    }
+    assert epochs == {"smoke": {2}, "quick": {5}, "grid": {3}}
 
 
 def test_the_choice_is_the_best_whose_corrections_are_gradients(tmp_path):

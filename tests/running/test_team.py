@@ -5,17 +5,20 @@ from __future__ import annotations
 import itertools
 import signal
 
+import numpy as np
 import pytest
 
 from eqprop.analysis import collect
+from eqprop.config.settings import build
 from eqprop.errors import RunFolderError, Stopped
 from eqprop.experiments.catalogue import EXPERIMENTS
 from eqprop.records import locked
 from eqprop.running.context import Context
 from eqprop.running.in_progress import RunInProgress
+from eqprop.running.finished import load_model
 from eqprop.running.run import complete
 from eqprop.running.team import program_of
-from eqprop.sweeps.sweep import create_sweep
+from eqprop.sweeps.sweep import Cell, create_sweep
 from eqprop.sweeps.workers import finish_here, finish_together
 
 SMALL = [
@@ -76,6 +79,39 @@ def test_programs_are_shared_by_seeds_rates_and_wirings_of_the_same_pairs():
     assert program_of(changed(free={"steps": 3})) != program_of(one)
     assert program_of(changed(topology={"intralayer": True})) != program_of(one)
     assert program_of(changed(training={"budget": 1e9})) is None
+
+
+def test_programs_are_shared_by_strengths_of_one_device():
+    def held(**settings):
+        return program_of(build({"device": settings, "topology": {"layer_sizes": [9, 5]}}))
+
+    four = held(kind="rounded", bits=4, low=-0.3, spread=0.2)
+    assert four == held(kind="rounded", bits=6) != held(kind="rounded", rounding="nearest")
+    assert len({four, held(kind="ideal"), held(kind="analog"), held(kind="pulses")}) == 4
+    assert held(kind="analog", state_bits=4) == held(kind="analog", state_bits=6)
+    assert held(kind="analog", state_bits=4) != held(kind="analog") == held(kind="analog", leak=0.1)
+
+
+def test_strengths_of_a_device_are_each_networks_own(tmp_path):
+    base = next(config for cell, config in cells().items() if cell.condition == "per-layer")
+
+    def made_of(path):
+        found = {}
+        for number, bits in enumerate((3, 5, 8)):
+            device = build({"device": {"kind": "rounded", "bits": bits, "spread": 0.1}}).device
+            config = base.model_copy(update={"device": device, "name": f"c{number}"})
+            found[Cell(f"c{number}", f"{bits} bits", base.seed)] = config
+        return create_sweep(path, "s", "figure3", "smoke", found)
+
+    alone, together = made_of(tmp_path / "alone"), made_of(tmp_path / "together")
+    assert finish_here(alone) == finish_together(together, 3) == {}
+    expected = table(alone)
+    assert len({row["validation_cost"] for row in expected}) == 6
+    check(together, expected)
+    for cell, bits in zip(together.cells, (3, 5, 8), strict=True):
+        network = load_model(together.folder(cell)).network
+        for pair, weights in network.energy.weights.items():
+            assert len(np.unique(weights)) <= 2**bits - 1, pair
 
 
 def test_cells_in_one_program_make_the_table_of_cells_on_their_own(tmp_path, expected):

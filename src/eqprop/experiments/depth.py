@@ -27,18 +27,25 @@ P = 0.1
 RATES, FEEDBACK = (3e-4, 1e-3, 3e-3), (0.01, 0.1, 0.3)
 SWEEPS = ((2, 1), (6, 6))
 """Of the free and of the nudged phase."""
+SEVERAL, SEVERAL_AT = ("few-skips", "many-skips", "algorithm-1"), 10
+"""Other p, and the paper's own procedure: at one depth."""
 LEAST_COSINE = 0.95
 """Of the correction of every pair of layers with the exact gradient, for a setting to count."""
 CHOSEN: Mapping[str, Sequence[str]] = {}
 """The settings of each depth and wiring that `chosen` found in the records of the grid."""
 
+_RECIPE = {
+    name: {key: value for key, value in section.items() if key != "epochs"}
+    for name, section in RECIPES["fast"].values.items()
+}
+"""Without its epochs, which are the preset's."""
 _BACKPROPAGATION = "backpropagation"
 _NAME = re.compile(r"(\d+) (\S+), rate (\S+), (?:g (\S+), (\d+)\+(\d+)|backpropagation)")
 
 
 def wirings(depth: int) -> dict[str, Settings]:
     """Every wiring of so many hidden layers, all with the same number of connections."""
-    skips = {"wiring": "rewire_each", "p": P}
+    skips: dict[str, Any] = {"wiring": "rewire_each", "p": P}
     inner = [[post, pre] for post in range(3, depth + 1) for pre in range(1, post - 1)]
     whole = [[layer + 2, layer] for layer in range(1, depth - 1, 3)]
     return {
@@ -46,6 +53,9 @@ def wirings(depth: int) -> dict[str, Settings]:
         "skips": {"topology": skips},
         "inner-skips": {"topology": {**skips, "receivers": inner}},  # none of them from the input
         "whole-layers": {"topology": {"wiring": "rewire_layers", "pairs": whole}},
+        "few-skips": {"topology": {**skips, "p": P / 5}},
+        "many-skips": {"topology": {**skips, "p": 3 * P}},
+        "algorithm-1": {"topology": {"wiring": "rewire", "p": P}},  # some fall inside layers
     }
 
 
@@ -67,7 +77,7 @@ def settings_of(name: str, units: int = UNITS) -> Settings:
     depth, rate = int(told[1]), float(told[3])
     wiring, _, is_frozen = told[2].partition("/")
     changes = wirings(depth)[wiring]
-    own = merged(RECIPES["fast"].values, changes)
+    own = merged(_RECIPE, changes)
     own = merged(own, {"topology": {"layer_sizes": [784, *([units] * depth)]}})
     own = merged(own, {"learning": {"learning_rate": rate}})
     if is_frozen:
@@ -94,6 +104,8 @@ def grid(depths: Sequence[int] = DEPTHS) -> list[str]:
     """The conditions of the grid: every depth and wiring in the same settings."""
     found = []
     for depth, wiring in itertools.product(depths, wirings(10)):
+        if wiring in SEVERAL and depth != SEVERAL_AT:
+            continue
         for rate, g, (free, nudged) in itertools.product(RATES, FEEDBACK, SWEEPS):
             found.append(f"{depth} {wiring}, rate {rate:g}, g {g:g}, {free}+{nudged}")
         if wiring in ("layered", "skips"):
@@ -161,7 +173,7 @@ DEPTH = Experiment(
     presets={
         "smoke": short({}, 2),
         "quick": short({}, 5),
-        "grid": short({}, 3),
+        "grid": short({"evaluation": {"every": 3}}, 3),
         "paper": short({}, 10),
     },
     conditions=_conditions,

@@ -7,6 +7,8 @@ import json
 import time
 from collections.abc import Callable, Hashable, Iterator, Sequence
 
+import jax
+
 from eqprop.config.settings import RunConfig
 from eqprop.energy import Network
 from eqprop.errors import EqpropError, Stopped
@@ -49,12 +51,13 @@ def finish(runs: Sequence[RunInProgress], failed: Failed | None = None) -> None:
 def program_of(config: RunConfig) -> Hashable:
     """Equal for runs that one program can train; None for one that must be alone.
 
-    Seeds, wirings of the same pairs of layers, learning rates and initial weights may differ.
+    Seeds, wirings of the same pairs of layers, learning rates, initial weights and strengths of
+    devices may differ.
     """
     if config.training.budget is not None:
         return None
     values = config.model_dump(mode="json")
-    for section in ("name", "seed", "topology", "evaluation", "checkpoint"):
+    for section in ("name", "seed", "topology", "device", "evaluation", "checkpoint"):
         del values[section]
     for own in (
         "learning_rate",
@@ -67,8 +70,8 @@ def program_of(config: RunConfig) -> Hashable:
         del values["learning"][own]
     for own in ("skip_scale", "intralayer_scale"):
         del values["network"][own]
-    topology = build_topology(config)
-    return json.dumps(values, sort_keys=True), topology.layer_sizes, tuple(topology.masks)
+    topology, device = build_topology(config), jax.tree.structure(config.device.kind.build())
+    return json.dumps(values, sort_keys=True), device, topology.layer_sizes, tuple(topology.masks)
 
 
 class _Team:
