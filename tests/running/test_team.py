@@ -14,8 +14,8 @@ from eqprop.errors import RunFolderError, Stopped
 from eqprop.experiments.catalogue import EXPERIMENTS
 from eqprop.records import locked
 from eqprop.running.context import Context
-from eqprop.running.in_progress import RunInProgress
 from eqprop.running.finished import load_model
+from eqprop.running.in_progress import RunInProgress
 from eqprop.running.run import complete
 from eqprop.running.team import program_of
 from eqprop.sweeps.sweep import Cell, create_sweep
