@@ -27,6 +27,9 @@ P = 0.1
 RATES, FEEDBACK = (3e-4, 1e-3, 3e-3), (0.01, 0.1, 0.3)
 SWEEPS = ((2, 1), (6, 6))
 """Of the free and of the nudged phase."""
+DEEPEST = 20
+"""Where the grid leaves out the lowest rate and the strongest feedback, which are best nowhere
+else."""
 SEVERAL, SEVERAL_AT = ("few-skips", "many-skips", "algorithm-1"), 10
 """Other p, and the paper's own procedure: at one depth."""
 LEAST_COSINE = 0.95
@@ -106,10 +109,13 @@ def grid(depths: Sequence[int] = DEPTHS) -> list[str]:
     for depth, wiring in itertools.product(depths, wirings(10)):
         if wiring in SEVERAL and depth != SEVERAL_AT:
             continue
-        for rate, g, (free, nudged) in itertools.product(RATES, FEEDBACK, SWEEPS):
+        rates, feedback = RATES, FEEDBACK
+        if depth == DEEPEST:
+            rates, feedback = RATES[1:], FEEDBACK[:-1]
+        for rate, g, (free, nudged) in itertools.product(rates, feedback, SWEEPS):
             found.append(f"{depth} {wiring}, rate {rate:g}, g {g:g}, {free}+{nudged}")
         if wiring in ("layered", "skips"):
-            found += [f"{depth} {wiring}, rate {rate:g}, {_BACKPROPAGATION}" for rate in RATES]
+            found += [f"{depth} {wiring}, rate {rate:g}, {_BACKPROPAGATION}" for rate in rates]
     return found
 
 
