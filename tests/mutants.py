@@ -259,6 +259,18 @@ MUTANTS = [
            "_stacked([trainer.own for trainer in self.trainers])",
            "_stacked([(t.own[0], self.trainers[0].own[1], t.own[2]) for t in self.trainers])",
            "tests/training/test_together.py"),
+    Mutant("the page lets later layers pull in full", "view/engine.js",
+           "start, stop, this.g ** (b.post - layer), start)", "start, stop, 1, start)",
+           "tests/view -k weakened"),
+    Mutant("the page forgets what a layer weighs in a correction", "view/engine.js",
+           "const scale = this.g ** (b.post - this.last) / over;", "const scale = 1 / over;",
+           "tests/view -k weakened"),
+    Mutant("the page nudges by half of the cost", "view/engine.js",
+           "const stiff = 2 * this.told.factor * beta;",
+           "const stiff = this.told.factor * beta;", "tests/view -k rewired"),
+    Mutant("the page leaves connections inside layers out", "view/engine.js",
+           "if (b.pre === layer) this.back(", "if (b.pre === layer && b.post > b.pre) this.back(",
+           "tests/view -k rewired"),
 ]  # fmt: skip
 
 

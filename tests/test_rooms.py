@@ -12,7 +12,7 @@ ROOMS = (
     "errors", "lazy", "compiler", "registry",
     "topology", "energy", "relaxation", "learning", "devices", "training", "data", "records",
     "config", "running", "sweeps", "analysis", "plots", "experiments", "exporting",
-    "python", "estimators", "cli",
+    "view", "python", "estimators", "cli",
 )  # fmt: skip
 
 

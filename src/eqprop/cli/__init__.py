@@ -9,7 +9,7 @@ import sys
 
 COMMANDS = (
     "reproduce", "train", "sweep", "resume", "report", "audit", "evaluate", "config", "topology",
-    "data", "doctor", "list", "export",
+    "data", "doctor", "list", "export", "view",
 )  # fmt: skip
 
 

@@ -14,8 +14,6 @@ from eqprop.errors import ConfigError
 if TYPE_CHECKING:
     import numpy as np
 
-    from eqprop.training import Model
-
 RunFolder = Annotated[Path, Parameter(help="Folder of a finished run, or a saved network.")]
 Split = Annotated[str, Parameter(help="Whose examples: train, validation or test.")]
 Inputs = Annotated[
@@ -51,7 +49,7 @@ def command(
     else:
         from eqprop.exporting.spice import Circuit, write_netlists
 
-        x, _ = _examples(run, model, split, examples, data_dir)
+        x, _ = _examples(run, split, examples, data_dir)
         circuit = Circuit(analysis="tran" if transient else "op", fold=not inputs)
         files = write_netlists(model, x, out, circuit)
     for file in files:
@@ -74,7 +72,7 @@ def verify(
     from eqprop.python.saving import load
 
     model = load(run)
-    x, labels = _examples(run, model, split, examples, data_dir)
+    x, labels = _examples(run, split, examples, data_dir)
     found = compared(model, x, Circuit(fold=not inputs))
     wrong = (found.labels != labels[:, None]).sum(axis=0).tolist()
     told = found.told() | {"wrong_here": wrong[0], "wrong_in_ngspice": wrong[2]}
@@ -82,23 +80,15 @@ def verify(
 
 
 def _examples(
-    run: Path, model: Model, split: str, count: int, data_dir: Path | None
+    run: Path, split: str, count: int, data_dir: Path | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """The first examples of a split of the run's data, as the network sees them, and classes."""
-    import numpy as np
-
     from eqprop.config.settings import load_recorded
-    from eqprop.running.build import load_data
-    from eqprop.training.examples import decided, inputs
+    from eqprop.running.build import first_examples
 
     if not (run / "config.toml").is_file():
         raise ConfigError(
             f"`run` must be the folder of a run, whose data are known, got {run}. Export arrays, "
             "or use eqprop.exporting.spice in Python."
         )
-    if count < 1:
-        raise ConfigError(f"`--examples` must be 1 or more, got {count}.")
-    chosen = load_data(load_recorded(run / "config.toml"), data_dir).split(split).first(count)
-    x = np.asarray(inputs(chosen.x.reshape(len(chosen), -1), np.float32))
-    target = np.asarray(chosen.target)
-    return x, target if target.ndim == 1 else np.asarray(decided(target))
+    return first_examples(load_recorded(run / "config.toml"), split, count, data_dir)

@@ -34,7 +34,80 @@ SEVERAL, SEVERAL_AT = ("few-skips", "many-skips", "algorithm-1"), 10
 """Other p, and the paper's own procedure: at one depth."""
 LEAST_COSINE = 0.95
 """Of the correction of every pair of layers with the exact gradient, for a setting to count."""
-CHOSEN: Mapping[str, Sequence[str]] = {}
+CHOSEN: Mapping[str, Sequence[str]] = {
+    "3 layered": (
+        "3 layered, rate 0.003, g 0.01, 2+1",
+        "3 layered, rate 0.003, g 0.1, 2+1",
+    ),
+    "3 layered, backpropagation": (
+        "3 layered, rate 0.003, backpropagation",
+        "3 layered, rate 0.001, backpropagation",
+    ),
+    "3 skips": (
+        "3 skips, rate 0.003, g 0.01, 2+1",
+        "3 skips, rate 0.003, g 0.1, 6+6",
+    ),
+    "3 skips, backpropagation": (
+        "3 skips, rate 0.003, backpropagation",
+        "3 skips, rate 0.001, backpropagation",
+    ),
+    "3 inner-skips": (
+        "3 inner-skips, rate 0.003, g 0.01, 6+6",
+        "3 inner-skips, rate 0.003, g 0.01, 2+1",
+    ),
+    "3 whole-layers": (
+        "3 whole-layers, rate 0.003, g 0.01, 2+1",
+        "3 whole-layers, rate 0.003, g 0.1, 2+1",
+    ),
+    "5 layered": (
+        "5 layered, rate 0.003, g 0.01, 2+1",
+        "5 layered, rate 0.003, g 0.01, 6+6",
+    ),
+    "5 layered, backpropagation": (
+        "5 layered, rate 0.003, backpropagation",
+        "5 layered, rate 0.001, backpropagation",
+    ),
+    "5 skips": (
+        "5 skips, rate 0.003, g 0.01, 2+1",
+        "5 skips, rate 0.003, g 0.1, 6+6",
+    ),
+    "5 skips, backpropagation": (
+        "5 skips, rate 0.003, backpropagation",
+        "5 skips, rate 0.001, backpropagation",
+    ),
+    "5 inner-skips": (
+        "5 inner-skips, rate 0.003, g 0.01, 2+1",
+        "5 inner-skips, rate 0.003, g 0.1, 2+1",
+    ),
+    "5 whole-layers": (
+        "5 whole-layers, rate 0.003, g 0.01, 2+1",
+        "5 whole-layers, rate 0.003, g 0.01, 6+6",
+    ),
+    "10 layered": (
+        "10 layered, rate 0.003, g 0.01, 6+6",
+        "10 layered, rate 0.003, g 0.01, 2+1",
+    ),
+    "10 layered, backpropagation": (
+        "10 layered, rate 0.003, backpropagation",
+        "10 layered, rate 0.001, backpropagation",
+    ),
+    "10 skips": (
+        "10 skips, rate 0.003, g 0.01, 2+1",
+        "10 skips, rate 0.003, g 0.01, 6+6",
+    ),
+    "10 skips, backpropagation": (
+        "10 skips, rate 0.003, backpropagation",
+        "10 skips, rate 0.001, backpropagation",
+    ),
+    "10 inner-skips": (
+        "10 inner-skips, rate 0.003, g 0.1, 6+6",
+        "10 inner-skips, rate 0.003, g 0.01, 2+1",
+    ),
+    "10 whole-layers": (
+        "10 whole-layers, rate 0.003, g 0.01, 6+6",
+        "10 whole-layers, rate 0.003, g 0.1, 6+6",
+    ),
+}
 """The settings of each depth and wiring that `chosen` found in the records of the grid."""
 
 _RECIPE = {

@@ -25,6 +25,7 @@ from eqprop.running.objects import Objects
 from eqprop.running.wiring import check_memory, edge_weights, stream_seed
 from eqprop.topology import Topology, layered
 from eqprop.training import Examples, Trainer, evaluation_phase
+from eqprop.training.examples import decided, inputs
 from eqprop.training.settings import OptimizerChoice, ScheduleChoice
 
 
@@ -177,6 +178,21 @@ def load_data(config: RunConfig, data_dir: Path | None = None) -> Dataset:
     )
     check_fit(config, dataset)
     return dataset
+
+
+def first_examples(
+    config: RunConfig, split: str, count: int, data_dir: Path | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """The first examples of a split of a run's data `[examples, inputs]`, as the network sees them.
+
+    **Returns:** them, and the number of the class of each.
+    """
+    if count < 1:
+        raise ConfigError(f"`examples` must be 1 or more, got {count}.")
+    chosen = load_data(config, data_dir).split(split).first(count)
+    x = np.asarray(inputs(chosen.x.reshape(len(chosen), -1), np.float32))
+    target = np.asarray(chosen.target)
+    return x, target if target.ndim == 1 else np.asarray(decided(target))
 
 
 def check_fit(config: RunConfig, dataset: Dataset) -> None:

@@ -1,0 +1,79 @@
+"""`eqprop view`: a page in one file that shows networks settle."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
+
+from eqprop.cli.app import DataDir, app
+from eqprop.errors import ConfigError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from eqprop.config.settings import RunConfig
+
+_LOOKED_AT = 5_000  # examples among which those of every class are found
+
+
+@app.command(name="view")
+def command(
+    *runs: Annotated[Path, Parameter(help="Folder of a finished run; of two, side by side.")],
+    out: Annotated[Path, Parameter(help="The file to write.")] = Path("view.html"),
+    examples: Annotated[int, Parameter(help="So many examples to choose from.")] = 30,
+    split: Annotated[str, Parameter(help="Of train, validation or test.")] = "validation",
+    weights: Annotated[
+        Literal["float16", "int8"], Parameter(help="Weights in the file; int8 has half the size.")
+    ] = "float16",
+    data_dir: DataDir = None,
+) -> None:
+    """Write a page that shows networks settle: one HTML file, which needs nothing else."""
+    from eqprop.config.settings import load_recorded
+    from eqprop.python.saving import load
+    from eqprop.running.build import first_examples
+    from eqprop.view.page import Shelf, Shown, write_page
+
+    if not 1 <= len(runs) <= 2:
+        raise ConfigError(f"`eqprop view` takes one run or two, got {len(runs)}.")
+    configs = []
+    for run in runs:
+        if not (run / "config.toml").is_file():
+            raise ConfigError(
+                f"`runs` must be folders of runs, whose data are known, got {run}. For a saved "
+                "network there is eqprop.view.page.write_page in Python."
+            )
+        configs.append(load_recorded(run / "config.toml"))
+    if len({config.data.dataset for config in configs}) > 1:
+        names = " and ".join(config.data.dataset.name for config in configs)
+        raise ConfigError(f"two runs on a page must be of the same data, got {names}.")
+    shown = [
+        Shown(f"{config.name}", load(run), _nudge(config))
+        for run, config in zip(runs, configs, strict=True)
+    ]
+    x, labels = first_examples(configs[0], split, _LOOKED_AT, data_dir)
+    chosen = _of_every_class(labels, examples)
+    prepared = shown[0].model.preparation
+    count = int(shown[0].model.network.cost.num_targets(shown[0].model.network.num_outputs))
+    known = None if prepared is None else prepared.classes
+    classes = [str(name) for name in (range(count) if known is None else known)]
+    shelf = Shelf(x[chosen], labels[chosen], classes, f"{configs[0].data.dataset.name}, {split}")
+    print(write_page(out, shown, shelf, weights))
+
+
+def _of_every_class(labels: np.ndarray, count: int) -> np.ndarray:
+    """Where the first examples of each class are, one class after the other, again and again."""
+    import numpy as np
+
+    order = np.argsort(labels, kind="stable")
+    sizes = np.bincount(labels)
+    turn = np.arange(len(labels)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    return order[np.argsort(turn, kind="stable")][:count]
+
+
+def _nudge(config: RunConfig) -> float:
+    """The strength of the run's own nudges; infinite where they end at the target."""
+    is_split = config.nudged.nudging_step.name == "split"  # with beta 1 and steps of 1/2
+    return math.inf if is_split else float(getattr(config.learning, "beta", 0.5))
