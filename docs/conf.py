@@ -18,6 +18,7 @@ intersphinx_mapping: dict = {}
 exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = "eqprop"
+html_extra_path = ["live"]  # what is in it lies beside the pages
 # Docstrings mark code by single backticks.
 default_role = "code"
 autodoc_member_order = "bysource"

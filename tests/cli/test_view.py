@@ -22,8 +22,10 @@ training.epochs = 1
 def runs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
     for name, sizes, data in (
-        ("one", [20, 12, 4], "teacher"), ("two", [20, 12, 4], "teacher"), ("wine", [13, 8, 3], "wine"),
-    ):  # fmt: skip
+        ("one", [20, 12, 4], "teacher"),
+        ("two", [20, 12, 4], "teacher"),
+        ("wine", [13, 8, 3], "wine"),
+    ):
         file = folder / f"{name}.toml"
         file.write_text(TOML.format(name=name, sizes=sizes, data=data))
         assert cli(["train", str(file), "--out", str(folder)]) == 0
@@ -45,7 +47,8 @@ def test_two_runs_and_examples_of_every_class(runs, tmp_path, capsys):
     assert [one["name"] for one in page["networks"]] == ["one", "two"]
     labels = page["examples"]["labels"]
     assert len(labels) == 8 and set(labels[:4]) == {0, 1, 2, 3} == set(labels[4:])
-    assert page["networks"][0]["nudge"] is None  # outputs are held, as released
+    assert page["networks"][0]["nudge"] == 1
+    assert page["networks"][0]["steps"] == {"count": 8, "step": 0.5, "isSplit": True}
     assert "teacher, validation" in page["examples"]["title"]
 
 

@@ -18,7 +18,8 @@ import eqprop
 from eqprop.energy import Activities, CrossEntropy, Sigmoid, SquaredError, Tanh
 from eqprop.errors import ConfigError
 from eqprop.learning import Batch
-from eqprop.view.page import Shelf, Shown, rounded, write_page
+from eqprop.relaxation import Joint, Split
+from eqprop.view.page import EulerSteps, Shelf, Shown, rounded, write_page
 
 NAMES = ("chromium", "google-chrome", "chromium-browser")
 CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
@@ -104,20 +105,23 @@ def states(page, number=0, kind="states"):
     return np.array(page.evaluate(told))
 
 
-def settled(made, x, target=None, beta=0.0, start=0.0):
-    """Free and nudged state, and the correction of each pair of layers, in double precision."""
+def settled(made, x, target, beta, steps=None):
+    """Free state, and the correction of each pair of layers, in double precision."""
     exact = jax.tree.map(lambda a: a.astype(np.float64) if a.dtype == np.float32 else a, made)
-    x, y = jnp.asarray(x[None], np.float64), jnp.asarray(np.eye(4)[[target or 0]])
+    x, y = jnp.asarray(x[None], np.float64), jnp.asarray(np.eye(4)[[target]])
     phase = eqprop.Phase(
         eqprop.BlockCoordinateDescent(0.5, block_size=8),
         eqprop.Residual(1e-12, max_steps=20_000),
     )
-    state = jnp.full((1, exact.num_free), start)
+    state = exact.cold_state(1)
     free = eqprop.relax(exact.energy.clamp(x), state, phase.method, phase.termination)
     assert float(free.residual.max()) < 1e-11
-    if not beta:
-        return np.asarray(free.state[0]), {}
-    rule = eqprop.EquilibriumPropagation(eqprop.OneSided(beta), phase, phase)
+    nudged = phase
+    if steps is not None:
+        step = Split() if steps.is_split else Joint()
+        method = eqprop.Euler(steps.size, nudging_step=step)
+        nudged = eqprop.Phase(method, eqprop.FixedSteps(steps.count))
+    rule = eqprop.EquilibriumPropagation(eqprop.OneSided(beta), phase, nudged)
     found = rule.estimate(exact, Batch.of(x, y, state)).gradient
     corrections = {}
     for pair, gradient in found.hopfield.weights.items():
@@ -153,6 +157,28 @@ def test_states_and_corrections_are_those_of_the_package(kind, precision, opened
 
 
 @needs_browser
+@pytest.mark.parametrize("is_split", [True, False])
+@pytest.mark.parametrize("kind", ["rewired", "half a squared error"])
+def test_steps_of_training_are_those_of_the_package(kind, is_split, opened, tmp_path, x64):
+    made, steps = KINDS[kind](), EulerSteps(5, 0.4, is_split)
+    path = write_page(tmp_path / "view.html", [Shown(kind, model_of(made), 0.5, steps)], SHELF)
+    page = opened(path, "#target=2&nudged=true")
+    page.evaluate("eqprop.settle()")
+    _, corrections = settled(rounded(made, "float16"), PIXELS[0], 2, 0.5, steps)
+    _, others = settled(rounded(made, "float16"), PIXELS[0], 2, 0.5)
+    told = page.evaluate("eqprop.networks[0].corrections().map(c => [c.post, c.pre, c.size])")
+    for post, pre, size in told:
+        assert size == pytest.approx(corrections[post, pre], rel=1e-4, abs=1e-9)
+    assert corrections[1, 0] != pytest.approx(others[1, 0], rel=0.05)
+    page.select_option("#how", "settled")
+    page.evaluate("eqprop.settle()")
+    (size,) = page.evaluate(
+        "eqprop.networks[0].corrections().filter(c => c.post === 1 && c.pre === 0).map(c => c.size)"
+    )
+    assert size == pytest.approx(others[1, 0], rel=1e-4)
+
+
+@needs_browser
 def test_the_energy_is_that_of_the_package(opened, tmp_path, x64):
     for kind in ("rewired", "sigmoids", "weakened"):
         made = rounded(KINDS[kind](), "float16")
@@ -169,7 +195,8 @@ def test_the_energy_is_that_of_the_package(opened, tmp_path, x64):
 def pair(tmp_path_factory):
     """Two networks side by side: layered, and with skip connections."""
     path = tmp_path_factory.mktemp("pair") / "view.html"
-    shown = [Shown(kind, model_of(KINDS[kind]())) for kind in ("layered", "rewired")]
+    steps = EulerSteps(8, 0.5, True)
+    shown = [Shown(kind, model_of(KINDS[kind]()), 1.0, steps) for kind in ("layered", "rewired")]
     return write_page(path, shown, SHELF)
 
 
@@ -209,6 +236,8 @@ def test_every_control_does_something(pair, opened):
     differs("target")
     page.locator("#beta").fill("2")
     differs("beta")
+    page.select_option("#how", "settled")
+    differs("how")
     for name, value in SLIDERS.items():
         before = page.evaluate("eqprop.networks[1].blocks.map(b => [...b.weights])")
         page.locator(f"#{name}").fill(value)
@@ -291,7 +320,9 @@ def test_a_phone_shows_all_of_it(pair, opened):
 def test_other_starts_find_other_equilibria(opened, tmp_path, x64):
     made = network(FULL, seed=3, scale=4.0)
     made = eqx.tree_at(
-        lambda n: n.hopfield.biases, made, {k: -0.5 + 0 * b for k, b in made.hopfield.biases.items()}
+        lambda n: n.hopfield.biases,
+        made,
+        {k: -0.5 + 0 * b for k, b in made.hopfield.biases.items()},
     )
     path = write_page(tmp_path / "view.html", [Shown("deep wells", model_of(made))], SHELF)
     ends = []

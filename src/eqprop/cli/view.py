@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -15,6 +14,8 @@ if TYPE_CHECKING:
     import numpy as np
 
     from eqprop.config.settings import RunConfig
+    from eqprop.training import Model
+    from eqprop.view.page import Shown
 
 _LOOKED_AT = 5_000  # examples among which those of every class are found
 
@@ -34,7 +35,7 @@ def command(
     from eqprop.config.settings import load_recorded
     from eqprop.python.saving import load
     from eqprop.running.build import first_examples
-    from eqprop.view.page import Shelf, Shown, write_page
+    from eqprop.view.page import Shelf, write_page
 
     if not 1 <= len(runs) <= 2:
         raise ConfigError(f"`eqprop view` takes one run or two, got {len(runs)}.")
@@ -49,10 +50,7 @@ def command(
     if len({config.data.dataset for config in configs}) > 1:
         names = " and ".join(config.data.dataset.name for config in configs)
         raise ConfigError(f"two runs on a page must be of the same data, got {names}.")
-    shown = [
-        Shown(f"{config.name}", load(run), _nudge(config))
-        for run, config in zip(runs, configs, strict=True)
-    ]
+    shown = [_shown(config, load(run)) for run, config in zip(runs, configs, strict=True)]
     x, labels = first_examples(configs[0], split, _LOOKED_AT, data_dir)
     chosen = _of_every_class(labels, examples)
     prepared = shown[0].model.preparation
@@ -73,7 +71,13 @@ def _of_every_class(labels: np.ndarray, count: int) -> np.ndarray:
     return order[np.argsort(turn, kind="stable")][:count]
 
 
-def _nudge(config: RunConfig) -> float:
-    """The strength of the run's own nudges; infinite where they end at the target."""
-    is_split = config.nudged.nudging_step.name == "split"  # with beta 1 and steps of 1/2
-    return math.inf if is_split else float(getattr(config.learning, "beta", 0.5))
+def _shown(config: RunConfig, model: Model) -> Shown:
+    """A run's network, and how its nudged phases go."""
+    from eqprop.view.page import EulerSteps, Shown
+
+    method, step = config.nudged.method, config.nudged.nudging_step
+    steps = None
+    if method.name == "euler":
+        size = float(method.step_size)  # pyright: ignore[reportAttributeAccessIssue]
+        steps = EulerSteps(config.nudged.steps, size, step.name == "split")
+    return Shown(config.name, model, float(getattr(config.learning, "beta", 0.5)), steps)

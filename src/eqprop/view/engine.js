@@ -143,11 +143,14 @@ const Engine = (() => {
       this.drive();
     }
 
-    /** A nudged phase, from where the free one ended. beta may be Infinity: outputs are held. */
-    pull(beta, target) {
+    /**
+     * A nudged phase, from where the free one ended. beta may be Infinity: outputs are held.
+     * `euler` has `step` and `isSplit` for the steps of training; without it blocks settle.
+     */
+    pull(beta, target, euler = null) {
       if (!this.free) this.free = this.states.map((s) => s.slice());
       else this.states = this.free.map((s) => s.slice());
-      this.nudge = { beta, target };
+      this.nudge = { beta, target, euler };
       this.residual = Infinity;
     }
 
@@ -224,8 +227,35 @@ const Engine = (() => {
       return pulls.map((h, i) => this.rho(h + stiff * (target[start + i] - here[i])));
     }
 
-    /** One sweep over all blocks, inputs first; returns how far a unit was from where it is drawn. */
+    /** One step; returns how far a unit was from where it is drawn. */
     sweep() {
+      const far = this.nudge?.euler ? this.euler(this.nudge) : this.blockwise();
+      this.sweeps++;
+      this.residual = far;
+      this.history.push({ residual: far, energy: this.energy(), nudged: !!this.nudge });
+      return far;
+    }
+
+    /** A step of Euler's, of all units at once; a split one moves the outputs a second time. */
+    euler({ beta, target, euler }) {
+      const pulls = this.sizes.map((size, layer) => (layer ? this.received(layer, 0, size) : null));
+      let far = 0;
+      for (let layer = 1; layer <= this.last; layer++) {
+        const here = this.states[layer];
+        for (let i = 0; i < here.length; i++) {
+          let next = here[i] + euler.step * (pulls[layer][i] - here[i]);
+          const nudge = layer === this.last ? 2 * this.told.factor * beta * euler.step : 0;
+          next += nudge * (target[i] - (euler.isSplit ? next : here[i])) || 0;
+          next = Math.min(1, Math.max(this.low, next));
+          far = Math.max(far, Math.abs(next - here[i]) / euler.step);
+          here[i] = next;
+        }
+      }
+      return far;
+    }
+
+    /** A sweep over all blocks, inputs first. */
+    blockwise() {
       const { step, block } = this.told, coupled = new Set(this.blocks.filter((b) => b.post === b.pre).map((b) => b.post));
       const order = [...this.sizes.keys()].slice(1);
       let far = 0;
@@ -236,9 +266,6 @@ const Engine = (() => {
           far = Math.max(far, this.move(layer, start, Math.min(start + width, size), step));
       }
       if (this.imagined) this.drive();
-      this.sweeps++;
-      this.residual = far;
-      this.history.push({ residual: far, energy: this.energy(), nudged: !!this.nudge });
       return far;
     }
 

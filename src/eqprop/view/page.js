@@ -12,11 +12,11 @@
   const BETAS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, Infinity];
   const reads = networks.some((n) => n.readout), weakened = networks.some((n) => n.g < 1);
   const skips = networks.some((n) => n.counts().skip), deep = networks.some((n) => n.last > 1);
-  const wanted = networks[0].told.nudge ?? Infinity;
+  const trained = networks.every((n) => n.told.steps), wanted = networks[0].told.nudge;
   const nearest = BETAS.reduce((best, b, k) => (Math.abs(b - wanted) < Math.abs(BETAS[best] - wanted) ? k : best), 0);
   const FIRST = {
     example: 0, drawn: "", start: "zeros", target: examples.labels[0], nudged: false,
-    beta: wanted === Infinity ? (reads ? 6 : 9) : nearest, keep: 100, rewire: 0, bits: 9, noise: 0, backwards: false,
+    beta: nearest, settled: !trained, keep: 100, rewire: 0, bits: 9, noise: 0, backwards: false,
   };
   let now = { ...FIRST }, playing = true, spare = 0, before = 0, image = new Float64Array(inputs), pending = 0;
 
@@ -25,6 +25,8 @@
     const changed = Object.entries(now).filter(([name, value]) => value !== FIRST[name]);
     history.replaceState(null, "", changed.length ? "#" + new URLSearchParams(changed.map(([k, v]) => [k, String(v)])) : location.pathname + location.search);
   }
+  /** Steps of training overshoot beyond 1; a softmax cannot be held at a target. */
+  const strongest = (view) => (!view.settled ? 7 : reads ? 8 : 9);
   function read() {
     const found = { ...FIRST };
     for (const [name, text] of new URLSearchParams(location.hash.slice(1))) {
@@ -36,7 +38,8 @@
     const within = (name, low, high) => { found[name] = Math.min(high, Math.max(low, Math.round(found[name]))); };
     within("example", 0, examples.labels.length - 1);
     within("target", 0, examples.classes.length - 1);
-    within("beta", 0, reads ? 8 : 9);
+    if (!trained) found.settled = true;
+    within("beta", 0, strongest(found));
     within("keep", 0, 100); within("rewire", 0, 40); within("bits", 2, 9); within("noise", 0, 100);
     if (!["zeros", "halves", "ones", "random"].includes(found.start)) found.start = "zeros";
     if (reads || weakened) found.backwards = false;
@@ -71,11 +74,12 @@
   }
   /** The nudged phase follows the free one once that has settled. */
   const waits = (n) => now.nudged && !n.nudge;
-  const rests = (n) => (n.residual <= SETTLED || n.phase >= MOST) && !waits(n);
+  const ends = (n) => (n.nudge?.euler ? n.phase >= n.told.steps.count : n.residual <= SETTLED || n.phase >= MOST);
+  const rests = (n) => ends(n) && !waits(n);
   function advance(n) {
-    if (n.residual <= SETTLED || n.phase >= MOST) {
+    if (ends(n)) {
       if (!waits(n)) return;
-      n.pull(BETAS[now.beta], oneHot(now.target));
+      n.pull(BETAS[now.beta], oneHot(now.target), now.settled ? null : n.told.steps);
       n.phase = 0;
     }
     n.sweep();
@@ -119,7 +123,7 @@
     write();
     controls();
     if (now.backwards) return begin();
-    for (const n of networks) if (n.free) n.release(), (n.residual = 0);
+    for (const n of networks) if (n.free) { n.release(); n.residual = 0; }
     resume();
   }
 
@@ -201,10 +205,11 @@
       svg.append(made("rect", { x: k * width + width * 0.15, y: 56 - height, width: width * 0.7, height, class: k === best ? "first" : "third" }));
       svg.append(made("text", { x: (k + 0.5) * width, y: 70, "text-anchor": "middle", class: k === best ? "" : "soft" }, examples.classes[k].slice(0, 6)));
     });
-    const label = examples.classes[best], truth = examples.classes[examples.labels[now.example]];
+    const answer = n.free ? [...(n.readout ? n.chances(n.free[n.last]) : n.free[n.last])] : chance;
+    const said = answer.indexOf(Math.max(...answer)), label = examples.classes[said], truth = examples.classes[examples.labels[now.example]];
     if (now.backwards) part.answer.textContent = `Outputs are held at ${examples.classes[now.target]}.`;
-    else if (Math.max(...chance) - Math.min(...chance) < 1e-12) part.answer.textContent = "No answer yet.";
-    else part.answer.textContent = `Answer: ${label}` + (now.drawn ? "" : label === truth ? ", right" : `, wrong: it is ${truth}`) + (n.readout ? ` (probability ${value(chance[best])})` : ` (output ${value(chance[best])})`);
+    else if (Math.max(...answer) - Math.min(...answer) < 1e-12) part.answer.textContent = "No answer yet.";
+    else part.answer.textContent = `Answer: ${label}` + (now.drawn ? "" : label === truth ? ", right" : `, wrong: it is ${truth}`) + (n.readout ? ` (probability ${value(answer[said])})` : ` (output ${value(answer[said])})`);
   }
   const value = (v) => v.toFixed(2);
 
@@ -241,16 +246,22 @@
       svg.append(made("text", { x: 0, y: k * step + 14 }, name));
       svg.append(made("rect", { x: left, y: k * step + 3, width: Math.max(0, x(size) - left), height: step - 6, class: colour, "data-size": size }));
     });
-    const near = list.filter((row) => row.colour === "first"), ratio = near[0].size / near[near.length - 1].size;
-    if (near[0].size < NOTHING) part.told.textContent = "The outputs are at the target already: nothing to learn. Take another target to see a nudge.";
-    else part.told.textContent = near.length < 2 || !Number.isFinite(ratio) ? ""
-      : `The pair next to the input would learn ${ratio >= 1 ? `${short(ratio)} times less` : `${short(1 / ratio)} times more`} than the pair next to the outputs.`;
+    part.told.textContent = verdict(list.filter((row) => row.colour === "first").map((row) => row.size));
+  }
+  /** In words; sizes of neighbouring pairs, outputs first. */
+  function verdict(sizes) {
+    if (sizes[0] < NOTHING) return "The outputs are at the target already: nothing to learn. Take another target to see a nudge.";
+    if (sizes.length < 2) return "";
+    const below = sizes.slice(1), ratio = sizes[0] / sizes[sizes.length - 1], spread = Math.max(...below) / Math.min(...below);
+    if (!Number.isFinite(ratio)) return "Nothing reaches the pair next to the input.";
+    const told = `Next to the input: ${ratio >= 1 ? `${short(ratio)} times less` : `${short(1 / ratio)} times more`} than next to the outputs.`;
+    return below.length < 2 ? told : `${told} Between the pairs below those: a factor of ${short(spread)}.`;
   }
   function course(n, part) {
     const svg = part.course, past = n.history, count = Math.max(10, past.length), began = past.findIndex((h) => h.nudged);
     svg.replaceChildren();
     const panel = (left, title, values, low, high, ticks, colour) => {
-      const width = 118, x = (k) => left + (width * k) / Math.max(count - 1, 1), y = (v) => 82 - (66 * (v - low)) / (high - low || 1);
+      const width = 112, x = (k) => left + (width * k) / Math.max(count - 1, 1), y = (v) => 82 - (66 * (v - low)) / (high - low || 1);
       svg.append(made("text", { x: left, y: 9 }, title));
       for (const [v, text] of ticks) {
         svg.append(made("line", { x1: left, x2: left + width, y1: y(v), y2: y(v), class: "line" }));
@@ -263,7 +274,7 @@
     panel(38, "residual", past.map((h) => Math.log10(Math.max(h.residual, 1e-10))), -10, 0, [[0, "1"], [-5, power(-5)], [-10, power(-10)]], "first");
     const energies = past.map((h) => h.energy), low = Math.min(...energies, Infinity), high = Math.max(...energies, -Infinity);
     const shown = past.length ? [[low, short4(low)], ...(high > low ? [[high, short4(high)]] : [])] : [];
-    panel(196, "energy", energies, past.length ? low : 0, past.length ? high : 1, shown, "second");
+    panel(204, "energy", energies, past.length ? low : 0, past.length ? high : 1, shown, "second");
   }
   const short4 = (v) => (Math.abs(v) >= 1e5 || (v !== 0 && Math.abs(v) < 0.01) ? v.toExponential(1) : Number(v.toPrecision(4)).toString());
 
@@ -293,7 +304,9 @@
     $("which").textContent = now.drawn ? "Your drawing." : `Example ${now.example + 1} of ${examples.labels.length} (${examples.title}): ${examples.classes[examples.labels[now.example]]}`;
     $("start").value = now.start;
     $("target").value = now.target;
-    $("beta").max = reads ? 8 : 9;
+    $("beta").max = strongest(now);
+    $("how").value = now.settled ? "settled" : "trained";
+    $("how").disabled = !trained;
     for (const name of ["beta", "keep", "rewire", "bits", "noise"]) $(name).value = now[name];
     $("betaout").textContent = BETAS[now.beta] === Infinity ? "held at the target" : BETAS[now.beta];
     $("keepout").textContent = `${now.keep} %`;
@@ -312,6 +325,11 @@
   }
 
   // ---- hands ------------------------------------------------------------------------------------
+  if (trained) {
+    const { count, step } = networks[0].told.steps;
+    $("how").append(Object.assign(html("option", "", `as in training: ${count} steps of ${step}`), { value: "trained" }));
+  }
+  $("how").append(Object.assign(html("option", "", "until it settles"), { value: "settled" }));
   examples.classes.forEach((name, k) => $("target").append(Object.assign(html("option", "", name), { value: k })));
   const example = (by) => {
     const count = examples.labels.length, next = (now.example + by + count) % count;
@@ -335,6 +353,10 @@
   $("speed").addEventListener("input", controls);
   $("start").addEventListener("change", (e) => change({ start: e.target.value }));
   $("target").addEventListener("change", (e) => nudge({ target: Number(e.target.value) }));
+  $("how").addEventListener("change", (e) => {
+    const settled = e.target.value === "settled";
+    nudge({ settled, beta: Math.min(now.beta, strongest({ settled })) });
+  });
   $("beta").addEventListener("input", (e) => nudge({ beta: Number(e.target.value) }));
   for (const name of ["keep", "rewire", "bits", "noise"]) {
     // A slider is dragged over many values; weights are made anew when it rests.
@@ -388,6 +410,7 @@
   addEventListener("hashchange", () => { now = read(); rebuild(); begin(); controls(); });
   document.addEventListener("visibilitychange", () => { before = performance.now(); });
 
+  document.body.classList.toggle("inside", self !== top); // a page around it has said what it is
   globalThis.eqprop = { networks, settle: () => { if (pending) rest(); settle(); pause(); controls(); } };
   now = read();
   rebuild();

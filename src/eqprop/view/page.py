@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from eqprop.energy import CrossEntropy, Network, SquaredError
+from eqprop.energy import CrossEntropy, HardSigmoid, Network, SquaredError
 from eqprop.energy.groups import replaced
 from eqprop.errors import ConfigError, unknown_name
 from eqprop.relaxation import BlockCoordinateDescent
@@ -41,12 +41,23 @@ class Shown:
 
     - `name`: its heading, a few words.
     - `model`: the network, and how it settles where examples are evaluated.
-    - `nudge`: beta of its nudged phases; infinite where outputs end at their targets.
+    - `nudge`: beta of its nudged phases.
+    - `steps`: how a nudged phase of its training goes; None for one that settles.
     """
 
     name: str
     model: Model
-    nudge: float = float("inf")
+    nudge: float = 1.0
+    steps: EulerSteps | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class EulerSteps:
+    """`count` steps of Euler's, of `size`; `is_split` where outputs are nudged after them."""
+
+    count: int
+    size: float
+    is_split: bool
 
 
 @dataclasses.dataclass(frozen=True)
@@ -158,7 +169,7 @@ def _network(shown: Shown, precision: Precision) -> dict[str, Any]:
         "name": shown.name, "sizes": list(network.layer_sizes), "states": states, "rho": rho,
         "feedback": energy.feedback, "step": float(method.step_size),
         "block": method.block_size or 0,
-        "nudge": None if np.isinf(shown.nudge) else shown.nudge,
+        "nudge": shown.nudge, "steps": _steps(shown),
         "biases": [_floats(np.asarray(bias)) for bias in energy.biases.values()],
         "blocks": [],
     }  # fmt: skip
@@ -174,6 +185,15 @@ def _network(shown: Shown, precision: Precision) -> dict[str, Any]:
             "weights": _floats(np.asarray(cost.weights)), "bias": _floats(np.asarray(cost.bias)),
         }  # fmt: skip
     return told
+
+
+def _steps(shown: Shown) -> dict[str, Any] | None:
+    """What the page does in a nudged phase as in training; None where it can only settle."""
+    steps, network = shown.steps, shown.model.network
+    plain = isinstance(network.hopfield.activation, HardSigmoid)
+    if steps is None or not plain or not isinstance(network.cost, SquaredError):
+        return None
+    return {"count": steps.count, "step": steps.size, "isSplit": steps.is_split}
 
 
 def _examples(shelf: Shelf) -> dict[str, Any]:
