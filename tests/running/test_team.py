@@ -110,7 +110,7 @@ def test_strengths_of_a_device_are_each_networks_own(tmp_path):
     check(together, expected)
     for cell, bits in zip(together.cells, (3, 5, 8), strict=True):
         network = load_model(together.folder(cell)).network
-        for pair, weights in network.energy.weights.items():
+        for pair, weights in network.hopfield.weights.items():
             assert len(np.unique(weights)) <= 2**bits - 1, pair
 
 

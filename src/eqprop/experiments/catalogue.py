@@ -17,8 +17,10 @@ from eqprop.experiments import (
     figure5,
     figure6,
     figure7,
+    generalisation,
     initialisation,
     journal,
+    noise,
     particles,
     rules,
     sign,
@@ -30,8 +32,8 @@ from eqprop.experiments.experiment import EXPERIMENTS, Experiment
 
 __all__ = [
     "added", "baseline", "bits", "controls", "depth", "devices", "errata", "figure1", "figure2",
-    "figure3", "figure4", "figure5", "figure6", "figure7", "initialisation", "journal", "particles",
-    "rules", "sign", "starts", "table1",
+    "figure3", "figure4", "figure5", "figure6", "figure7", "generalisation", "initialisation",
+    "journal", "noise", "particles", "rules", "sign", "starts", "table1",
 ]  # fmt: skip
 
 

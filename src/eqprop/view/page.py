@@ -176,7 +176,7 @@ def _network(shown: Shown, precision: Precision) -> dict[str, Any]:
     for (post, pre), weights in energy.weights.items():
         mask = np.asarray(energy.masks[post, pre])
         values = _weights(np.asarray(weights), precision, mask)
-        packed = base64.b64encode(np.packbits(mask)).decode()
+        packed = base64.b64encode(np.packbits(mask).tobytes()).decode()
         told["blocks"].append({"post": post, "pre": pre, "mask": packed, "values": values})
     if isinstance(cost, SquaredError):
         told["factor"] = float(cost.factor)

@@ -1,0 +1,107 @@
+"""Error against p when training has run long: connections replaced, added, or a wider network.
+
+The first presets train by the recipe that learns random skip connections best; preset `rule`
+trains the networks of figure 3 by the paper's rule.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from eqprop.config.paper import PAPER_P
+from eqprop.config.recipes import RECIPES
+from eqprop.experiments.experiment import Experiment, Published, Settings, merged, short
+from eqprop.topology.settings import count_connections
+
+if TYPE_CHECKING:
+    from eqprop.analysis.tables import Drawn
+
+SHARES = {
+    "smoke": (0.3,),
+    "quick": (PAPER_P, 0.3),
+    "paper": (0.01, 0.03, PAPER_P, 0.15, 0.3, 0.55),
+    "rule": (PAPER_P, 0.3, 0.55),
+}
+"""p, beside 0."""
+
+_RECIPE = {
+    name: {key: value for key, value in section.items() if key != "epochs"}
+    for name, section in RECIPES["skips"].values.items()
+    if name != "topology"
+}
+"""Without its wiring and its epochs, which are those of a condition and of a preset."""
+
+_BOTH: Settings = {"evaluation": {"start": "both"}}
+
+
+def _sizes(preset: str) -> list[int]:
+    """Of the layers that the topology has; a read-out follows them, but with the paper's rule."""
+    hidden = [16] * 3 if preset == "smoke" else [500] * 3
+    inputs = 20 if preset == "smoke" else 784
+    return [inputs, *hidden, *([10] if preset == "rule" else [])]
+
+
+def wider(sizes: list[int], share: float, intralayer: bool) -> list[int]:
+    """Hidden layers so wide that the layered network has 1 + `share` times the connections.
+
+    >>> wider([784, 500, 500, 500], 0.3, False)
+    [784, 590, 590, 590]
+    """
+    wanted = (1 + share) * count_connections(sizes, intralayer)
+    last = sizes[4:]
+
+    def count(units: int) -> int:
+        return count_connections([sizes[0], units, units, units, *last], intralayer)
+
+    low, high = sizes[1], math.ceil(2 * sizes[1] * (1 + share))
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if count(middle) <= wanted else (low, middle)
+    best = min((low, high), key=lambda units: abs(count(units) - wanted))
+    return [sizes[0], best, best, best, *last]
+
+
+def _conditions(preset: str) -> dict[str, Settings]:
+    rule = preset == "rule"
+    own: Settings = _BOTH if rule else merged(_RECIPE, _BOTH)
+    if preset in ("smoke", "quick"):
+        own = merged(own, {"data": {"dataset": {"smoke": "teacher", "quick": "mnist-5k"}[preset]}})
+    sizes = _sizes(preset)
+
+    def wired(**wiring: Any) -> Settings:
+        return merged(own, {"topology": {"layer_sizes": sizes, "intralayer": rule, **wiring}})
+
+    found = {"layered": wired()}
+    for p in SHARES[preset]:
+        added = round(p * count_connections(sizes, rule))
+        found[f"replaced, p={p:g}"] = wired(wiring="rewire", p=p)
+        found[f"added, p={p:g}"] = wired(wiring="add", connections=added)
+        found[f"wider, p={p:g}"] = wired(layer_sizes=wider(sizes, p, rule))
+    return found
+
+
+def _picture(drawn: Drawn, stem: Path) -> None:
+    from eqprop.plots.generalisation import error_against_share
+
+    error_against_share(drawn.epochs, drawn.caption, stem)
+
+
+GENERALISATION = Experiment(
+    name="generalisation",
+    about="training and validation error against p when training has run long",
+    presets={
+        "smoke": short({}, 2),
+        "quick": short({}, 10),
+        "paper": short({}, 40),
+        "rule": short({}, 10),
+    },
+    conditions=_conditions,
+    seeds=3,
+    quick_seeds=1,
+    picture=_picture,
+    published=Published(
+        "Section 3.2: generalisation may suffer for large p.",
+    ),
+)

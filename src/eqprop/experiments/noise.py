@@ -1,0 +1,125 @@
+"""How strong an imperfection may be: of states, reads, writes and devices; with and without skips.
+
+Ranges were fixed beforehand: weights lie in +-0.5, and each strength goes up tenfold from one that
+does nothing to one that stops learning.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from eqprop.experiments.bits import RANGE
+from eqprop.experiments.experiment import Experiment, Settings, lasting, merged
+from eqprop.experiments.figure3 import networks
+
+if TYPE_CHECKING:
+    from eqprop.analysis.tables import Drawn
+
+STRENGTHS: Mapping[str, tuple[float, ...]] = {
+    "state_noise": (1e-4, 1e-3, 1e-2, 1e-1),
+    "read_noise": (1e-4, 1e-3, 1e-2, 1e-1),
+    "write_noise": (1e-4, 1e-3, 1e-2, 1e-1),
+    "spread": (0.1, 0.3, 1.0),
+    "stuck_low": (1e-3, 1e-2, 1e-1),
+}
+"""By setting of a device: states are in [0, 1], weights in +-0.5, the rest are shares."""
+POINT = 0.01
+"""Of error, by which an imperfection may raise it."""
+
+_CHOSEN = {
+    "smoke": {"state_noise": (1e-3, 1e-1)},
+    "quick": {"state_noise": (1e-2, 1e-1), "write_noise": (1e-2, 1e-1)},
+    "paper": STRENGTHS,
+}
+
+
+def _conditions(preset: str) -> dict[str, Settings]:
+    found: dict[str, Settings] = {}
+    for network in ("layered", "rewired"):
+        plain = networks(preset)[network]
+        found[f"{network}, none"] = merged(plain, {"device": held()})
+        for name, strengths in _CHOSEN[preset].items():
+            for strength in strengths:
+                device = {"device": held(**{name: strength})}
+                found[f"{network}, {name} {strength:g}"] = merged(plain, device)
+    return found
+
+
+def held(**effects: float) -> Settings:
+    """Weights in the range of the experiment, with one effect."""
+    return {"kind": "analog", "low": -RANGE, "high": RANGE, **effects}
+
+
+def largest(
+    exact: float, errors: Mapping[float, float], points: float = POINT
+) -> tuple[float, bool]:
+    """The strength at which the error has risen by so much, between two that were tried.
+
+    Linear in the logarithm of the strength.
+
+    **Returns:** it, and whether it was reached; else the largest strength that was tried.
+
+    >>> largest(0.10, {0.01: 0.10, 0.1: 0.12})
+    (0.0316..., True)
+    """
+    limit, before = exact + points, None
+    for strength, error in sorted(errors.items()):
+        if error > limit:
+            if before is None:
+                return strength, True  # at most: the weakest that was tried is too strong
+            low, there = before
+            part = (limit - there) / (error - there)
+            return low * math.exp(part * math.log(strength / low)), True
+        before = strength, error
+    return max(errors), False
+
+
+def _tables(drawn: Drawn) -> list[str]:
+    """The largest harmless strength of each effect, seed by seed."""
+    ends: dict[tuple[str, str], dict[str, dict[float, float]]] = {}
+    exact: dict[tuple[str, str], float] = {}
+    for row in _last(drawn.epochs):
+        network, _, what = row["condition"].partition(", ")
+        key, error = (network, str(row["seed"])), float(row["training_error"])
+        name, _, strength = what.partition(" ")
+        if name == "none":
+            exact[key] = error
+        else:
+            ends.setdefault(key, {}).setdefault(name, {})[float(strength)] = error
+    lines = []
+    for key, effects in ends.items():
+        for name, errors in effects.items():
+            if key in exact:
+                strength, reached = largest(exact[key], errors)
+                told = f"{strength:.2g}" if reached else f"beyond {strength:g}"
+                lines.append(f"{key[0]}, seed {key[1]}, {name}: a point of error from {told} on")
+    return lines
+
+
+def _last(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The row of the last epoch of each run."""
+    found: dict[tuple[str, str], Mapping[str, Any]] = {}
+    for row in rows:
+        found[row["condition"], str(row["seed"])] = row
+    return list(found.values())
+
+
+def _picture(drawn: Drawn, stem: Path) -> None:
+    from eqprop.plots.noise import error_against_strength
+
+    error_against_strength(drawn.epochs, drawn.caption, stem)
+
+
+NOISE = Experiment(
+    name="noise",
+    about="the largest noise and mismatch that do no harm, with and without skip connections",
+    presets=lasting(2, 3, 3),
+    conditions=_conditions,
+    seeds=3,
+    quick_seeds=1,
+    picture=_picture,
+    tables=_tables,
+)

@@ -1,0 +1,50 @@
+"""Error against the share of connections that are replaced or added: rows in, picture out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from eqprop.analysis.collect import by_seed, conditions_of
+from eqprop.plots.style import color, figure, legend_beside
+
+_ERRORS = {
+    "training_error": "training error, online (%)",
+    "validation_kept_error": "validation error, kept (%)",
+    "validation_error": "validation error, cold (%)",
+}
+
+
+def error_against_share(rows: Sequence[Mapping[str, Any]], caption: str, stem: Path) -> None:
+    """Errors of the last epoch against p; `.png` and `.svg`.
+
+    A point is a run, a line goes through the means. All lines begin at the layered network.
+    """
+    found: dict[str, dict[float, list[Mapping[str, Any]]]] = {}
+    for condition in conditions_of(rows):
+        kind, _, share = condition.partition(", p=")
+        ends = [run[-1] for run in by_seed(rows, condition)]
+        found.setdefault(kind, {})[float(share or 0)] = ends
+    start = found.pop("layered", {})
+    kinds = found or {"layered": {}}
+    with figure(stem, caption, columns=len(_ERRORS), size=(11.5, 3.8)) as grid:
+        for axes, (name, label) in zip(grid[0], _ERRORS.items(), strict=True):
+            for position, (kind, by_share) in enumerate(kinds.items()):
+                points = {
+                    share: [100 * float(end[name]) for end in ends if end[name] not in (None, "")]
+                    for share, ends in sorted({**start, **by_share}.items())
+                }
+                points = {share: values for share, values in points.items() if values}
+                shade = color(position)
+                axes.plot(list(points), [np.mean(v) for v in points.values()], color=shade,
+                          marker="o", markersize=4, label=kind)  # fmt: skip
+                for share, values in points.items():
+                    axes.plot([share] * len(values), values, ".", color=shade, alpha=0.5)
+            axes.set_xlabel("p, or connections added as a share")
+            axes.set_ylabel(label)
+            axes.set_ylim(bottom=0)
+            axes.grid(alpha=0.25, linewidth=0.5)
+        legend_beside(grid[0, -1])

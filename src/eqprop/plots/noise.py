@@ -1,0 +1,60 @@
+"""Error against the strength of an imperfection: rows in, picture out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from eqprop.analysis.collect import by_seed, conditions_of
+from eqprop.plots.style import color, figure, legend_beside, plain_log
+
+_NAMES = {
+    "state_noise": "noise of states that are read",
+    "read_noise": "noise of a read, in weights",
+    "write_noise": "noise of a write, in weights",
+    "spread": "spread of steps, device to device",
+    "stuck_low": "share of stuck devices",
+}
+
+
+def error_against_strength(rows: Sequence[Mapping[str, Any]], caption: str, stem: Path) -> None:
+    """Training error of the last epoch against each strength; `.png` and `.svg`.
+
+    A point is a run, a line goes through the means; dotted is the network without the effect.
+    """
+    ends: dict[str, dict[str, dict[float, list[float]]]] = {}
+    exact: dict[str, list[float]] = {}
+    for condition in conditions_of(rows):
+        network, _, what = condition.partition(", ")
+        errors = [100 * float(run[-1]["training_error"]) for run in by_seed(rows, condition)]
+        name, _, strength = what.partition(" ")
+        if strength:
+            ends.setdefault(name, {}).setdefault(network, {})[float(strength)] = errors
+        else:
+            exact[network] = errors
+    networks = list(exact) or sorted({network for each in ends.values() for network in each})
+    shown = ends or {"none": {}}
+    with figure(
+        stem, caption, columns=len(shown), size=(2.9 * len(shown) + 1.6, 3.6), sharey=True
+    ) as grid:
+        for axes, (name, by_network) in zip(grid[0], shown.items(), strict=True):
+            for position, network in enumerate(networks):
+                shade, points = color(position), by_network.get(network, {})
+                if network in exact:
+                    axes.axhline(np.mean(exact[network]), color=shade, linestyle=":", linewidth=1)
+                places = sorted(points)
+                axes.plot(places, [np.mean(points[place]) for place in places], color=shade,
+                          marker="o", markersize=4, label=network)  # fmt: skip
+                for place in places:
+                    axes.plot([place] * len(points[place]), points[place], ".", color=shade,
+                              alpha=0.5)  # fmt: skip
+            axes.set_xscale("log")
+            axes.set_yscale("log")
+            plain_log(axes.yaxis)
+            axes.set_xlabel(_NAMES.get(name, name))
+            axes.grid(which="both", alpha=0.25, linewidth=0.5)
+        grid[0, 0].set_ylabel("training error, online (%)")
+        legend_beside(grid[0, -1])
