@@ -120,11 +120,8 @@ def mnist_inputs(count: int) -> Any:
 def mnist_files() -> Path:
     """The folder in which the files of MNIST are."""
     from eqprop.data import idx
-    from eqprop.data.settings import source_of
 
-    source = source_of("mnist")
-    assert source is not None
-    found = idx.folder_of(source, None)
+    found = idx.folder_of(idx.MNIST, None)
     if found is None:
         raise SystemExit("no MNIST on this machine: eqprop data fetch mnist")
     return Path(found)

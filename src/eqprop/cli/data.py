@@ -16,19 +16,20 @@ app.command(data_app)
 
 @data_app.command
 def fetch(
-    name: Annotated[str, Parameter(help="mnist or fashion-mnist.")] = "mnist",
+    name: Annotated[
+        str, Parameter(help="mnist, fashion-mnist, cifar-10, cifar-100 or svhn.")
+    ] = "mnist",
     *,
     data_dir: Annotated[Path | None, Parameter(help="Where to put it; default: the cache.")] = None,
 ) -> None:
     """Download a data set and check its digests."""
-    from eqprop.data.idx import fetch as fetch_source
-    from eqprop.data.settings import DATASETS, source_of
+    from eqprop.data.settings import DATASETS, fetched
 
-    source = source_of(name)
-    if source is None:
-        files = [known for known in DATASETS.names() if source_of(known) is not None]
+    chosen = fetched(name)
+    if chosen is None:
+        files = [known for known in DATASETS.names() if fetched(known) is not None]
         raise ConfigError(unknown_name("dataset", name, files))
-    print(fetch_source(source, data_dir))
+    print(chosen.fetch(data_dir))
 
 
 @data_app.command(name="list")

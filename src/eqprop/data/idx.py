@@ -112,7 +112,7 @@ def fetch(source: Source, folder: Path | None = None) -> Path:
 
     **Raises:** `DataError` naming every mirror that was tried and what it answered.
     """
-    folder = (folder or _cache()) / source.name
+    folder = (folder or cache()) / source.name
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as problem:
@@ -127,17 +127,17 @@ def fetch(source: Source, folder: Path | None = None) -> Path:
     return folder
 
 
-def search_folders(source: Source, data_dir: Path | None = None) -> Sequence[Path]:
-    """The folders in which the files of `source` are looked for, in this order."""
+def search_folders(name: str, data_dir: Path | None = None) -> Sequence[Path]:
+    """The folders in which the files of a data set are looked for, in this order."""
     if data_dir is not None:
         roots = [data_dir]
     else:
         named = os.environ.get("EQPROP_DATA")
-        roots = ([Path(named)] if named else []) + [_cache()]
-    return [folder for root in roots for folder in (root / source.name, root)]
+        roots = ([Path(named)] if named else []) + [cache()]
+    return [folder for root in roots for folder in (root / name, root)]
 
 
-def _cache() -> Path:
+def cache() -> Path:
     import pooch
 
     return Path(pooch.os_cache("eqprop"))
@@ -151,7 +151,7 @@ def folder_of(source: Source, data_dir: Path | None = None) -> Path | None:
 
 
 def _file_of(source: Source, name: str, data_dir: Path | None) -> Path | None:
-    for folder in search_folders(source, data_dir):
+    for folder in search_folders(source.name, data_dir):
         for path in _spellings(folder, name):
             if path.is_file():
                 return path
@@ -232,7 +232,7 @@ def _download(source: Source, name: str, path: Path) -> None:
             os.replace(f"{temporary}.gz", path)
             return
         except Exception as problem:  # whatever a network can do; reported if no mirror helps
-            answers.append(f"{mirror}{name}.gz: {_in_short(problem)}")
+            answers.append(f"{mirror}{name}.gz: {in_short(problem)}")
         finally:
             for left in (Path(temporary), Path(f"{temporary}.gz")):
                 left.unlink(missing_ok=True)
@@ -244,7 +244,7 @@ def _download(source: Source, name: str, path: Path) -> None:
     )
 
 
-def _in_short(problem: Exception) -> str:
+def in_short(problem: Exception) -> str:
     cause = problem
     while getattr(cause, "reason", None) is not None and isinstance(cause.reason, Exception):  # type: ignore[attr-defined]
         cause = cause.reason  # type: ignore[attr-defined]

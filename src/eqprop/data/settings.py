@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import os
 from pathlib import Path
@@ -14,7 +15,6 @@ from eqprop.registry import Choice, Count, Kind
 
 if TYPE_CHECKING:
     from eqprop.data.dataset import Dataset
-    from eqprop.data.idx import Source
 
 
 class _Datasets(Kind):
@@ -70,44 +70,73 @@ class DatasetChoice(Choice):
         return f"in {package}" if here else None, f"pip install 'eqprop[{extra}]'"
 
 
-class _FromSource(DatasetChoice):
-    """Files that are found on this machine or downloaded."""
+class FetchedChoice(DatasetChoice):
+    """Files that are found on this machine or downloaded.
+
+    **Attributes:** `where`: the name of its source; `reader`: the module of this room that has it.
+    """
 
     where: ClassVar[str]
+    reader: ClassVar[str] = "idx"
     has_test = True
 
     @classmethod
-    def source(cls) -> Source:
-        """Where its files are to be had."""
-        from eqprop.data import idx
+    def _reader(cls) -> Any:
+        return importlib.import_module(f"eqprop.data.{cls.reader}")
 
-        return getattr(idx, cls.where)
+    @classmethod
+    def source(cls) -> Any:
+        """Where its files are to be had."""
+        return getattr(cls._reader(), cls.where)
+
+    @classmethod
+    def fetch(cls, folder: Path | None = None) -> Path:
+        """Downloads its files into a folder of its name in `folder`, and checks them."""
+        return cls._reader().fetch(cls.source(), folder)
 
     def load(self, data_dir: Path | None = None) -> Dataset:
-        from eqprop.data import idx
-
-        return idx.load(self.source(), data_dir)
+        return self._reader().load(self.source(), data_dir)
 
     @classmethod
     def where_found(cls, data_dir: Path | None = None) -> tuple[str | None, str]:
-        from eqprop.data import idx
-
-        found, way = idx.folder_of(cls.source(), data_dir), f"eqprop data fetch {cls.source().name}"
+        source = cls.source()
+        found, way = cls._reader().folder_of(source, data_dir), f"eqprop data fetch {source.name}"
         return None if found is None else str(found), way
 
 
-class MnistSettings(_FromSource, name="mnist"):
+class MnistSettings(FetchedChoice, name="mnist"):
     """Handwritten digits: 50,000 training, 10,000 validation and 10,000 test examples."""
 
     where = "MNIST"
     shape = 784, 10
 
 
-class FashionMnistSettings(_FromSource, name="fashion-mnist"):
+class FashionMnistSettings(FetchedChoice, name="fashion-mnist"):
     """Articles of clothing, in the shape of MNIST."""
 
     where = "FASHION_MNIST"
     shape = 784, 10
+
+
+class Cifar10Settings(FetchedChoice, name="cifar-10"):
+    """Colour pictures of ten classes: 45,000 training, 5,000 validation, 10,000 test examples."""
+
+    where, reader = "CIFAR_10", "colour"
+    shape = 3072, 10
+
+
+class Cifar100Settings(FetchedChoice, name="cifar-100"):
+    """The same of a hundred classes."""
+
+    where, reader = "CIFAR_100", "colour"
+    shape = 3072, 100
+
+
+class SvhnSettings(FetchedChoice, name="svhn"):
+    """House numbers, in colour: 65,932 training, 7,325 validation and 26,032 test examples."""
+
+    where, reader = "SVHN", "colour"
+    shape = 3072, 10
 
 
 class Mnist5kSettings(DatasetChoice, name="mnist-5k"):
@@ -228,7 +257,7 @@ class GivenSettings(OwnSettings, name="given"):
         return "handed over in Python", ""
 
 
-def source_of(name: str) -> Source | None:
-    """Where the files of a data set are to be had; None if it has none."""
-    section = DATASETS.find(name)
-    return section.source() if issubclass(section, _FromSource) else None
+def fetched(name: str) -> type[FetchedChoice] | None:
+    """The data set of a name, if it is one whose files can be downloaded."""
+    found = DATASETS.find(name)
+    return found if issubclass(found, FetchedChoice) else None
