@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from eqprop.analysis import collect, correlation, paired
+from eqprop.analysis.depths import best_by_depth
 
 
 def read(file: Path) -> list[dict[str, str]]:
@@ -304,6 +305,26 @@ def plain(rows: Sequence[Mapping[str, str]], show: Sequence[str] = ()) -> str:
     return lay_out(columns, [[shorter(row[name]) for name in columns] for row in rows])
 
 
+def depths(rows: Sequence[Mapping[str, str]]) -> str:
+    """A row per wiring: the validation error of its best setting at each depth, and the setting."""
+    found = best_by_depth(rows)
+    columns = sorted({depth for by_depth in found.values() for depth in by_depth})
+    table = []
+    for wiring, by_depth in found.items():
+        line = [wiring]
+        for depth in columns:
+            setting, errors = by_depth.get(depth, ("", []))
+            mean, half = collect.mean_and_interval(errors) if errors else (0.0, None)
+            told = (
+                "-"
+                if not errors
+                else number(mean) + ("" if half is None else f" +- {number(half)}")
+            )
+            line.append(f"{told}<br>{setting}" if setting else told)
+        table.append(line)
+    return lay_out(["", *(f"{depth} hidden layers" for depth in columns)], table)
+
+
 def shorter(text: str) -> str:
     """Numbers to four digits; anything else as it is."""
     try:
@@ -470,6 +491,7 @@ KINDS = {
     "accuracy": accuracy,
     "conditions": conditions,
     "correlations": correlations,
+    "depths": depths,
     "differences": differences,
     "errors": errors,
     "growth": growth,

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from eqprop.analysis.collect import by_seed, conditions_of
+from eqprop.analysis.depths import best_by_depth
 from eqprop.plots.style import color, figure, legend_beside, plain_log
 
 
@@ -18,27 +18,15 @@ def error_against_depth(rows: Sequence[Mapping[str, Any]], caption: str, stem: P
     A colour is a wiring, dashed are networks trained by backpropagation. A point is a run; the line
     goes through the means of the best setting of each depth.
     """
-    found: dict[str, dict[int, list[list[float]]]] = {}
-    for condition in conditions_of(rows):
-        kind, *_ = condition.split(", ")
-        depth, _, wiring = kind.partition(" ")
-        if condition.endswith("backpropagation"):
-            wiring += ", backpropagation"
-        ends = [
-            100 * float(run[-1]["validation_error"])
-            for run in by_seed(rows, condition)
-            if run[-1].get("validation_error") not in (None, "")
-        ]
-        if ends:
-            found.setdefault(wiring, {}).setdefault(int(depth), []).append(ends)
+    found = best_by_depth(rows)
     wirings = list(dict.fromkeys(name.partition(", ")[0] for name in found))
     with figure(stem, caption, size=(7.4, 4.6)) as grid:
         axes = grid[0, 0]
         for wiring, by_depth in found.items():
             shade = color(wirings.index(wiring.partition(", ")[0]))
             line = "--" if wiring.endswith("backpropagation") else "-"
-            depths = sorted(by_depth)
-            best = [min(by_depth[depth], key=np.mean) for depth in depths]
+            depths = list(by_depth)
+            best = [[100 * error for error in errors] for _, errors in by_depth.values()]
             axes.plot(depths, [np.mean(b) for b in best], line, color=shade, marker="o",
                       markersize=4, label=wiring)  # fmt: skip
             for depth, values in zip(depths, best, strict=True):

@@ -1,0 +1,43 @@
+"""Validation errors by wiring and number of hidden layers, of the best setting of each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from eqprop.analysis.collect import by_seed, conditions_of
+
+Ends = dict[str, dict[int, tuple[str, list[float]]]]
+"""By wiring and depth: the setting, and the errors of its seeds."""
+
+
+def best_by_depth(rows: Sequence[Mapping[str, Any]]) -> Ends:
+    """The errors at the end of the setting whose mean is the smallest, for each wiring and depth.
+
+    Conditions are called as those of the experiment `depth`: "10 skips, rate 0.003, g 0.01, 2+1".
+    Settings that not all of their seeds have finished are left out.
+    """
+    ended = max((int(row["epoch"]) for row in rows), default=0)
+    found: dict[str, dict[int, dict[str, list[float]]]] = {}
+    for condition in conditions_of(rows):
+        kind, _, setting = condition.partition(", ")
+        depth, _, wiring = kind.partition(" ")
+        if setting.endswith("backpropagation"):
+            wiring += ", backpropagation"
+        runs = [run[-1] for run in by_seed(rows, condition)]
+        errors = [
+            float(row["validation_error"])
+            for row in runs
+            if int(row["epoch"]) == ended and row["validation_error"] not in (None, "")
+        ]
+        if errors and len(errors) == len(runs):
+            found.setdefault(wiring, {}).setdefault(int(depth), {})[setting] = errors
+    return {
+        wiring: {
+            depth: min(settings.items(), key=lambda item: np.mean(item[1]))
+            for depth, settings in sorted(by_depth.items())
+        }
+        for wiring, by_depth in found.items()
+    }

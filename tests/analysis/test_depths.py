@@ -1,0 +1,42 @@
+"""The best setting of each wiring and depth, by hand."""
+
+from __future__ import annotations
+
+from eqprop.analysis.depths import best_by_depth
+from eqprop.analysis.pages import depths
+
+
+def rows(condition, errors, epoch=2):
+    return [
+        {"condition": condition, "seed": str(seed), "epoch": str(e),
+         "validation_error": str(error) if e == epoch else ""}
+        for seed, error in enumerate(errors)
+        for e in range(1, epoch + 1)
+    ]  # fmt: skip
+
+
+GIVEN = [
+    *rows("3 layered, rate 0.1, g 1, 2+1", [0.03, 0.05]),
+    *rows("3 layered, rate 0.2, g 1, 2+1", [0.02, 0.08]),
+    *rows("10 layered, rate 0.1, g 1, 2+1", [0.06, 0.10]),
+    *rows("3 skips, rate 0.1, backpropagation", [0.02, 0.02]),
+    *rows("3 skips, rate 0.1, g 1, 2+1", [0.01]),
+    *rows("3 skips, rate 0.1, g 1, 2+1", [0.01, 0.01], epoch=1)[1:],  # not over
+]
+
+
+def test_the_best_is_the_smallest_mean_of_settings_that_are_over():
+    assert best_by_depth(GIVEN) == {
+        "layered": {
+            3: ("rate 0.1, g 1, 2+1", [0.03, 0.05]),
+            10: ("rate 0.1, g 1, 2+1", [0.06, 0.10]),
+        },
+        "skips, backpropagation": {3: ("rate 0.1, backpropagation", [0.02, 0.02])},
+    }
+
+
+def test_the_table_has_a_column_per_depth():
+    text = depths(GIVEN)
+    assert text.splitlines()[0] == "|  | 3 hidden layers | 10 hidden layers |"
+    assert "| layered | 4.00 +- 12.71<br>rate 0.1, g 1, 2+1 | 8.00 +- 25.41" in text
+    assert "| skips, backpropagation | 2.00 +- 0.00<br>rate 0.1, backpropagation | - |" in text
