@@ -21,6 +21,7 @@ from eqprop.devices import (
     Held,
     Ideal,
     LinearPulses,
+    Mismatch,
     Pulses,
     Range,
     Rounded,
@@ -241,6 +242,77 @@ def test_a_device_without_an_effect_gives_the_bits_of_none():
         for a, b in zip(jax.tree.leaves(ours), jax.tree.leaves(theirs), strict=True):
             np.testing.assert_array_equal(a, b)
     assert (weights(plain.network) != weights(rewired_problem()[0])).any()
+
+
+def by_a_loop(network, own, strengths, x):
+    """Where units with such gains, offsets and directions come to rest, unit by unit."""
+    gain, offset, unequal = strengths
+    sizes = network.layer_sizes
+    starts = np.concatenate([[0], np.cumsum(sizes)])
+    coupling = np.zeros((starts[-1], starts[-1]))  # [to, from]
+    for (post, pre), weight in network.hopfield.weights.items():
+        back = own["back"].get((post, pre))
+        for i in range(sizes[post]):
+            for j in range(sizes[pre]):
+                w = float(weight[i, j])
+                coupling[starts[post] + i, starts[pre] + j] += w
+                if pre:
+                    factor = 1 + unequal * float(back[i, j])
+                    coupling[starts[pre] + j, starts[post] + i] += factor * w
+    units = range(1, len(sizes))
+    gains = np.concatenate([1 + gain * np.asarray(own["gain"][k], np.float64) for k in units])
+    offsets = np.concatenate([offset * np.asarray(own["offset"][k], np.float64) for k in units])
+    bias = np.concatenate([np.asarray(network.hopfield.biases[k], np.float64) for k in units])
+    state = np.concatenate([x, np.zeros(starts[-1] - sizes[0])])
+    for _ in range(20_000):
+        pull = gains * (coupling[sizes[0] :] @ state + bias) + offsets
+        state[sizes[0] :] += 0.1 * (np.clip(pull, 0, 1) - state[sizes[0] :])
+    return state[sizes[0] :]
+
+
+@pytest.mark.parametrize("batch", [1, 70])  # products of a few examples are laid out in another way
+@pytest.mark.parametrize("strengths", [(0.3, 0, 0), (0, 0.2, 0), (0, 0, 0.5), (0.2, 0.1, 0.4)])
+@pytest.mark.parametrize("wiring", ["rewired", "layered"])
+def test_units_and_directions_that_differ_are_those_of_a_loop(wiring, strengths, batch):
+    base = eqprop.layered([6, 7, 8, 3])
+    full = eqprop.rewire(eqprop.with_intralayer(base), p=0.2, seed=0)
+    network = eqprop.Network.initialize({"layered": base, "rewired": full}[wiring], seed=1)
+    biases = {k: b + 0.3 for k, b in network.hopfield.biases.items()}
+    small = {pair: 0.6 * w for pair, w in network.hopfield.weights.items()}  # one equilibrium
+    changed = (biases, small)
+    network = eqx.tree_at(lambda n: (n.hopfield.biases, n.hopfield.weights), network, changed)
+    wide = Range(jnp.float32(-1e6), jnp.float32(1e6))
+    device = Analog(wide, Added(), mismatch=Mismatch.of(*strengths))
+    held = device.hold(jax.random.key(2), network)
+    seen = device.read(jax.random.key(3), held)
+    x = np.random.default_rng(0).random(6).astype(np.float32)
+    wanted = by_a_loop(network, held.state["units"], strengths, x)
+    ideal = by_a_loop(network, held.state["units"], (0, 0, 0), x)
+    assert np.abs(wanted - ideal).max() > 0.02 and ((wanted > 0) & (wanted < 1)).sum() > 5
+    start = jnp.zeros((batch, network.num_free))
+    clamped = seen.energy.clamp(jnp.tile(jnp.asarray(x), (batch, 1)))
+    stop = eqprop.Residual(1e-6, max_steps=5_000)
+    for method in (eqprop.Euler(0.2), eqprop.BlockCoordinateDescent(0.5, block_size=3)):
+        found = eqprop.relax(clamped, start, method, stop)
+        np.testing.assert_allclose(found.state, np.tile(wanted, (batch, 1)), atol=1e-4)
+    np.testing.assert_array_equal(weights(held.network), weights(network))
+
+
+def test_what_units_differ_by_is_frozen_and_goes_on_after_a_resume(tmp_path):
+    own = {"kind": "analog", "gain": 0.2, "offset": 0.05, "unequal": 0.3, "low": -9.0, "high": 9.0}
+    settings = {**DIGITS, "device": own}
+    whole = eqprop.train(settings, out=tmp_path)
+    short = {**settings, "training": {"epochs": 2}, "name": "short"}
+    resumed = eqprop.train(short, out=tmp_path).resume(4)
+    ends = [run.model.network.to_arrays() for run in (whole, resumed)]
+    plain = eqprop.train({**DIGITS, "device": {**own, "gain": 0.0, "offset": 0.0, "unequal": 0.0},
+                          "name": "plain"}, out=tmp_path)  # fmt: skip
+    for name, values in ends[0].items():
+        np.testing.assert_array_equal(values, ends[1][name])
+    ideal = plain.model.network.to_arrays()
+    assert (ends[0]["weights_1_0"] != ideal["weights_1_0"]).any()
+    # It learns all the same.
+    assert whole.summary["training_error"] < 0.6  # chance: 0.75
 
 
 def test_what_states_are_read_as_changes_updates_and_not_states():

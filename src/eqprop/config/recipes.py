@@ -56,6 +56,11 @@ _WITH_SKIPS: dict[str, Mapping[str, Any]] = {
     "topology": {"wiring": "rewire", "p": PAPER_P},
 }
 
+_DEEP: dict[str, Mapping[str, Any]] = {
+    **_NEARLY_FORWARD,
+    "learning": {**_NEARLY_FORWARD["learning"], "learning_rate": 3e-3},
+}
+
 _SMALL: dict[str, Mapping[str, Any]] = {
     **_NEARLY_FORWARD,
     "learning": {**_LEARNING, "learning_rate": 3e-3},
@@ -76,6 +81,11 @@ RECIPES = {
         "a low error soon: weakened feedback, the carried difference, Adam",
         (512, 512, 512),
         _NEARLY_FORWARD,
+    ),
+    "deep": Recipe(
+        "ten hidden layers, learned as `fast` learns, at the rate that is best there",
+        (64,) * 10,
+        _DEEP,
     ),
     "small": Recipe(
         "a few hundred examples: one layer, small batches, many epochs",

@@ -19,6 +19,7 @@ __getattr__, __dir__, __all__ = attach(  # pyright: ignore[reportUnsupportedDund
         "analog": (
             "Analog",
             "Effects",
+            "Mismatch",
             "Sensor",
         ),
         "base": (

@@ -80,6 +80,62 @@ class Sensor(eqx.Module):
         return jnp.where(self.step > 0, step * jnp.round(read / step), read)
 
 
+class Mismatch(eqx.Module):
+    """What units and the two directions of a connection differ by, frozen.
+
+    A unit i is drawn by gain_i (sum of what it receives + bias) + offset_i. The earlier unit of a
+    connection gets 1 + `unequal` N(0, 1) times of what the later one gets.
+
+    **Attributes:** `gain`: of factors 1 + gain N(0, 1), not below 0; `offset`: of what is added;
+    `unequal`.
+    """
+
+    gain: Array
+    offset: Array
+    unequal: Array
+
+    @staticmethod
+    def of(gain: float = 0.0, offset: float = 0.0, unequal: float = 0.0) -> Mismatch:
+        """From plain numbers."""
+        return Mismatch(jnp.float32(gain), jnp.float32(offset), jnp.float32(unequal))
+
+    def draw(self, key: Array, network: Network) -> dict[str, Any]:
+        """The normal numbers of every unit and connection."""
+        units, directions = jax.random.split(key)
+        energy = network.hopfield
+        found: dict[str, Any] = {"gain": {}, "offset": {}, "back": {}}
+        for layer, bias in energy.biases.items():
+            both = jax.random.normal(jax.random.fold_in(units, layer), (2, *bias.shape), bias.dtype)
+            found["gain"][layer], found["offset"][layer] = both
+        for (post, pre), weight in energy.weights.items():
+            if pre:
+                drawing = jax.random.fold_in(jax.random.fold_in(directions, post), pre)
+                found["back"][post, pre] = jax.random.normal(drawing, weight.shape, weight.dtype)
+        return found
+
+    def seen(self, network: Network, own: dict[str, Any]) -> Network:
+        """The network as its units see it."""
+        energy = network.hopfield
+        gains = {k: jnp.maximum(1 + self.gain * n, 0) for k, n in own["gain"].items()}
+        weights, back = {}, {}
+        for (post, pre), weight in energy.weights.items():
+            weights[post, pre] = gains[post][:, None] * weight
+            if pre:
+                unequal = 1 + self.unequal * own["back"][post, pre]
+                back[post, pre] = gains[pre] * (unequal * weight)
+            else:
+                back[post, pre] = weights[post, pre]  # inputs get nothing
+        biases = {
+            k: gains[k] * bias + self.offset * own["offset"][k] for k, bias in energy.biases.items()
+        }
+        changed = eqx.tree_at(
+            lambda n: (n.energy.connections.weights, n.energy.biases), network, (weights, biases)
+        )
+        return eqx.tree_at(
+            lambda n: n.energy.connections.back, changed, back, is_leaf=lambda leaf: leaf is None
+        )
+
+
 class Analog(AbstractDevice):
     """Weights, and biases if wanted, held one per device.
 
@@ -94,6 +150,7 @@ class Analog(AbstractDevice):
     - `pair`: whether a weight is a pair of devices.
     - `with_biases`: whether biases are held by such devices too.
     - `sensor`: what is read of the states for an update.
+    - `mismatch`: of units, and of the two directions of a connection.
 
     >>> import eqprop, jax
     >>> from eqprop.devices import Rounded
@@ -109,6 +166,7 @@ class Analog(AbstractDevice):
     writing: AbstractWriting
     effects: Effects
     sensor: Sensor | None
+    mismatch: Mismatch | None
     pair: bool = eqx.field(static=True)
     with_biases: bool = eqx.field(static=True)
 
@@ -118,13 +176,15 @@ class Analog(AbstractDevice):
         writing: AbstractWriting,
         effects: Effects | None = None,
         sensor: Sensor | None = None,
+        mismatch: Mismatch | None = None,
         *,
         pair: bool = False,
         with_biases: bool = False,
     ) -> None:
         self.room, self.writing = room, writing
         self.effects = effects or Effects.of()
-        self.sensor, self.pair, self.with_biases = sensor, pair, with_biases
+        self.sensor, self.mismatch = sensor, mismatch
+        self.pair, self.with_biases = pair, with_biases
 
     def groups(self, network: Network) -> list[Group]:
         """What is held by devices."""
@@ -150,6 +210,8 @@ class Analog(AbstractDevice):
                 own["minus"] = jnp.maximum(-held, 0)
             values.append(_existing(group, held))
             state[group.name] = own
+        if self.mismatch is not None:
+            state[_UNITS] = self.mismatch.draw(jax.random.fold_in(key, len(groups)), network)
         return Held(replaced(network, groups, values), state)
 
     def write(self, key: Array, held: Held, update: Network) -> Held:
@@ -174,6 +236,8 @@ class Analog(AbstractDevice):
             own["writes"] += is_written
             values.append(_existing(group, self._stuck(value, own)))
             state[group.name] = own
+        if self.mismatch is not None:
+            state[_UNITS] = held.state[_UNITS]
         return Held(replaced(moved, groups, values), state)
 
     def read(self, key: Array, held: Held) -> Network:
@@ -184,7 +248,8 @@ class Analog(AbstractDevice):
             value = value * (1 + own["age"]) ** -effects.drift
             value = value + effects.write_noise * own["noise"] + effects.read_noise * noise
             values.append(_existing(group, value))
-        return replaced(held.network, groups, values)
+        network = replaced(held.network, groups, values)
+        return network if self.mismatch is None else self.mismatch.seen(network, held.state[_UNITS])
 
     def seen(self, key: Array, states: Array) -> Array:
         return states if self.sensor is None else self.sensor.seen(key, states)
@@ -233,6 +298,7 @@ class Analog(AbstractDevice):
         return jnp.where(own["fate"] >= 1 - self.effects.stuck_high, high, value)
 
 
+_UNITS = "units"
 _COUNTED = ("pulses", "writes")
 _NARROW = 0.01  # of its range a device has at least
 

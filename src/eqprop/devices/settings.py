@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from eqprop.registry import Above0, Choice, Kind, Positive, Rate
 
 if TYPE_CHECKING:
-    from eqprop.devices.analog import Effects, Sensor
+    from eqprop.devices.analog import Effects, Mismatch, Sensor
     from eqprop.devices.base import AbstractDevice
     from eqprop.devices.writing import AbstractWriting, Pulses, Range
 
@@ -73,6 +73,13 @@ class AnalogSettings(DeviceChoice):
         default=0.0,
         description="exponent nu of (1 + age)^-nu, age in updates since a device was written",
     )
+    gain: Rate = Field(default=0.0, description="spread of the gain of units, as a share; frozen")
+    offset: Rate = Field(default=0.0, description="spread of what is added to their pull; frozen")
+    unequal: Rate = Field(
+        default=0.0,
+        description="spread, as a share, of what a connection passes on backwards against "
+        "forwards; frozen; with it, or with `gain`, no energy exists",
+    )
     state_bits: Positive | None = Field(
         default=None, description="of the states that are read out for an update"
     )
@@ -116,7 +123,7 @@ class AnalogSettings(DeviceChoice):
 
         room = Range(jnp.float32(self.low), jnp.float32(self.high))
         return Analog(
-            room, self.writing(room), self._effects(), self._sensor(),
+            room, self.writing(room), self._effects(), self._sensor(), self._mismatch(),
             pair=self.pair, with_biases=self.biases,
         )  # fmt: skip
 
@@ -128,6 +135,12 @@ class AnalogSettings(DeviceChoice):
             "read_noise", "drift",
         )  # fmt: skip
         return Effects.of(**{name: getattr(self, name) for name in names})
+
+    def _mismatch(self) -> Mismatch | None:
+        from eqprop.devices.analog import Mismatch
+
+        strengths = (self.gain, self.offset, self.unequal)
+        return Mismatch.of(*strengths) if any(strengths) else None
 
     def _sensor(self) -> Sensor | None:
         from eqprop.devices.analog import Sensor

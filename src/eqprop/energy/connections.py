@@ -22,6 +22,9 @@ from eqprop.energy.interactions import AbstractClampedInteraction, AbstractInter
 from eqprop.energy.products import dot, matmul
 from eqprop.topology import Block, Topology
 
+Ways = tuple[Mapping[Block, Array], Mapping[Block, Array]]
+"""What later units get of earlier ones, and these of later ones; one and the same as a rule."""
+
 
 class Connections(AbstractInteraction):
     """-1/2 rho(u)' W rho(u) (Eq. 2), W symmetric with zero diagonal.
@@ -34,11 +37,15 @@ class Connections(AbstractInteraction):
     - `weights`: `{(post, pre): [size of post, size of pre]}`; zero where no connection exists.
     - `masks`: boolean, shaped like `weights`: which connections exist.
     - `layer_sizes`: units per layer, input first.
+    - `back`: shaped like `weights`: by what the earlier unit of a connection is pulled, where that
+      is another number; None where both are alike. With it units settle where no energy has its
+      minimum: `energy` stays that of `weights`, whose slopes in them are what a rule reads.
     """
 
     weights: dict[Block, Array]
     masks: dict[Block, Array]
     layer_sizes: tuple[int, ...] = eqx.field(static=True)
+    back: dict[Block, Array] | None = None
 
     @staticmethod
     def initialize(
@@ -102,11 +109,16 @@ class Connections(AbstractInteraction):
         ]
         return ClampedConnections(
             weights=self.weights,
-            blocks=_blocks(self.weights, self.layer_sizes, None, feedback.on_the_way, len(x)),
+            back=self.back,
+            blocks=_blocks(self._ways, self.layer_sizes, None, feedback.on_the_way, len(x)),
             input_drive=jnp.concatenate(drives, axis=1),
             layer_sizes=self.layer_sizes,
             feedback=feedback,
         )
+
+    @property
+    def _ways(self) -> Ways:
+        return self.weights, self.back or self.weights
 
     def groups(self, prefix: str) -> tuple[Group, ...]:
         return tuple(
@@ -136,7 +148,7 @@ class ClampedConnections(AbstractClampedInteraction):
 
     **Attributes:**
 
-    - `weights`, `layer_sizes`: of the `Connections`.
+    - `weights`, `back`, `layer_sizes`: of the `Connections`.
     - `blocks`: the units that are updated at once, and what they are wired to.
     - `input_drive`: W_in x, `[batch, free units]`.
     - `block_size`: of the blocks; None for whole layers.
@@ -145,12 +157,17 @@ class ClampedConnections(AbstractClampedInteraction):
     """
 
     weights: dict[Block, Array]
+    back: dict[Block, Array] | None
     blocks: tuple[_AbstractBlock, ...]
     input_drive: Array
     layer_sizes: tuple[int, ...] = eqx.field(static=True)
     feedback: Feedback = eqx.field(static=True)
     block_size: int | None = eqx.field(static=True, default=None)
     is_of_differences: bool = eqx.field(static=True, default=False)
+
+    @property
+    def _ways(self) -> Ways:
+        return self.weights, self.back or self.weights
 
     def energy(self, state: Array, active: Array) -> Array:
         weight = self.feedback.per_unit(self.feedback.weight, self.input_drive.dtype)
@@ -168,14 +185,14 @@ class ClampedConnections(AbstractClampedInteraction):
             return self
         weakened = self.feedback.back if self.is_of_differences else self.feedback.on_the_way
         batch = len(self.input_drive)
-        blocks = _blocks(self.weights, self.layer_sizes, block_size, weakened, batch)
+        blocks = _blocks(self._ways, self.layer_sizes, block_size, weakened, batch)
         return dataclasses.replace(self, blocks=blocks, block_size=block_size)
 
     def of_differences(self) -> ClampedConnections:
         blocks, back = self.blocks, self.feedback.back
         if not self.feedback.is_whole:
             batch = len(self.input_drive)
-            blocks = _blocks(self.weights, self.layer_sizes, self.block_size, back, batch)
+            blocks = _blocks(self._ways, self.layer_sizes, self.block_size, back, batch)
         nothing = jnp.zeros_like(self.input_drive)
         return dataclasses.replace(self, blocks=blocks, input_drive=nothing, is_of_differences=True)
 
@@ -193,7 +210,7 @@ class ClampedConnections(AbstractClampedInteraction):
         def between(layer: int, other: int) -> Array:
             if _pair(layer, other) not in self.weights:
                 return jnp.zeros((sizes[layer], sizes[other]), kind)
-            return _coupling(self.weights, other, layer, slice(None))
+            return _coupling(self._ways, other, layer, slice(None))
 
         free = range(1, len(sizes))
         return jnp.block([[between(layer, other) for other in free] for layer in free])
@@ -284,7 +301,7 @@ class _UnitBlock(_AbstractBlock):
 
 
 def _blocks(
-    weights: Mapping[Block, Array],
+    ways: Ways,
     layer_sizes: tuple[int, ...],
     block_size: int | None,
     weakened: Callable[[int, int], float],
@@ -295,6 +312,7 @@ def _blocks(
     **Arguments:** `weakened`: by what the pull of a layer from another is multiplied; `batch`: how
     many examples will pull.
     """
+    weights, back = ways
     begins = [0, 0, *np.cumsum(layer_sizes[1:]).tolist()]  # of each layer in the state
     coupled = [post for post, pre in weights if post == pre]
     blocks: list[_AbstractBlock] = []
@@ -304,7 +322,10 @@ def _blocks(
         if batch >= _MANY and layer not in coupled:
             blocks.append(
                 _WideBlock(
-                    weights=tuple(weights[_pair(layer, other)] for other in others),
+                    weights=tuple(
+                        (weights if other < layer else back)[_pair(layer, other)]
+                        for other in others
+                    ),
                     factors=tuple(weakened(layer, other) for other in others),
                     is_turned=tuple(layer < other for other in others),
                     sources=tuple((place.start, place.stop) for place in places),
@@ -316,7 +337,7 @@ def _blocks(
 
         def strip(start: int, stop: int, layer: int = layer, others: list[int] = others) -> Array:
             couplings = [
-                weakened(layer, other) * _coupling(weights, layer, other, slice(start, stop))
+                weakened(layer, other) * _coupling(ways, layer, other, slice(start, stop))
                 for other in others
             ]
             return jnp.pad(jnp.concatenate(couplings), ((0, 0), (0, -(stop - start) % _LANES)))
@@ -333,12 +354,12 @@ def _pair(layer: int, other: int) -> Block:
     return max(layer, other), min(layer, other)
 
 
-def _coupling(weights: Mapping[Block, Array], layer: int, other: int, units: slice) -> Array:
+def _coupling(ways: Ways, layer: int, other: int, units: slice) -> Array:
     """What some units of `layer` receive from those of `other`: `[other, units]`."""
-    weight = weights[_pair(layer, other)]
+    weight, back = (way[_pair(layer, other)] for way in ways)
     if layer == other:
-        return weight[:, units] + weight[units].T
-    return weight[units].T if layer > other else weight[:, units]
+        return back[:, units] + weight[units].T
+    return weight[units].T if layer > other else back[:, units]
 
 
 def _merged(spans: Sequence[slice]) -> tuple[Span, ...]:

@@ -165,6 +165,12 @@ class Network(eqx.Module):
         kept = [jnp.where(jnp.asarray(g.mask), g.of(candidate), 0) for g in masked]
         return replaced(candidate, masked, kept)
 
+    def without_back(self) -> Network:
+        """With connections that are alike in both directions (`Connections.back`)."""
+        if not isinstance(self.energy, HopfieldEnergy) or self.energy.connections.back is None:
+            return self
+        return eqx.tree_at(lambda network: network.energy.connections.back, self, None)
+
     def clipped(self, limit: Array | float) -> Network:
         """With every weight in [-limit, limit]; biases are left alone."""
         weights = [group for group in self.groups() if group.clipped]

@@ -24,6 +24,8 @@ STRENGTHS: Mapping[str, tuple[float, ...]] = {
     "write_noise": (1e-4, 1e-3, 1e-2, 1e-1),
     "spread": (0.1, 0.3, 1.0),
     "stuck_low": (1e-3, 1e-2, 1e-1),
+    "gain": (0.03, 0.1, 0.3),
+    "unequal": (0.1, 0.3, 1.0),
 }
 """By setting of a device: states are in [0, 1], weights in +-0.5, the rest are shares."""
 POINT = 0.01

@@ -17,6 +17,8 @@ _NAMES = {
     "write_noise": "noise of a write, in weights",
     "spread": "spread of steps, device to device",
     "stuck_low": "share of stuck devices",
+    "gain": "spread of the gain of units",
+    "unequal": "directions that differ, as a share",
 }
 
 

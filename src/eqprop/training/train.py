@@ -321,7 +321,7 @@ def _train_batch(
 
     def step(raw: Network) -> tuple[Network, Network, Any]:
         """Correction, applied update, and what the optimiser keeps."""
-        gradient = network.constrain(raw)
+        gradient = state.network.constrain(raw.without_back())
         parameters = eqx.filter(state.network, eqx.is_inexact_array)
         updates, optimizer_state = optimizer.update(
             gradient,  # pyright: ignore[reportArgumentType]
@@ -334,7 +334,7 @@ def _train_batch(
     # written out in every batch, while now nothing but the new weights is.
     _, updates, optimizer_state = step(raw)
     recorded = state.batches_seen % fixed.record_every == 0
-    corrections, applied = sizes(network, recorded, lambda: step(raw)[:2])
+    corrections, applied = sizes(state.network, recorded, lambda: step(raw)[:2])
     entry = BatchLog(
         examples=total,
         errors=jnp.sum(present & wrong, dtype=jnp.int32),
@@ -345,5 +345,5 @@ def _train_batch(
         updates=applied,
     )
     # Weight decay, noise or momentum of an optimiser may have moved what does not exist.
-    held = own.device.write(writing, state.held, network.constrain(updates))
+    held = own.device.write(writing, state.held, state.network.constrain(updates))
     return TrainState(held, optimizer_state, particles, state.batches_seen + 1), entry
