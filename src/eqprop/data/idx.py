@@ -138,6 +138,7 @@ def search_folders(name: str, data_dir: Path | None = None) -> Sequence[Path]:
 
 
 def cache() -> Path:
+    """The user's folder for what is downloaded."""
     import pooch
 
     return Path(pooch.os_cache("eqprop"))
@@ -245,6 +246,7 @@ def _download(source: Source, name: str, path: Path) -> None:
 
 
 def in_short(problem: Exception) -> str:
+    """What went wrong in a download, in a line."""
     cause = problem
     while getattr(cause, "reason", None) is not None and isinstance(cause.reason, Exception):  # type: ignore[attr-defined]
         cause = cause.reason  # type: ignore[attr-defined]

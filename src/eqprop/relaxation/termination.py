@@ -52,8 +52,8 @@ class FixedSteps(AbstractTermination):
 
     - `max_steps`: how many; a traced value, so changing it does not recompile.
     - `tolerance`: a state whose residual is within it counts as settled.
-    - `measured`: whether the residual is measured at the end, which costs as much as a step; else
-      it is what the last step saw on its way, which is larger as a rule.
+    - `measured`: whether the residual is measured at the end. That costs as much as a step. If not,
+      it is what the last step saw while units were still moving, and usually larger.
 
     >>> int(FixedSteps(20).max_steps)
     20

@@ -13,9 +13,9 @@ def rewire_ends(topology: Topology, *, p: float, seed: int) -> Topology:
     """Visits every connection once and, with probability p, moves one of its ends.
 
     The other end stays; the new partner is drawn uniformly among the units that it is not yet
-    connected with. Never connects a unit to itself, two inputs, or two outputs. Which end
-    stays is a fair draw, since the connections of a layered network have no direction of
-    visit as those of a ring have.
+    connected with. A unit is never connected to itself, nor an input to an input, nor an output to
+    an output. Chance decides which end stays: in a ring one walks along the connections, and the end
+    that comes first stays, but a layered network has no such direction.
 
     Differs from: Algorithm 1 (`rewire`), which draws both ends anew and may draw a replaced
     connection again. There p is the share of connections drawn at least once.
