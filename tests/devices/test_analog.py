@@ -298,6 +298,13 @@ def test_units_and_directions_that_differ_are_those_of_a_loop(wiring, strengths,
     np.testing.assert_array_equal(weights(held.network), weights(network))
 
 
+def test_an_audit_of_what_has_no_energy_is_refused():
+    for effect in ("gain", "unequal"):
+        with pytest.raises(ConfigError, match=r"`evaluation.audit_every` must be 0 with"):
+            build({"device": {"kind": "analog", effect: 0.1}, "evaluation": {"audit_every": 2}})
+    build({"device": {"kind": "analog", "offset": 0.1}, "evaluation": {"audit_every": 2}})
+
+
 def test_what_units_differ_by_is_frozen_and_goes_on_after_a_resume(tmp_path):
     own = {"kind": "analog", "gain": 0.2, "offset": 0.05, "unequal": 0.3, "low": -9.0, "high": 9.0}
     settings = {**DIGITS, "device": own}

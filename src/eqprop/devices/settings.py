@@ -97,6 +97,12 @@ class AnalogSettings(DeviceChoice):
         return self
 
     def check(self, config: Any) -> None:
+        if (self.gain or self.unequal) and config.evaluation.audit_every:
+            raise ValueError(
+                "`evaluation.audit_every` must be 0 with `device.gain` or `device.unequal`, got "
+                f"{config.evaluation.audit_every}: no energy exists, and the audit knows the exact "
+                "gradient of networks that have one. Audit the finished run, without its device"
+            )
         if self.state_bits is None and not self.state_noise:
             return
         if config.learning.rule.relaxations < 2 or getattr(config.learning, "carried", False):

@@ -14,8 +14,8 @@ def rewire_ends(topology: Topology, *, p: float, seed: int) -> Topology:
 
     The other end stays; the new partner is drawn uniformly among the units that it is not yet
     connected with. A unit is never connected to itself, nor an input to an input, nor an output to
-    an output. Chance decides which end stays: in a ring one walks along the connections, and the end
-    that comes first stays, but a layered network has no such direction.
+    an output. Chance decides which end stays: in a ring one walks along the connections, and the
+    end that comes first stays, but a layered network has no such direction.
 
     Differs from: Algorithm 1 (`rewire`), which draws both ends anew and may draw a replaced
     connection again. There p is the share of connections drawn at least once.
