@@ -52,6 +52,14 @@ def test_two_runs_and_examples_of_every_class(runs, tmp_path, capsys):
     assert "teacher, validation" in page["examples"]["title"]
 
 
+def test_what_cannot_be_written_or_counted_is_said(runs, tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert cli(["view", str(runs / "one"), "--out", str(tmp_path / "file" / "v.html")]) == 5
+    assert "`--out` must name a writable file" in capsys.readouterr().err
+    assert cli(["view", str(runs / "one"), "--examples", "0"]) == 2
+    assert "`--examples` must be 1 or more, got 0" in capsys.readouterr().err
+
+
 def test_a_page_of_a_table(runs, tmp_path):
     assert cli(["view", str(runs / "wine"), "--weights", "int8", "--out",
                 str(tmp_path / "wine.html")]) == 0  # fmt: skip
@@ -66,7 +74,7 @@ def test_a_page_of_a_table(runs, tmp_path):
     [
         ([], "takes one run or two, got 0"),
         (["one", "two", "wine"], "takes one run or two, got 3"),
-        (["one", "wine"], "of the same data, got teacher and wine"),
+        (["one", "wine"], "of the same data, split alike, got teacher and wine"),
         (["."], "must be folders of runs, whose data are known"),
     ],
 )

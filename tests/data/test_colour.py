@@ -14,11 +14,14 @@ import scipy.io
 
 from eqprop.cli import run as cli
 from eqprop.data import colour
-from eqprop.data.colour import CIFAR_10, CIFAR_100, SVHN, load
+from eqprop.data.colour import SVHN, load
 from eqprop.errors import DataError
 
 RNG = np.random.default_rng(0)
-COUNTS = {"train": 6, "test": 4}
+COUNTS = {"train": 6, "test": 4}  # pictures in a file; the authors' have thousands
+CIFAR_10, CIFAR_100 = (
+    dataclasses.replace(source, records=COUNTS) for source in (colour.CIFAR_10, colour.CIFAR_100)
+)
 
 
 def records(source, count):
@@ -126,9 +129,9 @@ def test_what_is_damaged_or_missing_is_said(tmp_path):
     written(CIFAR_10, tmp_path / "cifar-10")
     batch = tmp_path / "cifar-10" / "data_batch_3.bin"
     batch.write_bytes(batch.read_bytes()[:-1])
-    with pytest.raises(DataError, match=r"data_batch_3.bin must be records of 3,073 bytes"):
+    with pytest.raises(DataError, match=r"data_batch_3.bin must be 6 records of 3,073 bytes"):
         load(CIFAR_10, tmp_path)
-    batch.write_bytes(bytes([11]) + bytes(3072))
+    batch.write_bytes(6 * (bytes([11]) + bytes(3072)))
     with pytest.raises(DataError, match=r"labels of data_batch_3.bin must be below 10, got 11"):
         load(CIFAR_10, tmp_path)
 
@@ -139,7 +142,14 @@ def test_a_download_that_fails_names_the_files(tmp_path):
         colour.fetch(source, tmp_path)
 
 
-def test_one_command_trains_on_them_wherever_they_are(tmp_path, capsys):
+def test_files_of_common_names_are_not_taken_for_ours(tmp_path):
+    written(CIFAR_100, tmp_path / "mine")
+    with pytest.raises(DataError, match=r"no cifar-100-binary\.tar\.gz"):
+        load(CIFAR_100, tmp_path / "mine")
+
+
+def test_one_command_trains_on_them_wherever_they_are(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(colour, "CIFAR_10", CIFAR_10)
     written(CIFAR_10, tmp_path / "data" / "cifar-10")
     settings = ["--set", "data.dataset=cifar-10", "--set", "training.epochs=1", "--data-dir",
                 str(tmp_path / "data"), "--out", str(tmp_path)]  # fmt: skip

@@ -28,6 +28,7 @@ from eqprop.devices import (
     Sensor,
 )
 from eqprop.devices.settings import DEVICES
+from eqprop.energy.linear import linear
 from eqprop.errors import ConfigError
 from problems import BRIEF_RULE, rewired_problem, trainer_for
 
@@ -298,11 +299,25 @@ def test_units_and_directions_that_differ_are_those_of_a_loop(wiring, strengths,
     np.testing.assert_array_equal(weights(held.network), weights(network))
 
 
-def test_an_audit_of_what_has_no_energy_is_refused():
-    for effect in ("gain", "unequal"):
-        with pytest.raises(ConfigError, match=r"`evaluation.audit_every` must be 0 with"):
-            build({"device": {"kind": "analog", effect: 0.1}, "evaluation": {"audit_every": 2}})
-    build({"device": {"kind": "analog", "offset": 0.1}, "evaluation": {"audit_every": 2}})
+@pytest.mark.parametrize("effect", ["gain", "unequal"])
+def test_what_needs_an_energy_is_refused_where_none_exists(effect):
+    device = {"kind": "analog", effect: 0.1}
+    for section, setting, words in (
+        ("evaluation", {"audit_every": 2}, r"`evaluation.audit_every` must be 0, got 2"),
+        ("evaluation", {"starts": 8}, r"`evaluation.starts` must be 0, got 8"),
+        ("learning", {"rule": "implicit"}, r"compare states of two phases .* got 'implicit'"),
+    ):
+        with pytest.raises(ConfigError, match=words):
+            build({"device": device, section: setting})
+        build({"device": {"kind": "analog", "offset": 0.1}, section: setting})
+
+
+def test_directions_that_differ_are_no_kernels_business():
+    network = eqprop.Network.initialize(eqprop.layered([6, 7, 8, 3]), seed=1)
+    device = Analog(ROOM, Added(), mismatch=Mismatch.of(unequal=0.5))
+    seen = device.read(jax.random.key(3), device.hold(jax.random.key(2), network))
+    x = jnp.ones((2, 6))
+    assert linear(network.energy.clamp(x)) is not None and linear(seen.energy.clamp(x)) is None
 
 
 def test_what_units_differ_by_is_frozen_and_goes_on_after_a_resume(tmp_path):

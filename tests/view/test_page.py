@@ -317,6 +317,31 @@ def test_a_phone_shows_all_of_it(pair, opened):
 
 
 @needs_browser
+def test_a_network_whose_skips_are_full_is_rewired_as_far_as_it_goes(opened, tmp_path):
+    made = network(eqprop.layered([36, 20, 4]))
+    path = write_page(tmp_path / "view.html", [Shown("one layer", model_of(made))], SHELF)
+    page = opened(path, "#rewire=40")
+    page.evaluate("eqprop.settle()")
+    counts = page.evaluate("eqprop.networks[0].counts()")
+    assert counts["skip"] == 36 * 4 and sum(counts.values()) == 36 * 20 + 20 * 4
+
+
+@needs_browser
+def test_what_two_states_cannot_show_is_not_shown(opened, tmp_path):
+    for layers, shown in ((3, True), (10, False)):
+        cost = CrossEntropy.initialize(12, 4, jax.random.key(1))
+        topology = eqprop.layered([36, *[12] * layers])
+        made = network(topology, activation=Activities(Tanh()), cost=cost, feedback=0.01)
+        path = write_page(tmp_path / "view.html", [Shown("deep", model_of(made), 0.5)], SHELF)
+        page = opened(path, "#nudged=true&target=2")
+        page.evaluate("eqprop.settle()")
+        assert page.locator("rect[data-size]").count() == (layers if shown else 0)
+        told = page.inner_text(".network")
+        assert ("Training carries the difference itself" in told) != shown
+        assert page.inner_text("#play") == "Settled"
+
+
+@needs_browser
 def test_other_starts_find_other_equilibria(opened, tmp_path, x64):
     made = network(FULL, seed=3, scale=4.0)
     made = eqx.tree_at(

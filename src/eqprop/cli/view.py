@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from eqprop.cli.app import DataDir, app
-from eqprop.errors import ConfigError
+from eqprop.errors import ConfigError, RunFolderError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,6 +39,8 @@ def command(
 
     if not 1 <= len(runs) <= 2:
         raise ConfigError(f"`eqprop view` takes one run or two, got {len(runs)}.")
+    if examples < 1:
+        raise ConfigError(f"`--examples` must be 1 or more, got {examples}.")
     configs = []
     for run in runs:
         if not (run / "config.toml").is_file():
@@ -47,9 +49,10 @@ def command(
                 "network there is eqprop.view.page.write_page in Python."
             )
         configs.append(load_recorded(run / "config.toml"))
-    if len({config.data.dataset for config in configs}) > 1:
+    seen = [config.data.model_dump(exclude={"batch_size", "shuffle"}) for config in configs]
+    if any(data != seen[0] for data in seen):
         names = " and ".join(config.data.dataset.name for config in configs)
-        raise ConfigError(f"two runs on a page must be of the same data, got {names}.")
+        raise ConfigError(f"two runs on a page must be of the same data, split alike, got {names}.")
     shown = [_shown(config, load(run)) for run, config in zip(runs, configs, strict=True)]
     x, labels = first_examples(configs[0], split, _LOOKED_AT, data_dir)
     chosen = _of_every_class(labels, examples)
@@ -58,7 +61,13 @@ def command(
     known = None if prepared is None else prepared.classes
     classes = [str(name) for name in (range(count) if known is None else known)]
     shelf = Shelf(x[chosen], labels[chosen], classes, f"{configs[0].data.dataset.name}, {split}")
-    print(write_page(out, shown, shelf, weights))
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        print(write_page(out, shown, shelf, weights))
+    except OSError as problem:
+        raise RunFolderError(
+            f"`--out` must name a writable file, got {out} ({problem.strerror})."
+        ) from None
 
 
 def _of_every_class(labels: np.ndarray, count: int) -> np.ndarray:

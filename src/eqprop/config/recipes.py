@@ -83,7 +83,7 @@ RECIPES = {
         _NEARLY_FORWARD,
     ),
     "deep": Recipe(
-        "ten hidden layers, learned as `fast` learns, at the rate that is best there",
+        "ten hidden layers, learned as `fast` learns, at a rate that suits them",
         (64,) * 10,
         _DEEP,
     ),

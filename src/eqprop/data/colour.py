@@ -37,6 +37,8 @@ class Source:
     - `members`: of an archive, by split; where they are found unpacked, that will do.
     - `validation`: the last so many training examples.
     - `labels`: bytes of labels before each picture; the last is the class.
+    - `records`: pictures in each member, by split.
+    - `inside`: the folder that its archive unpacks to.
     """
 
     name: str
@@ -46,6 +48,8 @@ class Source:
     validation: int
     members: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     labels: int = 1
+    records: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    inside: str = ""
 
     @property
     def is_archive(self) -> bool:
@@ -64,6 +68,8 @@ CIFAR_10 = Source(
         "train": tuple(f"data_batch_{k}.bin" for k in range(1, 6)),
         "test": ("test_batch.bin",),
     },
+    records={"train": 10_000, "test": 10_000},
+    inside="cifar-10-batches-bin",
 )
 CIFAR_100 = Source(
     "cifar-100",
@@ -73,6 +79,8 @@ CIFAR_100 = Source(
     validation=5_000,
     members={"train": ("train.bin",), "test": ("test.bin",)},
     labels=2,
+    records={"train": 50_000, "test": 10_000},
+    inside="cifar-100-binary",
 )
 SVHN = Source(
     "svhn",
@@ -138,7 +146,9 @@ def folder_of(source: Source, data_dir: Path | None = None) -> Path | None:
     """Where everything that `load` needs lies on this machine already; None if nowhere."""
     wanted = [name for names in source.members.values() for name in names]
     for folder in _folders(source, data_dir):
-        for names in filter(None, (wanted, list(source.files))):
+        # `train.bin` in any folder is anything; in one of this name it is ours.
+        unpacked = wanted if folder.name in (source.name, source.inside) else []
+        for names in filter(None, (unpacked, list(source.files))):
             if all((folder / name).is_file() for name in names):
                 return folder
     return None
@@ -146,11 +156,9 @@ def folder_of(source: Source, data_dir: Path | None = None) -> Path | None:
 
 def _folders(source: Source, data_dir: Path | None) -> list[Path]:
     """Where files may be: also in the folders that the archives unpack to."""
-    unpacked = {"cifar-10": "cifar-10-batches-bin", "cifar-100": "cifar-100-binary"}
-    inside = unpacked.get(source.name)
     found = []
     for folder in search_folders(source.name, data_dir):
-        found += [folder, *([folder / inside] if inside else [])]
+        found += [folder, *([folder / source.inside] if source.inside else [])]
     return found
 
 
@@ -188,7 +196,9 @@ def _cifar(source: Source, data_dir: Path | None) -> dict[str, Split]:
         (archive,) = source.files
         parts = _unpacked(_file(source, archive, data_dir), names)
     return {
-        split: _joined([_records(source, name, parts[name]) for name in members])
+        split: _joined(
+            [_records(source, name, parts[name], source.records[split]) for name in members]
+        )
         for split, members in source.members.items()
     }
 
@@ -211,13 +221,13 @@ def _unpacked(path: Path, names: list[str]) -> dict[str, bytes]:
     return found
 
 
-def _records(source: Source, name: str, content: bytes) -> Split:
-    """Labels and pixels of records of one length."""
+def _records(source: Source, name: str, content: bytes, count: int) -> Split:
+    """Labels and pixels of so many records."""
     length = source.labels + _PIXELS
-    if not content or len(content) % length:
+    if len(content) != count * length:
         raise DataError(
-            f"{name} must be records of {length:,} bytes, got {len(content):,} bytes. It is "
-            f"truncated or another file. Run `eqprop data fetch {source.name}`."
+            f"{name} must be {count:,} records of {length:,} bytes, got {len(content):,} bytes. It "
+            f"is truncated or another file. Run `eqprop data fetch {source.name}`."
         )
     records = np.frombuffer(content, np.uint8).reshape(-1, length)
     labels = records[:, source.labels - 1].astype(np.int64)

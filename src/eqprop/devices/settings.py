@@ -38,6 +38,9 @@ class IdealSettings(DeviceChoice, name="ideal"):
         return Ideal()
 
 
+_COMPARING = ("equilibrium-propagation", "contrastive-hebbian", "coupled")
+
+
 class AnalogSettings(DeviceChoice):
     """What all imperfect devices have."""
 
@@ -97,12 +100,8 @@ class AnalogSettings(DeviceChoice):
         return self
 
     def check(self, config: Any) -> None:
-        if (self.gain or self.unequal) and config.evaluation.audit_every:
-            raise ValueError(
-                "`evaluation.audit_every` must be 0 with `device.gain` or `device.unequal`, got "
-                f"{config.evaluation.audit_every}: no energy exists, and the audit knows the exact "
-                "gradient of networks that have one. Audit the finished run, without its device"
-            )
+        if self.gain or self.unequal:
+            self._check_without_energy(config)
         if self.state_bits is None and not self.state_noise:
             return
         if config.learning.rule.relaxations < 2 or getattr(config.learning, "carried", False):
@@ -116,6 +115,18 @@ class AnalogSettings(DeviceChoice):
             raise ValueError(
                 "`device.state_bits` and `device.state_noise` are of states in [0, 1], got tanh"
             )
+
+    def _check_without_energy(self, config: Any) -> None:
+        """What needs an energy, which units of unlike gain or unequal directions have not."""
+        why = "no energy exists with `device.gain` or `device.unequal`"
+        if config.learning.rule.name not in _COMPARING:
+            raise ValueError(
+                f"the rule must compare states of two phases ({', '.join(_COMPARING)}), got "
+                f"'{config.learning.rule.name}': {why}"
+            )
+        for name in ("audit_every", "starts"):
+            if value := getattr(config.evaluation, name):
+                raise ValueError(f"`evaluation.{name}` must be 0, got {value}: {why}")
 
     def writing(self, room: Range) -> AbstractWriting:
         """How an update is written."""

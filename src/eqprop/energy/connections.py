@@ -39,7 +39,7 @@ class Connections(AbstractInteraction):
     - `layer_sizes`: units per layer, input first.
     - `back`: shaped like `weights`: by what the earlier unit of a connection is pulled, where that
       is another number; None where both are alike. With it units settle where no energy has its
-      minimum: `energy` stays that of `weights`, whose slopes in them are what a rule reads.
+      minimum; the slopes of `energy` in the weights stay what a rule reads of states.
     """
 
     weights: dict[Block, Array]

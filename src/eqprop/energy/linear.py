@@ -35,7 +35,10 @@ class Linear(eqx.Module):
 
 
 def linear(energy: AbstractClampedEnergy) -> Linear | None:
-    """`energy` in that form, or None: other terms, a rho that bends, weakened feedback, complex."""
+    """`energy` in that form, or None.
+
+    None for other terms, a rho that bends, weakened feedback, directions that differ, complex.
+    """
     if not isinstance(energy, ClampedHopfieldEnergy) or not energy.feedback.is_whole:
         return None
     box = energy.activation.box
@@ -46,7 +49,7 @@ def linear(energy: AbstractClampedEnergy) -> Linear | None:
     if len(connections) != 1 or len(connections) + len(biases) != len(energy.parts):
         return None
     (wired,) = connections
-    if jnp.iscomplexobj(wired.input_drive):
+    if wired.back is not None or jnp.iscomplexobj(wired.input_drive):
         return None
     drive = wired.input_drive + sum(part.values for part in biases)
     ends = np.cumsum(energy.layer_sizes[1:]).tolist()

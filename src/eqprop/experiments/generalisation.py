@@ -1,7 +1,8 @@
 """Error against p when training has run long: connections replaced, added, or a wider network.
 
-The first presets train by the recipe that learns random skip connections best; preset `rule`
-trains the networks of figure 3 by the paper's rule.
+The first presets train by the recipe that learns random skip connections best, on wirings without
+connections inside layers. Preset `rule` trains by the paper's rule: the layered network of figure
+3, and, full inside hidden layers as there, networks with and without skips.
 """
 
 from __future__ import annotations
@@ -66,17 +67,19 @@ def wider(sizes: list[int], share: float, intralayer: bool) -> list[int]:
 def _conditions(preset: str) -> dict[str, Settings]:
     rule = preset == "rule"
     own: Settings = _BOTH if rule else merged(_RECIPE, _BOTH)
-    if preset in ("smoke", "quick"):
-        own = merged(own, {"data": {"dataset": {"smoke": "teacher", "quick": "mnist-5k"}[preset]}})
+    dataset = {"smoke": "teacher", "quick": "mnist-5k"}.get(preset, "mnist")
+    own = merged(own, {"data": {"dataset": dataset}})
     sizes = _sizes(preset)
 
     def wired(**wiring: Any) -> Settings:
         return merged(own, {"topology": {"layer_sizes": sizes, "intralayer": rule, **wiring}})
 
-    found = {"layered": wired()}
+    found = {"layered": wired(intralayer=False)}
+    if rule:
+        found["replaced, p=0"] = wired()
     for p in SHARES[preset]:
         added = round(p * count_connections(sizes, rule))
-        found[f"replaced, p={p:g}"] = wired(wiring="rewire", p=p)
+        found[f"replaced, p={p:g}"] = wired(wiring="rewire" if rule else "rewire_each", p=p)
         found[f"added, p={p:g}"] = wired(wiring="add", connections=added)
         found[f"wider, p={p:g}"] = wired(layer_sizes=wider(sizes, p, rule))
     return found

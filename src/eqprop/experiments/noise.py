@@ -1,7 +1,7 @@
 """How strong an imperfection may be: of states, reads, writes and devices; with and without skips.
 
-Ranges were fixed beforehand: weights lie in +-0.5, and each strength goes up tenfold from one that
-does nothing to one that stops learning.
+Ranges were fixed beforehand: weights lie in +-0.5; strengths go up tenfold, or threefold where
+they are shares.
 """
 
 from __future__ import annotations
@@ -57,26 +57,27 @@ def held(**effects: float) -> Settings:
 
 def largest(
     exact: float, errors: Mapping[float, float], points: float = POINT
-) -> tuple[float, bool]:
+) -> tuple[float, str]:
     """The strength at which the error has risen by so much, between two that were tried.
 
     Linear in the logarithm of the strength.
 
-    **Returns:** it, and whether it was reached; else the largest strength that was tried.
+    **Returns:** it, and "at"; or the weakest that was tried and "at or below", where that is too
+    strong already; or the strongest and "beyond", where none is.
 
     >>> largest(0.10, {0.01: 0.10, 0.1: 0.12})
-    (0.0316..., True)
+    (0.0316..., 'at')
     """
     limit, before = exact + points, None
     for strength, error in sorted(errors.items()):
         if error > limit:
             if before is None:
-                return strength, True  # at most: the weakest that was tried is too strong
+                return strength, "at or below"
             low, there = before
             part = (limit - there) / (error - there)
-            return low * math.exp(part * math.log(strength / low)), True
+            return low * math.exp(part * math.log(strength / low)), "at"
         before = strength, error
-    return max(errors), False
+    return max(errors), "beyond"
 
 
 def _tables(drawn: Drawn) -> list[str]:
@@ -95,18 +96,16 @@ def _tables(drawn: Drawn) -> list[str]:
     for key, effects in ends.items():
         for name, errors in effects.items():
             if key in exact:
-                strength, reached = largest(exact[key], errors)
-                told = f"{strength:.2g}" if reached else f"beyond {strength:g}"
-                lines.append(f"{key[0]}, seed {key[1]}, {name}: a point of error from {told} on")
+                strength, where = largest(exact[key], errors)
+                told = f"a point of error {where} {strength:.2g}"
+                lines.append(f"{key[0]}, seed {key[1]}, {name}: {told}")
     return lines
 
 
 def _last(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """The row of the last epoch of each run."""
-    found: dict[tuple[str, str], Mapping[str, Any]] = {}
-    for row in rows:
-        found[row["condition"], str(row["seed"])] = row
-    return list(found.values())
+    """The row of each run's last epoch; none of runs that are not over."""
+    ended = max((int(row["epoch"]) for row in rows), default=0)
+    return [row for row in rows if int(row["epoch"]) == ended]
 
 
 def _picture(drawn: Drawn, stem: Path) -> None:

@@ -29,9 +29,15 @@ def error_against_strength(rows: Sequence[Mapping[str, Any]], caption: str, stem
     """
     ends: dict[str, dict[str, dict[float, list[float]]]] = {}
     exact: dict[str, list[float]] = {}
+    last = max((int(row["epoch"]) for row in rows), default=0)
     for condition in conditions_of(rows):
         network, _, what = condition.partition(", ")
-        errors = [100 * float(run[-1]["training_error"]) for run in by_seed(rows, condition)]
+        ends_of = [run[-1] for run in by_seed(rows, condition)]
+        errors = [
+            100 * float(row["training_error"]) for row in ends_of if int(row["epoch"]) == last
+        ]
+        if not errors:
+            continue  # none of its runs is over
         name, _, strength = what.partition(" ")
         if strength:
             ends.setdefault(name, {}).setdefault(network, {})[float(strength)] = errors

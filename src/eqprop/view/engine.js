@@ -108,11 +108,15 @@ const Engine = (() => {
       const total = pairs.reduce((sum, pair) => sum + pair[2], 0);
       if (!total) return;
       const skips = new Map(blocks.filter((b) => kindOf(b.post, b.pre) === "skip").map((b) => [`${b.post}-${b.pre}`, b]));
-      let removed = 0;
+      const chosen = [];
       for (const b of blocks) if (kindOf(b.post, b.pre) === "adjacent")
-        for (let k = 0; k < b.exists.length; k++)
-          if (b.exists[k] && draw() < p) { b.exists[k] = 0; b.weights[k] = 0; removed++; }
-      while (removed > 0) {
+        for (let k = 0; k < b.exists.length; k++) if (b.exists[k] && draw() < p) chosen.push([b, k]);
+      let room = total;
+      for (const b of skips.values()) for (const e of b.exists) room -= e;
+      // Where skips are full, the rest stays; which, is chance.
+      for (let left = chosen.length; left > room; left--) chosen.splice(Math.floor(draw() * left), 1);
+      for (const [b, k] of chosen) { b.exists[k] = 0; b.weights[k] = 0; }
+      for (let wanted = chosen.length; wanted > 0;) {
         let place = Math.floor(draw() * total), at = 0;
         while (place >= pairs[at][2]) place -= pairs[at++][2];
         const [post, pre, count] = pairs[at], name = `${post}-${pre}`;
@@ -125,7 +129,7 @@ const Engine = (() => {
         if (b.exists[place]) continue;
         b.exists[place] = 1;
         b.weights[place] = 0.1 * draw() - 0.05;
-        removed--;
+        wanted--;
       }
     }
 
@@ -148,16 +152,18 @@ const Engine = (() => {
      * `euler` has `step` and `isSplit` for the steps of training; without it blocks settle.
      */
     pull(beta, target, euler = null) {
-      if (!this.free) this.free = this.states.map((s) => s.slice());
-      else this.states = this.free.map((s) => s.slice());
+      this.rested = this.residual;
+      this.free = this.states.map((s) => s.slice());
       this.nudge = { beta, target, euler };
       this.residual = Infinity;
     }
 
-    release() {
-      if (this.free) this.states = this.free.map((s) => s.slice());
+    /** Back to where the free phase ended, if it has. */
+    undo() {
+      if (!this.free) return;
+      this.states = this.free;
+      this.residual = this.rested;
       this.free = this.nudge = null;
-      this.residual = Infinity;
     }
 
     /** What clamped inputs give to every unit. */
@@ -274,7 +280,9 @@ const Engine = (() => {
       const here = this.states[layer].subarray(start, stop), pulls = this.received(layer, start, stop);
       const drawn = layer ? this.drawn(layer, pulls, here, start) : pulls;
       // A nudge that depends on the outputs themselves is taken by halves, so that it settles.
-      const pace = this.nudge && layer === this.last && (this.readout || this.told.states === "activities") ? Math.min(step, 0.5) : step;
+      const bent = this.nudge && layer === this.last && (this.readout || this.told.states === "activities");
+      const stiff = bent && !this.readout && this.nudge.beta !== Infinity ? 2 * this.told.factor * this.nudge.beta : 0;
+      const pace = bent ? Math.min(step, 0.5) / (1 + stiff) : step;
       let far = 0;
       for (let i = 0; i < here.length; i++) {
         far = Math.max(far, Math.abs(clip(drawn[i]) - here[i]));

@@ -6,7 +6,8 @@
   const shelf = Engine.numbers(examples.x), inputs = examples.inputs, side = examples.side;
   const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
-  const SETTLED = 1e-9, MOST = 1000; // sweeps of a phase
+  const MOST = 1000; // sweeps of a phase
+  const HIDDEN = 1e-4; // an error of corrections beyond which they are not shown
   const NOTHING = 1e-7; // a correction that is none: rounding and what is left of the residual
   const SPEEDS = [1, 2, 5, 10, 20, 60, Infinity];
   const BETAS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, Infinity];
@@ -18,7 +19,7 @@
     example: 0, drawn: "", start: "zeros", target: examples.labels[0], nudged: false,
     beta: nearest, settled: !trained, keep: 100, rewire: 0, bits: 9, noise: 0, backwards: false,
   };
-  let now = { ...FIRST }, playing = true, spare = 0, before = 0, image = new Float64Array(inputs), pending = 0;
+  let now = { ...FIRST }, playing = true, spare = 0, before = 0, image = new Float64Array(inputs), pending = 0, later = null, handle = 0;
 
   // ---- the address holds the view --------------------------------------------------------------
   function write() {
@@ -74,7 +75,10 @@
   }
   /** The nudged phase follows the free one once that has settled. */
   const waits = (n) => now.nudged && !n.nudge;
-  const ends = (n) => (n.nudge?.euler ? n.phase >= n.told.steps.count : n.residual <= SETTLED || n.phase >= MOST);
+  /** Weakened feedback moves early layers by powers of g, which only a closer equilibrium shows. */
+  const settled = (n) => n.residual <= (n.g < 1 ? 1e-14 : 1e-9);
+  const drowned = (n) => n.g < 1 && n.g ** (1 - n.last) * 1e-14 > HIDDEN;
+  const ends = (n) => (n.nudge?.euler ? n.phase >= n.told.steps.count : settled(n) || n.phase >= MOST);
   const rests = (n) => ends(n) && !waits(n);
   function advance(n) {
     if (ends(n)) {
@@ -93,10 +97,15 @@
     while (!networks.every(rests)) for (const n of networks) if (!rests(n)) advance(n);
   }
   function resume() {
-    for (const n of networks) n.phase = 0;
+    for (const n of networks) n.phase = 0; // what has settled stays: its residual is small
     if (calm.matches) { settle(); pause(); } else play();
   }
-  function play() { playing = true; before = performance.now(); spare = 1; show(); requestAnimationFrame(frame); }
+  function play() {
+    playing = true; before = performance.now(); spare = 1;
+    show();
+    cancelAnimationFrame(handle);
+    handle = requestAnimationFrame(frame);
+  }
   function pause() { playing = false; show(); }
   function frame(time) {
     if (!playing) return;
@@ -107,7 +116,7 @@
     let moved = false;
     while (spare >= 1 && playing && performance.now() < until) { sweep(); spare -= 1; moved = true; }
     if (moved) show();
-    if (playing) requestAnimationFrame(frame);
+    if (playing) handle = requestAnimationFrame(frame);
   }
   function change(values, { rebuilt = false, begun = true } = {}) {
     now = { ...now, ...values };
@@ -123,7 +132,7 @@
     write();
     controls();
     if (now.backwards) return begin();
-    for (const n of networks) if (n.free) { n.release(); n.residual = 0; }
+    for (const n of networks) n.undo();
     resume();
   }
 
@@ -230,8 +239,9 @@
     svg.replaceChildren();
     if (!list.length) {
       svg.setAttribute("viewBox", "0 0 320 20");
-      svg.append(made("text", { x: 0, y: 14, class: "soft" }, now.backwards ? "Nothing is learned backwards." : "Nudge the outputs to see it."));
-      part.told.textContent = "";
+      const why = now.backwards ? "Nothing is learned backwards." : drowned(n) ? "Too small to be seen from two states." : "Nudge the outputs to see it.";
+      svg.append(made("text", { x: 0, y: 14, class: "soft" }, why));
+      part.told.textContent = drowned(n) ? `With feedback ${n.g} over ${n.last} layers a nudge moves the first by less than rounding. Training carries the difference itself.` : "";
       return;
     }
     const bottom = list.length * step + 4, x = (size) => left + (width * (Math.log10(Math.max(size, 10 ** lowest)) - lowest)) / -lowest;
@@ -279,7 +289,7 @@
   const short4 = (v) => (Math.abs(v) >= 1e5 || (v !== 0 && Math.abs(v) < 0.01) ? v.toExponential(1) : Number(v.toPrecision(4)).toString());
 
   function show() {
-    const lists = networks.map(rows), sizes = lists.flat().map((r) => r.size).filter((s) => s > 0);
+    const lists = networks.map((n) => (drowned(n) ? [] : rows(n))), sizes = lists.flat().map((r) => r.size).filter((s) => s > 0);
     const lowest = Math.max(-7, Math.min(-4, Math.floor(Math.log10(Math.min(...sizes, 1)))));
     networks.forEach((n, k) => {
       const part = cards[k], counts = n.counts(), all = counts.adjacent + counts.skip + counts.inside;
@@ -294,7 +304,8 @@
       bars(n, part, lists[k], lowest);
       course(n, part);
     });
-    $("play").textContent = playing ? "Pause" : networks.every(rests) ? "Settled" : "Go on";
+    const over = networks.every(rests), cut = networks.some((n) => !n.nudge?.euler && !settled(n));
+    $("play").textContent = playing ? "Pause" : !over ? "Go on" : cut ? `Not settled after ${MOST} sweeps` : now.nudged && !now.settled ? "Steps done" : "Settled";
     $("play").disabled = !playing && networks.every(rests);
   }
   function controls() {
@@ -363,14 +374,23 @@
     $(name).addEventListener("input", (e) => {
       now = { ...now, [name]: Number(e.target.value) };
       controls();
-      clearTimeout(pending);
-      pending = setTimeout(rest, 120);
+      soon(rebuilt, 120);
     });
   }
-  function rest() {
+  const rebuilt = () => change({}, { rebuilt: true });
+  const drew = () => change({ drawn: packed() });
+  /** What a slider or a pen leaves for when it rests. */
+  function soon(what, wait) {
+    if (later !== what) flush();
     clearTimeout(pending);
-    pending = 0;
-    change({}, { rebuilt: true });
+    later = what;
+    pending = setTimeout(flush, wait);
+  }
+  function flush() {
+    clearTimeout(pending);
+    const what = later;
+    later = null;
+    what?.();
   }
   const KEYS = { " ": "play", s: "step", r: "again", n: "next", p: "previous", c: "clear", x: "nudge", i: "imagine" };
   document.addEventListener("keydown", (event) => {
@@ -395,7 +415,9 @@
         }
     }
     last = to;
-    change({ drawn: packed(), backwards: false });
+    now.backwards = false;
+    paint($("draw"), image, shade, side);
+    soon(drew, 60);
   }
   if (side && examples.drawable) {
     $("draw").addEventListener("pointerdown", (event) => {
@@ -405,13 +427,13 @@
       stroke(event);
     });
     $("draw").addEventListener("pointermove", (event) => { if (event.buttons && last) stroke(event); });
-    $("draw").addEventListener("pointerup", () => { last = null; });
+    $("draw").addEventListener("pointerup", () => { last = null; flush(); });
   }
   addEventListener("hashchange", () => { now = read(); rebuild(); begin(); controls(); });
   document.addEventListener("visibilitychange", () => { before = performance.now(); });
 
   document.body.classList.toggle("inside", self !== top); // a page around it has said what it is
-  globalThis.eqprop = { networks, settle: () => { if (pending) rest(); settle(); pause(); controls(); } };
+  globalThis.eqprop = { networks, settle: () => { flush(); settle(); pause(); controls(); } };
   now = read();
   rebuild();
   begin();

@@ -167,7 +167,9 @@ def _network(shown: Shown, precision: Precision) -> dict[str, Any]:
     states, rho = _STATES[activation]
     told: dict[str, Any] = {
         "name": shown.name, "sizes": list(network.layer_sizes), "states": states, "rho": rho,
-        "feedback": energy.feedback, "step": float(method.step_size),
+        # With weakened feedback units are drawn forwards: a longer step only overshoots.
+        "feedback": energy.feedback,
+        "step": float(method.step_size) if energy.feedback == 1 else 1.0,
         "block": method.block_size or 0,
         "nudge": shown.nudge, "steps": _steps(shown),
         "biases": [_floats(np.asarray(bias)) for bias in energy.biases.values()],
