@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from eqprop.analysis.depths import best_by_depth
-from eqprop.plots.style import color, figure, legend_beside, plain_log
+from eqprop.plots.style import color, figure, legend_beside
 
 
 def error_against_depth(rows: Sequence[Mapping[str, Any]], caption: str, stem: Path) -> None:
@@ -32,11 +32,9 @@ def error_against_depth(rows: Sequence[Mapping[str, Any]], caption: str, stem: P
             for depth, values in zip(depths, best, strict=True):
                 axes.plot([depth] * len(values), values, ".", color=shade, alpha=0.5)
         axes.set_xscale("log")
-        axes.set_yscale("log")
         shown = sorted({depth for by_depth in found.values() for depth in by_depth})
         axes.set_xticks(shown, [str(depth) for depth in shown])
         axes.minorticks_off()
-        plain_log(axes.yaxis)
         axes.set_xlabel("hidden layers")
         axes.set_ylabel("validation error (%)")
         axes.grid(which="both", alpha=0.25, linewidth=0.5)
