@@ -322,7 +322,7 @@ def test_a_network_whose_skips_are_full_is_rewired_as_far_as_it_goes(opened, tmp
     path = write_page(tmp_path / "view.html", [Shown("one layer", model_of(made))], SHELF)
     page = opened(path, "#rewire=40")
     page.evaluate("eqprop.settle()")
-    counts = page.evaluate("eqprop.networks[0].counts()")
+    counts = page.evaluate("eqprop.networks[0].counts")
     assert counts["skip"] == 36 * 4 and sum(counts.values()) == 36 * 20 + 20 * 4
 
 

@@ -151,6 +151,12 @@ def by_seed(rows: Sequence[Row], condition: str) -> list[list[Row]]:
     return [[row for row in chosen if row["seed"] == seed] for seed in seeds]
 
 
+def last_epoch(rows: Sequence[Row]) -> list[Row]:
+    """The rows of the last epoch: where runs of one length have ended. Runs not over have none."""
+    ended = max((int(row["epoch"]) for row in rows), default=0)
+    return [row for row in rows if int(row["epoch"]) == ended]
+
+
 def mean_and_interval(values: Sequence[float]) -> tuple[float, float | None]:
     """Mean, and half the length of its 95 % interval by Student's t; None for a single value.
 

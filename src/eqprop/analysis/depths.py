@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from eqprop.analysis.collect import by_seed, conditions_of
+from eqprop.analysis.collect import by_seed, conditions_of, last_epoch
 
 Ends = dict[str, dict[int, tuple[str, list[float]]]]
 """By wiring and depth: the setting, and the errors of its seeds."""
@@ -19,20 +19,19 @@ def best_by_depth(rows: Sequence[Mapping[str, Any]]) -> Ends:
     Conditions are called as those of the experiment `depth`: "10 skips, rate 0.003, g 0.01, 2+1".
     Settings that not all of their seeds have finished are left out.
     """
-    ended = max((int(row["epoch"]) for row in rows), default=0)
+    over = last_epoch(rows)
     found: dict[str, dict[int, dict[str, list[float]]]] = {}
     for condition in conditions_of(rows):
         kind, _, setting = condition.partition(", ")
         depth, _, wiring = kind.partition(" ")
         if setting.endswith("backpropagation"):
             wiring += ", backpropagation"
-        runs = [run[-1] for run in by_seed(rows, condition)]
         errors = [
             float(row["validation_error"])
-            for row in runs
-            if int(row["epoch"]) == ended and row["validation_error"] not in (None, "")
+            for row in over
+            if row["condition"] == condition and row["validation_error"] not in (None, "")
         ]
-        if errors and len(errors) == len(runs):
+        if errors and len(errors) == len(by_seed(rows, condition)):
             found.setdefault(wiring, {}).setdefault(int(depth), {})[setting] = errors
     return {
         wiring: {

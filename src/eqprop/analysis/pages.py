@@ -149,10 +149,15 @@ def first_below(run: Sequence[Mapping[str, str]], limit: float) -> float | None:
 
 
 def points(differences: Sequence[float], factor: int = 100) -> str:
-    """Mean difference in points, with the 95 % interval of Student's t where there are several."""
-    mean, half = collect.mean_and_interval(differences)
+    """Mean difference in points, with its interval."""
+    return with_interval(differences, factor, "+")
+
+
+def with_interval(values: Sequence[float], factor: int = 100, sign: str = "") -> str:
+    """Mean, with the 95 % interval of Student's t where there are several values."""
+    mean, half = collect.mean_and_interval(values)
     interval = "" if half is None else f" +- {number(half, factor)}"
-    return number(mean, factor, "+") + interval
+    return number(mean, factor, sign) + interval
 
 
 def layers(rows: Sequence[Mapping[str, str]], show: Sequence[str] = (), size: str = "") -> str:
@@ -314,13 +319,7 @@ def depths(rows: Sequence[Mapping[str, str]]) -> str:
         line = [wiring]
         for depth in columns:
             setting, errors = by_depth.get(depth, ("", []))
-            mean, half = collect.mean_and_interval(errors) if errors else (0.0, None)
-            told = (
-                "-"
-                if not errors
-                else number(mean) + ("" if half is None else f" +- {number(half)}")
-            )
-            line.append(f"{told}<br>{setting}" if setting else told)
+            line.append(f"{with_interval(errors)}<br>{setting}" if errors else "-")
         table.append(line)
     return lay_out(["", *(f"{depth} hidden layers" for depth in columns)], table)
 

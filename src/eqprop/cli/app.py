@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, Parameter
 
 import eqprop
-from eqprop.errors import ConfigError
+from eqprop.errors import ConfigError, RunFolderError
 
 if TYPE_CHECKING:
     from eqprop.config.settings import RunConfig
@@ -140,3 +140,21 @@ def print_summary(folder: RunFolder) -> None:
     )
     for name, epochs in summary["warnings"].items():
         print(f"warning: {name} in {len(epochs)} of {summary['epoch']} epochs")
+
+
+@contextmanager
+def written_to(out: Path) -> Iterator[None]:
+    """Makes the folder of a file that is written within; says in a message where that fails."""
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as problem:
+        raise RunFolderError(
+            f"`--out` must name a writable file, got {out} ({problem.strerror})."
+        ) from None
+
+
+def check_examples(count: int) -> None:
+    """**Raises:** `ConfigError` for no examples."""
+    if count < 1:
+        raise ConfigError(f"`--examples` must be 1 or more, got {count}.")

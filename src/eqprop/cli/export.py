@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from eqprop.cli.app import DataDir, app
+from eqprop.cli.app import DataDir, app, check_examples
 from eqprop.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -91,4 +91,5 @@ def _examples(
             f"`run` must be the folder of a run, whose data are known, got {run}. Export arrays, "
             "or use eqprop.exporting.spice in Python."
         )
+    check_examples(count)
     return first_examples(load_recorded(run / "config.toml"), split, count, data_dir)

@@ -12,6 +12,7 @@ import numpy as np
 
 from eqprop.analysis import collect, correlation
 from eqprop.analysis.tables import Drawn
+from eqprop.cli.app import written_to
 from eqprop.config.settings import RunConfig, load_recorded
 from eqprop.errors import ConfigError, RunFolderError
 from eqprop.experiments.told import experiment_of, picture, table
@@ -56,13 +57,8 @@ def write(paths: Sequence[Path], out: Path) -> None:
         )
     title = f"eqprop: {sweep.figure}" if sweeps else "eqprop: " + ", ".join(p.name for p in paths)
     page = html.page(title, _sections(sweep, configs, bool(sweeps)))
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
+    with written_to(out):
         out.write_text(page, "utf-8")
-    except OSError as problem:
-        raise RunFolderError(
-            f"`--out` must name a writable file, got {out} ({problem.strerror})."
-        ) from None
 
 
 def _examples(config: RunConfig) -> str:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from eqprop.cli.app import DataDir, app
-from eqprop.errors import ConfigError, RunFolderError
+from eqprop.cli.app import DataDir, app, check_examples, written_to
+from eqprop.errors import ConfigError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,8 +39,7 @@ def command(
 
     if not 1 <= len(runs) <= 2:
         raise ConfigError(f"`eqprop view` takes one run or two, got {len(runs)}.")
-    if examples < 1:
-        raise ConfigError(f"`--examples` must be 1 or more, got {examples}.")
+    check_examples(examples)
     configs = []
     for run in runs:
         if not (run / "config.toml").is_file():
@@ -61,13 +60,8 @@ def command(
     known = None if prepared is None else prepared.classes
     classes = [str(name) for name in (range(count) if known is None else known)]
     shelf = Shelf(x[chosen], labels[chosen], classes, f"{configs[0].data.dataset.name}, {split}")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
+    with written_to(out):
         print(write_page(out, shown, shelf, weights))
-    except OSError as problem:
-        raise RunFolderError(
-            f"`--out` must name a writable file, got {out} ({problem.strerror})."
-        ) from None
 
 
 def _of_every_class(labels: np.ndarray, count: int) -> np.ndarray:

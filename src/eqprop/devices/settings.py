@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from eqprop.learning.settings import RULES
 from eqprop.registry import Above0, Choice, Kind, Positive, Rate
 
 if TYPE_CHECKING:
@@ -36,9 +37,6 @@ class IdealSettings(DeviceChoice, name="ideal"):
         from eqprop.devices.ideal import Ideal
 
         return Ideal()
-
-
-_COMPARING = ("equilibrium-propagation", "contrastive-hebbian", "coupled")
 
 
 class AnalogSettings(DeviceChoice):
@@ -119,9 +117,10 @@ class AnalogSettings(DeviceChoice):
     def _check_without_energy(self, config: Any) -> None:
         """What needs an energy, which units of unlike gain or unequal directions have not."""
         why = "no energy exists with `device.gain` or `device.unequal`"
-        if config.learning.rule.name not in _COMPARING:
+        if not config.learning.rule.compares_states:
+            fitting = ", ".join(name for name, rule in RULES.each() if rule.compares_states)
             raise ValueError(
-                f"the rule must compare states of two phases ({', '.join(_COMPARING)}), got "
+                f"the rule must compare states of two phases ({fitting}), got "
                 f"'{config.learning.rule.name}': {why}"
             )
         for name in ("audit_every", "starts"):

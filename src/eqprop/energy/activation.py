@@ -455,3 +455,14 @@ class Activities(AbstractActivation):
     def _rho(self) -> AbstractPotential:
         assert isinstance(self.rho, AbstractPotential)  # `__check_init__` made sure
         return self.rho
+
+
+def name_of(activation: AbstractActivation) -> str:
+    """What an activation is, with the rho of one that is made of another.
+
+    >>> name_of(Activities(Tanh()))
+    'Activities(Tanh)'
+    """
+    inside = getattr(activation, "rho", None)
+    name = type(activation).__name__
+    return name if inside is None else f"{name}({type(inside).__name__})"

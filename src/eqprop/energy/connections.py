@@ -110,15 +110,11 @@ class Connections(AbstractInteraction):
         return ClampedConnections(
             weights=self.weights,
             back=self.back,
-            blocks=_blocks(self._ways, self.layer_sizes, None, feedback.on_the_way, len(x)),
+            blocks=_blocks(_ways(self), self.layer_sizes, None, feedback.on_the_way, len(x)),
             input_drive=jnp.concatenate(drives, axis=1),
             layer_sizes=self.layer_sizes,
             feedback=feedback,
         )
-
-    @property
-    def _ways(self) -> Ways:
-        return self.weights, self.back or self.weights
 
     def groups(self, prefix: str) -> tuple[Group, ...]:
         return tuple(
@@ -165,10 +161,6 @@ class ClampedConnections(AbstractClampedInteraction):
     block_size: int | None = eqx.field(static=True, default=None)
     is_of_differences: bool = eqx.field(static=True, default=False)
 
-    @property
-    def _ways(self) -> Ways:
-        return self.weights, self.back or self.weights
-
     def energy(self, state: Array, active: Array) -> Array:
         weight = self.feedback.per_unit(self.feedback.weight, self.input_drive.dtype)
         pull = 0.5 * self.coupled(active) + self.input_drive
@@ -185,14 +177,14 @@ class ClampedConnections(AbstractClampedInteraction):
             return self
         weakened = self.feedback.back if self.is_of_differences else self.feedback.on_the_way
         batch = len(self.input_drive)
-        blocks = _blocks(self._ways, self.layer_sizes, block_size, weakened, batch)
+        blocks = _blocks(_ways(self), self.layer_sizes, block_size, weakened, batch)
         return dataclasses.replace(self, blocks=blocks, block_size=block_size)
 
     def of_differences(self) -> ClampedConnections:
         blocks, back = self.blocks, self.feedback.back
         if not self.feedback.is_whole:
             batch = len(self.input_drive)
-            blocks = _blocks(self._ways, self.layer_sizes, self.block_size, back, batch)
+            blocks = _blocks(_ways(self), self.layer_sizes, self.block_size, back, batch)
         nothing = jnp.zeros_like(self.input_drive)
         return dataclasses.replace(self, blocks=blocks, input_drive=nothing, is_of_differences=True)
 
@@ -210,7 +202,7 @@ class ClampedConnections(AbstractClampedInteraction):
         def between(layer: int, other: int) -> Array:
             if _pair(layer, other) not in self.weights:
                 return jnp.zeros((sizes[layer], sizes[other]), kind)
-            return _coupling(self._ways, other, layer, slice(None))
+            return _coupling(_ways(self), other, layer, slice(None))
 
         free = range(1, len(sizes))
         return jnp.block([[between(layer, other) for other in free] for layer in free])
@@ -298,6 +290,10 @@ class _UnitBlock(_AbstractBlock):
             return jnp.zeros((len(active), size), active.dtype)
         seen = jnp.concatenate([active[:, start:stop] for start, stop in self.sources], axis=1)
         return jnp.concatenate([matmul(seen, strip) for strip in self.strips], axis=1)[:, :size]
+
+
+def _ways(wired: Connections | ClampedConnections) -> Ways:
+    return wired.weights, wired.back or wired.weights
 
 
 def _blocks(

@@ -15,8 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from eqprop.config.recipes import RECIPES
-from eqprop.experiments.experiment import Experiment, Published, Settings, merged, short
+from eqprop.experiments.experiment import Experiment, Published, Settings, merged, of_recipe, short
 
 if TYPE_CHECKING:
     from eqprop.analysis.tables import Drawn
@@ -110,11 +109,6 @@ CHOSEN: Mapping[str, Sequence[str]] = {
 }
 """The settings of each depth and wiring that `chosen` found in the records of the grid."""
 
-_RECIPE = {
-    name: {key: value for key, value in section.items() if key != "epochs"}
-    for name, section in RECIPES["fast"].values.items()
-}
-"""Without its epochs, which are the preset's."""
 _BACKPROPAGATION = "backpropagation"
 _NAME = re.compile(r"(\d+) (\S+), rate (\S+), (?:g (\S+), (\d+)\+(\d+)|backpropagation)")
 
@@ -153,7 +147,7 @@ def settings_of(name: str, units: int = UNITS) -> Settings:
     depth, rate = int(told[1]), float(told[3])
     wiring, _, is_frozen = told[2].partition("/")
     changes = wirings(depth)[wiring]
-    own = merged(_RECIPE, changes)
+    own = merged(of_recipe("fast"), changes)
     own = merged(own, {"topology": {"layer_sizes": [784, *([units] * depth)]}})
     own = merged(own, {"learning": {"learning_rate": rate}})
     if is_frozen:

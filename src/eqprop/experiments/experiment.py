@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eqprop.config.paper import PAPER_P
+from eqprop.config.recipes import RECIPES
 from eqprop.config.settings import RunConfig, build, override
 from eqprop.errors import ConfigError, unknown_name
 from eqprop.registry import Kind
@@ -143,6 +144,15 @@ def merged(base: Settings, changes: Settings) -> dict[str, Any]:
         both = isinstance(before, Mapping) and isinstance(value, Mapping)
         result[section] = {**before, **value} if both else value  # pyright: ignore[reportGeneralTypeIssues]
     return result
+
+
+def of_recipe(name: str, *without: str) -> dict[str, Any]:
+    """A recipe's settings but its epochs, which are the preset's, and but some sections."""
+    return {
+        section: {key: value for key, value in values.items() if key != "epochs"}
+        for section, values in RECIPES[name].values.items()
+        if section not in without
+    }
 
 
 SMOKE: Settings = {

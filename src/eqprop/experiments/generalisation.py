@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eqprop.config.paper import PAPER_P
-from eqprop.config.recipes import RECIPES
-from eqprop.experiments.experiment import Experiment, Published, Settings, merged, short
+from eqprop.experiments.experiment import Experiment, Published, Settings, merged, of_recipe, short
 from eqprop.topology.settings import count_connections
 
 if TYPE_CHECKING:
@@ -26,13 +25,6 @@ SHARES = {
     "rule": (PAPER_P, 0.3, 0.55),
 }
 """p, beside 0."""
-
-_RECIPE = {
-    name: {key: value for key, value in section.items() if key != "epochs"}
-    for name, section in RECIPES["skips"].values.items()
-    if name != "topology"
-}
-"""Without its wiring and its epochs, which are those of a condition and of a preset."""
 
 _BOTH: Settings = {"evaluation": {"start": "both"}}
 
@@ -66,7 +58,7 @@ def wider(sizes: list[int], share: float, intralayer: bool) -> list[int]:
 
 def _conditions(preset: str) -> dict[str, Settings]:
     rule = preset == "rule"
-    own: Settings = _BOTH if rule else merged(_RECIPE, _BOTH)
+    own: Settings = _BOTH if rule else merged(of_recipe("skips", "topology"), _BOTH)
     dataset = {"smoke": "teacher", "quick": "mnist-5k"}.get(preset, "mnist")
     own = merged(own, {"data": {"dataset": dataset}})
     sizes = _sizes(preset)

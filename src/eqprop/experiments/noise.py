@@ -7,9 +7,9 @@ they are shares.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from eqprop.experiments.bits import RANGE
 from eqprop.experiments.experiment import Experiment, Settings, lasting, merged
@@ -82,9 +82,11 @@ def largest(
 
 def _tables(drawn: Drawn) -> list[str]:
     """The largest harmless strength of each effect, seed by seed."""
+    from eqprop.analysis.collect import last_epoch
+
     ends: dict[tuple[str, str], dict[str, dict[float, float]]] = {}
     exact: dict[tuple[str, str], float] = {}
-    for row in _last(drawn.epochs):
+    for row in last_epoch(drawn.epochs):
         network, _, what = row["condition"].partition(", ")
         key, error = (network, str(row["seed"])), float(row["training_error"])
         name, _, strength = what.partition(" ")
@@ -100,12 +102,6 @@ def _tables(drawn: Drawn) -> list[str]:
                 told = f"a point of error {where} {strength:.2g}"
                 lines.append(f"{key[0]}, seed {key[1]}, {name}: {told}")
     return lines
-
-
-def _last(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """The row of each run's last epoch; none of runs that are not over."""
-    ended = max((int(row["epoch"]) for row in rows), default=0)
-    return [row for row in rows if int(row["epoch"]) == ended]
 
 
 def _picture(drawn: Drawn, stem: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 
 from eqprop.energy import SquaredError
+from eqprop.energy.activation import name_of
 from eqprop.energy.feedback import Feedback
 from eqprop.errors import ConfigError
 from eqprop.training import Model
@@ -81,9 +82,9 @@ def netlist(
     `MOST` resistors.
     """
     energy = model.network.hopfield
-    shape, names = _SHAPES.get(_named(energy.activation)), model.topology.names
+    shape, names = _SHAPES.get(name_of(energy.activation)), model.topology.names
     if shape is None or energy.terms:
-        what = "terms of its own" if energy.terms else _named(energy.activation)
+        what = "terms of its own" if energy.terms else name_of(energy.activation)
         raise ConfigError(
             f"a circuit needs an activation out of {', '.join(_SHAPES)} and no further terms, got "
             f"{what}. With other activations the paper's energy has no such equilibrium."
@@ -196,12 +197,6 @@ def write_netlists(
 def _transient(circuit: Circuit) -> str:
     step = circuit.time_constant / 10
     return f"tran {step!r} {100 * circuit.time_constant!r} uic"
-
-
-def _named(activation: object) -> str:
-    inside = getattr(activation, "rho", None)
-    name = type(activation).__name__
-    return name if inside is None else f"{name}({type(inside).__name__})"
 
 
 def _edges(model: Model, circuit: Circuit) -> Iterator[tuple[int, int, float]]:

@@ -64,13 +64,16 @@ class RuleChoice(Choice):
     """How equilibria become updates.
 
     `relaxations`: how many phases relax, 0 to 2; `holds_outputs`: whether outputs are held at their
-    targets, so that these must be states; `reads_forwards`: whether the wiring is read forwards.
+    targets, so that these must be states; `reads_forwards`: whether the wiring is read forwards;
+    `compares_states`: whether an update is made of states that units had in phases, and of nothing
+    that follows from an energy.
     """
 
     kind = RULES
     relaxations: ClassVar[int] = 2
     holds_outputs: ClassVar[bool] = False
     reads_forwards: ClassVar[bool] = False
+    compares_states: ClassVar[bool] = False
 
     def build(self, free: Phase, nudged: Phase) -> AbstractLearningRule:
         """The rule with these two phases."""
@@ -99,6 +102,7 @@ def check_carried(carried: bool, config: Any) -> None:
 class EquilibriumPropagationSettings(RuleChoice, name="equilibrium-propagation"):
     """The free phase beside a nudged one."""
 
+    compares_states = True
     nudging: NudgingChoice = Field(
         default=RandomSignSettings(), description="which values of beta are compared"
     )
@@ -163,6 +167,7 @@ class ContrastiveHebbianSettings(RuleChoice, name="contrastive-hebbian"):
 
     carried: bool = CARRIED
     holds_outputs = True
+    compares_states = True
 
     def check(self, config: Any) -> None:
         check_carried(self.carried, config)
@@ -181,6 +186,7 @@ class CoupledSettings(RuleChoice, name="coupled"):
     )
     carried: bool = CARRIED
     holds_outputs = True
+    compares_states = True
 
     def check(self, config: Any) -> None:
         check_carried(self.carried, config)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from eqprop.analysis.collect import by_seed, conditions_of
-from eqprop.plots.style import color, figure, legend_beside, plain_log
+from eqprop.plots.style import color, figure, legend_beside, means_and_runs, plain_log
 
 _WEIGHTS = re.compile(r"(\d+) bits, (\w+)")
 _STATES = re.compile(r"states of (\d+) bits")
@@ -48,12 +48,7 @@ def error_against_bits(rows: Sequence[Mapping[str, Any]], caption: str, stem: Pa
                         kind = told[2] if told.re.groups > 1 else "stochastic"
                         found.setdefault(kind, {})[int(told[1])] = values
                 for kind, points in found.items():
-                    places = sorted(points)
-                    means = [np.mean(points[bits]) for bits in places]
-                    axes.plot(places, means, _LINES[kind], color=shade, marker="o", markersize=4)
-                    for bits in places:
-                        values = points[bits]
-                        axes.plot([bits] * len(values), values, ".", color=shade, alpha=0.5)
+                    means_and_runs(axes, points, shade, _LINES[kind])
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
             axes.set_yscale("log")
             plain_log(axes.yaxis)

@@ -6,10 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from eqprop.analysis.depths import best_by_depth
-from eqprop.plots.style import color, figure, legend_beside
+from eqprop.plots.style import color, figure, legend_beside, means_and_runs
 
 
 def error_against_depth(rows: Sequence[Mapping[str, Any]], caption: str, stem: Path) -> None:
@@ -25,12 +23,8 @@ def error_against_depth(rows: Sequence[Mapping[str, Any]], caption: str, stem: P
         for wiring, by_depth in found.items():
             shade = color(wirings.index(wiring.partition(", ")[0]))
             line = "--" if wiring.endswith("backpropagation") else "-"
-            depths = list(by_depth)
-            best = [[100 * error for error in errors] for _, errors in by_depth.values()]
-            axes.plot(depths, [np.mean(b) for b in best], line, color=shade, marker="o",
-                      markersize=4, label=wiring)  # fmt: skip
-            for depth, values in zip(depths, best, strict=True):
-                axes.plot([depth] * len(values), values, ".", color=shade, alpha=0.5)
+            points = {d: [100 * e for e in errors] for d, (_, errors) in by_depth.items()}
+            means_and_runs(axes, points, shade, line, wiring)
         axes.set_xscale("log")
         shown = sorted({depth for by_depth in found.values() for depth in by_depth})
         axes.set_xticks(shown, [str(depth) for depth in shown])

@@ -6,10 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from eqprop.analysis.collect import by_seed, conditions_of
-from eqprop.plots.style import color, figure, legend_beside
+from eqprop.plots.style import color, figure, legend_beside, means_and_runs
 
 _ERRORS = {
     "training_error": "training error, online (%)",
@@ -35,14 +33,10 @@ def error_against_share(rows: Sequence[Mapping[str, Any]], caption: str, stem: P
             for position, (kind, by_share) in enumerate(kinds.items()):
                 points = {
                     share: [100 * float(end[name]) for end in ends if end[name] not in (None, "")]
-                    for share, ends in sorted({**start, **by_share}.items())
+                    for share, ends in {**start, **by_share}.items()
                 }
                 points = {share: values for share, values in points.items() if values}
-                shade = color(position)
-                axes.plot(list(points), [np.mean(v) for v in points.values()], color=shade,
-                          marker="o", markersize=4, label=kind)  # fmt: skip
-                for share, values in points.items():
-                    axes.plot([share] * len(values), values, ".", color=shade, alpha=0.5)
+                means_and_runs(axes, points, color(position), label=kind)
             axes.set_xlabel("p, or connections added as a share")
             axes.set_ylabel(label)
             axes.set_ylim(bottom=0)

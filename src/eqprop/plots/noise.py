@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from eqprop.analysis.collect import by_seed, conditions_of
-from eqprop.plots.style import color, figure, legend_beside, plain_log
+from eqprop.analysis.collect import conditions_of, last_epoch
+from eqprop.plots.style import color, figure, legend_beside, means_and_runs, plain_log
 
 _NAMES = {
     "state_noise": "noise of states that are read",
@@ -29,15 +29,12 @@ def error_against_strength(rows: Sequence[Mapping[str, Any]], caption: str, stem
     """
     ends: dict[str, dict[str, dict[float, list[float]]]] = {}
     exact: dict[str, list[float]] = {}
-    last = max((int(row["epoch"]) for row in rows), default=0)
-    for condition in conditions_of(rows):
+    over = last_epoch(rows)
+    for condition in conditions_of(over):
         network, _, what = condition.partition(", ")
-        ends_of = [run[-1] for run in by_seed(rows, condition)]
         errors = [
-            100 * float(row["training_error"]) for row in ends_of if int(row["epoch"]) == last
+            100 * float(row["training_error"]) for row in over if row["condition"] == condition
         ]
-        if not errors:
-            continue  # none of its runs is over
         name, _, strength = what.partition(" ")
         if strength:
             ends.setdefault(name, {}).setdefault(network, {})[float(strength)] = errors
@@ -53,12 +50,7 @@ def error_against_strength(rows: Sequence[Mapping[str, Any]], caption: str, stem
                 shade, points = color(position), by_network.get(network, {})
                 if network in exact:
                     axes.axhline(np.mean(exact[network]), color=shade, linestyle=":", linewidth=1)
-                places = sorted(points)
-                axes.plot(places, [np.mean(points[place]) for place in places], color=shade,
-                          marker="o", markersize=4, label=network)  # fmt: skip
-                for place in places:
-                    axes.plot([place] * len(points[place]), points[place], ".", color=shade,
-                              alpha=0.5)  # fmt: skip
+                means_and_runs(axes, points, shade, label=network)
             axes.set_xscale("log")
             axes.set_yscale("log")
             plain_log(axes.yaxis)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import textwrap
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -115,3 +115,21 @@ def legend_beside(axes: Any, **options: Any) -> None:
     """A legend to the right of the axes, where it hides nothing."""
     options = {"fontsize": "small", "frameon": False, **options}
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), **options)
+
+
+def means_and_runs(
+    axes: Any,
+    points: Mapping[Any, Sequence[float]],
+    shade: Any,
+    line: str = "-",
+    label: str | None = None,
+) -> None:
+    """A point per run, and a line through the means.
+
+    **Arguments:** `points`: the runs' values at each place of the axis.
+    """
+    places = sorted(points)
+    means = [np.mean(points[place]) for place in places]
+    axes.plot(places, means, line, color=shade, marker="o", markersize=4, label=label)
+    for place in places:
+        axes.plot([place] * len(points[place]), points[place], ".", color=shade, alpha=0.5)

@@ -61,9 +61,7 @@ const Engine = (() => {
       this.biases = [null, ...told.biases.map(numbers)];
       this.own = told.blocks.map((block) => this.unpacked(block));
       this.readout = told.readout && { weights: numbers(told.readout.weights), bias: numbers(told.readout.bias) };
-      this.classes = this.readout ? this.readout.bias.length : this.sizes[this.last];
       this.change({});
-      this.begin(new Float64Array(this.sizes[0]), "zeros", 0);
     }
 
     unpacked({ post, pre, mask, values }) {
@@ -98,6 +96,8 @@ const Engine = (() => {
         }
       }
       this.blocks = blocks;
+      this.counts = { adjacent: 0, skip: 0, inside: 0 };
+      for (const b of blocks) for (const e of b.exists) this.counts[kindOf(b.post, b.pre)] += e;
     }
 
     /** Each connection between neighbouring layers is replaced with probability p by a skip. */
@@ -214,6 +214,9 @@ const Engine = (() => {
       return e.map((v) => v / total);
     }
 
+    /** What a nudge by the squared error adds to the curvature of an output. */
+    stiffness(beta) { return 2 * this.told.factor * beta; }
+
     /** Where the nudged outputs are drawn. */
     drawn(layer, pulls, here, start) {
       const plain = this.told.states === "activities" ? (h) => this.rho(h) : (h) => h;
@@ -228,7 +231,7 @@ const Engine = (() => {
         });
       }
       if (beta === Infinity) return Float64Array.from(here, (_, i) => target[start + i]);
-      const stiff = 2 * this.told.factor * beta;
+      const stiff = this.stiffness(beta);
       if (this.told.states !== "activities") return pulls.map((h, i) => (h + stiff * target[start + i]) / (1 + stiff));
       return pulls.map((h, i) => this.rho(h + stiff * (target[start + i] - here[i])));
     }
@@ -245,13 +248,13 @@ const Engine = (() => {
     /** A step of Euler's, of all units at once; a split one moves the outputs a second time. */
     euler({ beta, target, euler }) {
       const pulls = this.sizes.map((size, layer) => (layer ? this.received(layer, 0, size) : null));
+      const stiff = this.stiffness(beta);
       let far = 0;
       for (let layer = 1; layer <= this.last; layer++) {
         const here = this.states[layer];
         for (let i = 0; i < here.length; i++) {
           let next = here[i] + euler.step * (pulls[layer][i] - here[i]);
-          const nudge = layer === this.last ? 2 * this.told.factor * beta * euler.step : 0;
-          next += nudge * (target[i] - (euler.isSplit ? next : here[i])) || 0;
+          if (layer === this.last) next += stiff * euler.step * (target[i] - (euler.isSplit ? next : here[i]));
           next = Math.min(1, Math.max(this.low, next));
           far = Math.max(far, Math.abs(next - here[i]) / euler.step);
           here[i] = next;
@@ -281,7 +284,7 @@ const Engine = (() => {
       const drawn = layer ? this.drawn(layer, pulls, here, start) : pulls;
       // A nudge that depends on the outputs themselves is taken by halves, so that it settles.
       const bent = this.nudge && layer === this.last && (this.readout || this.told.states === "activities");
-      const stiff = bent && !this.readout && this.nudge.beta !== Infinity ? 2 * this.told.factor * this.nudge.beta : 0;
+      const stiff = bent && !this.readout && this.nudge.beta !== Infinity ? this.stiffness(this.nudge.beta) : 0;
       const pace = bent ? Math.min(step, 0.5) / (1 + stiff) : step;
       let far = 0;
       for (let i = 0; i < here.length; i++) {
@@ -297,9 +300,13 @@ const Engine = (() => {
       for (const x of this.states[0]) total += 0.5 * x * x;
       for (let k = 1; k <= this.last; k++) {
         const weight = this.g ** (k - this.last);
-        for (let i = 0; i < this.sizes[k]; i++) total += weight * (this.potential(this.states[k][i]) - this.biases[k][i] * this.states[k][i]);
+        // What inputs give was found when they were clamped.
+        for (let i = 0; i < this.sizes[k]; i++) {
+          const s = this.states[k][i];
+          total += weight * (this.potential(s) - (this.biases[k][i] + this.driven[k][i]) * s);
+        }
       }
-      for (const b of this.blocks) {
+      for (const b of this.blocks) if (b.pre) {
         const out = new Float64Array(b.rows), post = this.states[b.post];
         this.along(b, this.states[b.pre], out, 0, b.rows);
         let sum = 0;
@@ -329,13 +336,7 @@ const Engine = (() => {
       }
       return found;
     }
-
-    counts() {
-      const found = { adjacent: 0, skip: 0, inside: 0 };
-      for (const b of this.blocks) for (const e of b.exists) found[kindOf(b.post, b.pre)] += e;
-      return found;
-    }
   }
 
-  return { Network, numbers, random };
+  return { Network, numbers };
 })();

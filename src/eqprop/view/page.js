@@ -12,7 +12,7 @@
   const SPEEDS = [1, 2, 5, 10, 20, 60, Infinity];
   const BETAS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, Infinity];
   const reads = networks.some((n) => n.readout), weakened = networks.some((n) => n.g < 1);
-  const skips = networks.some((n) => n.counts().skip), deep = networks.some((n) => n.last > 1);
+  const skips = networks.some((n) => n.counts.skip), deep = networks.some((n) => n.last > 1);
   const trained = networks.every((n) => n.told.steps), wanted = networks[0].told.nudge;
   const nearest = BETAS.reduce((best, b, k) => (Math.abs(b - wanted) < Math.abs(BETAS[best] - wanted) ? k : best), 0);
   const FIRST = {
@@ -87,7 +87,7 @@
       n.phase = 0;
     }
     n.sweep();
-    n.phase = (n.phase || 0) + 1;
+    n.phase++;
   }
   function sweep() {
     for (const n of networks) if (!rests(n)) advance(n);
@@ -118,12 +118,11 @@
     if (moved) show();
     if (playing) handle = requestAnimationFrame(frame);
   }
-  function change(values, { rebuilt = false, begun = true } = {}) {
+  function change(values, { rebuilt = false } = {}) {
     now = { ...now, ...values };
     write();
     if (rebuilt) rebuild();
-    if (begun) begin();
-    else resume();
+    begin();
     controls();
   }
   /** Another target, strength, or none: the free state stays. */
@@ -230,8 +229,10 @@
     };
     const list = found.filter((c) => c.kind === "adjacent").sort((a, b) => b.post - a.post)
       .map((c) => ({ name: `${called(n, c.pre)} – ${called(n, c.post)}`, size: c.size, colour: "first" }));
-    if (joined("skip") !== null) list.push({ name: "skip connections", size: joined("skip"), colour: "second" });
-    if (joined("inside") !== null) list.push({ name: "inside layers", size: joined("inside"), colour: "third" });
+    for (const [kind, name, colour] of [["skip", "skip connections", "second"], ["inside", "inside layers", "third"]]) {
+      const size = joined(kind);
+      if (size !== null) list.push({ name, size, colour });
+    }
     return list;
   }
   function bars(n, part, list, lowest) {
@@ -292,7 +293,7 @@
     const lists = networks.map((n) => (drowned(n) ? [] : rows(n))), sizes = lists.flat().map((r) => r.size).filter((s) => s > 0);
     const lowest = Math.max(-7, Math.min(-4, Math.floor(Math.log10(Math.min(...sizes, 1)))));
     networks.forEach((n, k) => {
-      const part = cards[k], counts = n.counts(), all = counts.adjacent + counts.skip + counts.inside;
+      const part = cards[k], { counts } = n, all = counts.adjacent + counts.skip + counts.inside;
       part.facts.textContent = `${n.sizes.join("-")}, ${all.toLocaleString("en")} connections, ${((100 * counts.skip) / all).toFixed(1)} % skip`;
       outputs(n, part);
       for (const { layer, row, state, moved, width } of part.layers) {
@@ -306,7 +307,7 @@
     });
     const over = networks.every(rests), cut = networks.some((n) => !n.nudge?.euler && !settled(n));
     $("play").textContent = playing ? "Pause" : !over ? "Go on" : cut ? `Not settled after ${MOST} sweeps` : now.nudged && !now.settled ? "Steps done" : "Settled";
-    $("play").disabled = !playing && networks.every(rests);
+    $("play").disabled = !playing && over;
   }
   function controls() {
     const drawable = side && examples.drawable;

@@ -13,6 +13,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from eqprop.energy import CrossEntropy, HardSigmoid, Network, SquaredError
+from eqprop.energy.activation import name_of
 from eqprop.energy.groups import replaced
 from eqprop.errors import ConfigError, unknown_name
 from eqprop.relaxation import BlockCoordinateDescent
@@ -136,9 +137,7 @@ def rounded(network: Network, precision: Precision) -> Network:
 def _network(shown: Shown, precision: Precision) -> dict[str, Any]:
     model, network = shown.model, shown.model.network
     energy, cost, method = network.hopfield, network.cost, model.evaluation.method
-    activation = type(energy.activation).__name__
-    if hasattr(energy.activation, "rho"):
-        activation = f"{activation}({type(energy.activation.rho).__name__})"  # pyright: ignore[reportAttributeAccessIssue]
+    activation = name_of(energy.activation)
     if activation not in _STATES:
         raise ConfigError(
             f"the page settles units with an activation out of {', '.join(_STATES)}, got "
