@@ -152,7 +152,7 @@ class StripesSettings(DatasetChoice, name="stripes"):
 def _picture(drawn, stem: Path) -> None:
     from eqprop.plots.style import figure
 
-    with figure(stem, drawn.caption, size=(4, 3)) as grid:
+    with figure(stem, size=(4, 3)) as grid:
         errors = [row["training_error"] for row in drawn.epochs]
         grid[0, 0].plot(errors, marker="o")
 

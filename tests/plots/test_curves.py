@@ -30,7 +30,7 @@ def drawn(monkeypatch):
 
 
 def test_kept_and_cold_errors_have_lines_of_their_own(drawn, tmp_path):
-    curves.error_curves(ROWS, "", tmp_path / "both")
+    curves.error_curves(ROWS, tmp_path / "both")
     assert drawn == [("-", [1, 2, 3], [30, 20, 10]), ("--", [2], [10]), (":", [1, 2], [20, 15])]
     words = [curves.KINDS[kind] for kind in ("validation_kept", "validation")]
     assert [style for _, style in words] == ["--", ":"]
@@ -39,10 +39,10 @@ def test_kept_and_cold_errors_have_lines_of_their_own(drawn, tmp_path):
 
 def test_what_was_not_recorded_is_not_drawn(drawn, tmp_path):
     rows = [{key: value for key, value in row.items() if "kept" not in key} for row in ROWS]
-    curves.error_curves(rows, "", tmp_path / "cold")
+    curves.error_curves(rows, tmp_path / "cold")
     assert [line for line, *_ in drawn] == ["-", ":"]
 
 
 def test_runs_of_one_epoch_show_every_kind(tmp_path):
-    curves.error_curves(ROWS[:1], "", tmp_path / "one")
+    curves.error_curves(ROWS[:1], tmp_path / "one")
     assert (tmp_path / "one.png").stat().st_size > 1000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import re
@@ -112,6 +113,23 @@ def write_rows(rows: Sequence[Row], columns: Sequence[str], path: Path) -> None:
     table.writeheader()
     table.writerows(rows)
     RunFolder(path.parent).write_text(path.name, text.getvalue())
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """The rows that `write_rows` wrote: numbers as numbers, None where nothing was measured."""
+    with open(path, encoding="utf-8", newline="") as opened:
+        return [
+            {name: _value(text) for name, text in row.items()} for row in csv.DictReader(opened)
+        ]
+
+
+def _value(text: str) -> Any:
+    if text in ("", "True", "False"):
+        return {"": None, "True": True, "False": False}[text]
+    for kind in (int, float):
+        with contextlib.suppress(ValueError):
+            return kind(text)
+    return text
 
 
 FLAT_COLUMNS = ("what", "value")

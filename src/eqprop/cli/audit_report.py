@@ -36,13 +36,12 @@ def write(
     places = f"{several:.0%} of the examples have more than one equilibrium, from eight starts"
     for line in (*auditing.facts(found), places, "", *found.verdict):
         print(line)
-    caption = f"{run.name}: {examples} training examples"
-    for path in _write(found, rows, several, out or run, caption):
+    for path in _write(found, rows, several, out or run):
         print(path)
 
 
 def _write(
-    found: Audit, rows: Sequence[dict[str, Any]], several: float, folder: Path, caption: str
+    found: Audit, rows: Sequence[dict[str, Any]], several: float, folder: Path
 ) -> list[Path]:
     """Writes `audit.json`, its tables as CSV, and the picture, into a folder."""
     record = RunFolder(folder)
@@ -63,5 +62,5 @@ def _write(
     write_rows(flat_rows(facts), FLAT_COLUMNS, folder / "audit-facts.csv")
     if rows:
         write_rows(rows, auditing.RESPONSE_COLUMNS, folder / "audit-response.csv")
-    audit_picture(found, rows, caption, folder / "audit")
+    audit_picture(parts, rows, folder / "audit")
     return [folder / name for name in ("audit.json", "audit.csv", "audit.png")]

@@ -62,7 +62,7 @@ def _tables(drawn: Drawn) -> list[str]:
 def _picture(drawn: Drawn, stem: Path) -> None:
     from eqprop.plots.bits import error_against_bits
 
-    error_against_bits(drawn.epochs, drawn.caption, stem)
+    error_against_bits(drawn.epochs, stem)
 
 
 BITS = Experiment(

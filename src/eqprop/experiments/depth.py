@@ -237,7 +237,7 @@ def _conditions(preset: str) -> dict[str, Settings]:
 def _picture(drawn: Drawn, stem: Path) -> None:
     from eqprop.plots.depth import error_against_depth
 
-    error_against_depth(drawn.epochs, drawn.caption, stem)
+    error_against_depth(drawn.epochs, stem)
 
 
 DEPTH = Experiment(

@@ -45,7 +45,7 @@ def draw_errors(drawn: Drawn, stem: Path) -> None:
     """The picture of most experiments: errors against epochs."""
     from eqprop.plots.curves import error_curves
 
-    error_curves(drawn.epochs, drawn.caption, stem)
+    error_curves(drawn.epochs, stem)
 
 
 def nothing_more(drawn: Drawn) -> list[str]:

@@ -39,11 +39,9 @@ def _picture(drawn: Drawn, stem: Path) -> None:
     examples = next(iter(summaries(drawn.sweep).values()))["training_examples"]
     config = drawn.sweep.config(drawn.sweep.cells[0])
     batches = -(-examples // config.data.batch_size)
-    text = f"one batch in {config.training.record_every}; {drawn.caption}"
-    update_curves(drawn.updates, batches, text, stem)
+    update_curves(drawn.updates, batches, stem)
     before = stem.with_name(f"{stem.name}-correction")
-    text = f"before the learning rate; {text}"
-    update_curves(drawn.updates, batches, text, before, "correction")
+    update_curves(drawn.updates, batches, before, "correction")
 
 
 FIGURE4 = Experiment(

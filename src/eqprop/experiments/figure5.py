@@ -52,7 +52,7 @@ def another(name: str) -> Settings | None:
 def _picture(drawn: Drawn, stem: Path) -> None:
     from eqprop.plots.updates import against_p
 
-    against_p(drawn.epochs, drawn.updates, drawn.caption, stem)
+    against_p(drawn.epochs, drawn.updates, stem)
 
 
 def _tables(drawn: Drawn) -> list[str]:

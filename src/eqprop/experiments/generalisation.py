@@ -80,7 +80,7 @@ def _conditions(preset: str) -> dict[str, Settings]:
 def _picture(drawn: Drawn, stem: Path) -> None:
     from eqprop.plots.generalisation import error_against_share
 
-    error_against_share(drawn.epochs, drawn.caption, stem)
+    error_against_share(drawn.epochs, stem)
 
 
 GENERALISATION = Experiment(

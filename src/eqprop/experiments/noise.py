@@ -107,7 +107,7 @@ def _tables(drawn: Drawn) -> list[str]:
 def _picture(drawn: Drawn, stem: Path) -> None:
     from eqprop.plots.noise import error_against_strength
 
-    error_against_strength(drawn.epochs, drawn.caption, stem)
+    error_against_strength(drawn.epochs, stem)
 
 
 NOISE = Experiment(

@@ -70,7 +70,7 @@ def _conditions(preset: str) -> dict[str, Settings]:
 def _picture(drawn: Drawn, stem: Path) -> None:
     from eqprop.plots.rules import work_curves
 
-    work_curves(drawn.epochs, drawn.caption, stem)
+    work_curves(drawn.epochs, stem)
 
 
 def _tables(drawn: Drawn) -> list[str]:

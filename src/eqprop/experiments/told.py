@@ -78,7 +78,7 @@ def picture(drawn: Drawn, stem: Path) -> None:
         number = numbers[0]
         lines = next((name for name in names if name != number), None)
         _, scale = collect.measure_of(drawn.epochs)
-        against_a_number(rows, number, lines, varied.NAMES, scale, drawn.caption, stem)
+        against_a_number(rows, number, lines, varied.NAMES, scale, stem)
         return
     draw_errors(drawn, stem)
 

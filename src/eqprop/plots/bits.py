@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 
 from eqprop.analysis.collect import by_seed, conditions_of
-from eqprop.plots.style import color, figure, legend_beside, means_and_runs, plain_log
+from eqprop.plots.style import PAGE, color, figure, legend_above, means_and_runs, plain_log
 
 _WEIGHTS = re.compile(r"(\d+) bits, (\w+)")
 _STATES = re.compile(r"states of (\d+) bits")
 _LINES = {"stochastic": "-", "nearest": "--"}
 
 
-def error_against_bits(rows: Sequence[Mapping[str, Any]], caption: str, stem: Path) -> None:
-    """Training error of the last epoch against bits of weights, and of states; `.png`, `.svg`.
+def error_against_bits(rows: Sequence[Mapping[str, Any]], stem: Path) -> None:
+    """Training error of the last epoch against bits of weights and of states.
 
     A point is a run, a line goes through the means; dotted is the same network without rounding.
     """
@@ -32,9 +32,7 @@ def error_against_bits(rows: Sequence[Mapping[str, Any]], caption: str, stem: Pa
     panels = [("weights", _WEIGHTS)]
     if any(_STATES.search(name) for name in last):
         panels.append(("states that are read out", _STATES))
-    with figure(
-        stem, caption, columns=len(panels), size=(4.4 * len(panels) + 2.6, 4.2), sharey=True
-    ) as grid:
+    with figure(stem, columns=len(panels), size=(PAGE, 3.4), sharey=True) as grid:
         for axes, (what, pattern) in zip(grid[0], panels, strict=True):
             for position, network in enumerate(networks):
                 shade = color(position)
@@ -53,11 +51,10 @@ def error_against_bits(rows: Sequence[Mapping[str, Any]], caption: str, stem: Pa
             axes.set_yscale("log")
             plain_log(axes.yaxis)
             axes.set_xlabel(f"bits of {what}")
-            axes.grid(which="both", alpha=0.25, linewidth=0.5)
         grid[0, 0].set_ylabel("training error, online (%)")
         for position, network in enumerate(networks):
             grid[0, -1].plot([], [], color=color(position), linewidth=3, label=network)
         for kind, line in {**_LINES, "exact": ":"}.items():
             label = kind if kind == "exact" else f"rounded, {kind}"
             grid[0, -1].plot([], [], line, color="0.35", label=label)
-        legend_beside(grid[0, -1])
+        legend_above(grid[0, -1])

@@ -9,7 +9,15 @@ from typing import Any
 import numpy as np
 
 from eqprop.analysis.collect import by_seed, conditions_of, measure_of
-from eqprop.plots.style import COLORS, color, figure, legend_beside, mean_and_band, plain_log
+from eqprop.plots.style import (
+    COLORS,
+    PAGE,
+    color,
+    figure,
+    legend_above,
+    mean_and_band,
+    plain_log,
+)
 
 _TOGETHER = 3  # conditions, in one panel
 
@@ -30,8 +38,8 @@ KINDS = {
 """What is drawn of each kind of error: words and line."""
 
 
-def error_curves(rows: Sequence[Mapping[str, Any]], caption: str, stem: Path) -> None:
-    """Training and validation error against epochs; `.png` and `.svg`.
+def error_curves(rows: Sequence[Mapping[str, Any]], stem: Path) -> None:
+    """Training and validation error against epochs; `.png`, `.svg`, `.pdf`.
 
     A colour is a condition, a line style a kind of error: training, validation from states kept
     since the look before, as the paper measures it, and validation from a cold start. What was not
@@ -49,13 +57,13 @@ def error_curves(rows: Sequence[Mapping[str, Any]], caption: str, stem: Path) ->
     conditions = conditions_of(rows)
     what, scale = measure_of(rows)
     if len(conditions) > len(COLORS) or max(row["epoch"] for row in rows) == 1:
-        error_rows(rows, caption, stem)
+        error_rows(rows, stem)
         return
     kinds = _kinds(rows, what)
     # So many lines in one panel hide each other.
     apart = len(conditions) > _TOGETHER
-    size = (9.6, 7.6 if apart else 4.8)
-    with figure(stem, caption, rows=2 if apart else 1, size=size, sharex=True) as grid:
+    size = (PAGE, 6.4 if apart else 3.8)
+    with figure(stem, rows=2 if apart else 1, size=size, sharex=True) as grid:
         first, last = grid[0, 0], grid[-1, 0]
         warned = False
         for position, condition in enumerate(conditions):
@@ -92,8 +100,7 @@ def error_curves(rows: Sequence[Mapping[str, Any]], caption: str, stem: Path) ->
             plain_log(axes.yaxis)
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
             axes.set_ylabel(f"{name} {unit}" if apart else unit)
-            axes.grid(which="both", alpha=0.25, linewidth=0.5)
-        legend_beside(first)
+        legend_above(first)
         last.set_xlabel("epoch")
 
 
@@ -107,8 +114,8 @@ def has(row: Mapping[str, Any], key: str) -> bool:
     return row.get(key) not in (None, "")
 
 
-def error_rows(rows: Sequence[Mapping[str, Any]], caption: str, stem: Path) -> None:
-    """A row per condition: every kind of error at the end of its runs; `.png` and `.svg`.
+def error_rows(rows: Sequence[Mapping[str, Any]], stem: Path) -> None:
+    """A row per condition: every kind of error at the end of its runs; `.png`, `.svg`, `.pdf`.
 
     Several seeds are drawn as their mean on a line from the smallest to the largest.
     """
@@ -116,7 +123,7 @@ def error_rows(rows: Sequence[Mapping[str, Any]], caption: str, stem: Path) -> N
     what, scale = measure_of(rows)
     last = max(row["epoch"] for row in rows)
     kinds = _kinds(rows, what)
-    with figure(stem, caption, size=(9.0, 1.6 + 0.32 * len(conditions))) as grid:
+    with figure(stem, size=(PAGE, 1.2 + 0.24 * len(conditions))) as grid:
         axes = grid[0, 0]
         kinds = _kinds(rows, what)
         for position, (kind, marker) in enumerate(zip(kinds, "osD", strict=False)):
@@ -136,5 +143,4 @@ def error_rows(rows: Sequence[Mapping[str, Any]], caption: str, stem: Path) -> N
         plain_log(axes.xaxis)
         unit = "error" if what == "error" else "mean cost per example"
         axes.set_xlabel(f"{unit} after epoch {last}" + (" (%)" if what == "error" else ""))
-        axes.grid(which="both", alpha=0.25, linewidth=0.5)
-        legend_beside(axes)
+        legend_above(axes)

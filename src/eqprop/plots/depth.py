@@ -7,18 +7,18 @@ from pathlib import Path
 from typing import Any
 
 from eqprop.analysis.depths import best_by_depth
-from eqprop.plots.style import color, figure, legend_beside, means_and_runs
+from eqprop.plots.style import PAGE, color, figure, legend_above, means_and_runs
 
 
-def error_against_depth(rows: Sequence[Mapping[str, Any]], caption: str, stem: Path) -> None:
-    """Validation error at the end against the number of hidden layers; `.png` and `.svg`.
+def error_against_depth(rows: Sequence[Mapping[str, Any]], stem: Path) -> None:
+    """Validation error at the end against the number of hidden layers; `.png`, `.svg`, `.pdf`.
 
     A colour is a wiring, dashed are networks trained by backpropagation. A point is a run; the line
     goes through the means of the best setting of each depth.
     """
     found = best_by_depth(rows)
     wirings = list(dict.fromkeys(name.partition(", ")[0] for name in found))
-    with figure(stem, caption, size=(7.4, 4.6)) as grid:
+    with figure(stem, size=(PAGE, 4.2)) as grid:
         axes = grid[0, 0]
         for wiring, by_depth in found.items():
             shade = color(wirings.index(wiring.partition(", ")[0]))
@@ -31,5 +31,4 @@ def error_against_depth(rows: Sequence[Mapping[str, Any]], caption: str, stem: P
         axes.minorticks_off()
         axes.set_xlabel("hidden layers")
         axes.set_ylabel("validation error (%)")
-        axes.grid(which="both", alpha=0.25, linewidth=0.5)
-        legend_beside(axes)
+        legend_above(axes)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from eqprop.analysis.collect import by_seed, conditions_of
-from eqprop.plots.style import color, figure, legend_beside, means_and_runs
+from eqprop.plots.style import PAGE, color, figure, legend_above, means_and_runs
 
 _ERRORS = {
     "training_error": "training error, online (%)",
@@ -16,8 +16,8 @@ _ERRORS = {
 }
 
 
-def error_against_share(rows: Sequence[Mapping[str, Any]], caption: str, stem: Path) -> None:
-    """Errors of the last epoch against p; `.png` and `.svg`.
+def error_against_share(rows: Sequence[Mapping[str, Any]], stem: Path) -> None:
+    """Errors of the last epoch against p; `.png`, `.svg`, `.pdf`.
 
     A point is a run, a line goes through the means. All lines begin at the layered network.
     """
@@ -28,7 +28,7 @@ def error_against_share(rows: Sequence[Mapping[str, Any]], caption: str, stem: P
         found.setdefault(kind, {})[float(share or 0)] = ends
     start = found.pop("layered", {})
     kinds = found or {"layered": {}}
-    with figure(stem, caption, columns=len(_ERRORS), size=(11.5, 3.8)) as grid:
+    with figure(stem, columns=len(_ERRORS), size=(PAGE, 2.8)) as grid:
         for axes, (name, label) in zip(grid[0], _ERRORS.items(), strict=True):
             for position, (kind, by_share) in enumerate(kinds.items()):
                 points = {
@@ -40,5 +40,4 @@ def error_against_share(rows: Sequence[Mapping[str, Any]], caption: str, stem: P
             axes.set_xlabel("p, or connections added as a share")
             axes.set_ylabel(label)
             axes.set_ylim(bottom=0)
-            axes.grid(alpha=0.25, linewidth=0.5)
-        legend_beside(grid[0, -1])
+        legend_above(grid[0, -1])

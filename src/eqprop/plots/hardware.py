@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from eqprop.analysis import collect
 from eqprop.analysis.complexity import Complexity
-from eqprop.plots.style import figure
+from eqprop.plots.style import PAGE, figure
 
 # The paper's colours: first phase, correction, outputs only, every neuron in the second phase.
 FIRST, CORRECTION, OUTPUT, SECOND = "#000000", "#009E73", "#E69F00", "#CC0000"
@@ -19,17 +19,17 @@ Point = tuple[float, float]
 
 def draw_with_counts(found: Complexity, stem: Path) -> list[str]:
     """The diagram as .png and .svg, and what it was drawn from as .csv; nothing to print."""
-    neuron(found, "drawn from what was counted in the implementation (table 1)", stem)
+    neuron(found, stem)
     rows = collect.flat_rows(dataclasses.asdict(found))
     collect.write_rows(rows, collect.FLAT_COLUMNS, stem.with_suffix(".csv"))
     return []
 
 
-def neuron(found: Complexity, caption: str, stem: Path) -> None:
+def neuron(found: Complexity, stem: Path) -> None:
     """A block diagram: boxes and wires exist because `found` says that they are needed."""
     # Whether the second phase asks for something that the first has not.
     differs = found.hidden[1] != found.hidden[0]
-    with figure(stem, caption, size=(9.6, 5.2 if differs else 4.0)) as grid:
+    with figure(stem, size=(1.25 * PAGE, 5.2 if differs else 4.0)) as grid:
         axes = grid[0, 0]
         axes.set_axis_off()
         axes.set_xlim(0, 12)

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from eqprop.analysis.collect import conditions_of, last_epoch
-from eqprop.plots.style import color, figure, legend_beside, means_and_runs, plain_log
+from eqprop.plots.style import PAGE, color, figure, legend_above, means_and_runs, plain_log
+
+_WIDE = 4  # panels on a line
 
 _NAMES = {
     "state_noise": "noise of states that are read",
@@ -22,8 +24,8 @@ _NAMES = {
 }
 
 
-def error_against_strength(rows: Sequence[Mapping[str, Any]], caption: str, stem: Path) -> None:
-    """Training error of the last epoch against each strength; `.png` and `.svg`.
+def error_against_strength(rows: Sequence[Mapping[str, Any]], stem: Path) -> None:
+    """Training error of the last epoch against each strength; `.png`, `.svg`, `.pdf`.
 
     A point is a run, a line goes through the means; dotted is the network without the effect.
     """
@@ -42,10 +44,14 @@ def error_against_strength(rows: Sequence[Mapping[str, Any]], caption: str, stem
             exact[network] = errors
     networks = list(exact) or sorted({network for each in ends.values() for network in each})
     shown = ends or {"none": {}}
+    columns = min(_WIDE, len(shown))
+    lines = -(-len(shown) // columns)
     with figure(
-        stem, caption, columns=len(shown), size=(2.9 * len(shown) + 1.6, 3.6), sharey=True
+        stem, rows=lines, columns=columns, size=(PAGE, 2.2 * lines + 0.6), sharey=True
     ) as grid:
-        for axes, (name, by_network) in zip(grid[0], shown.items(), strict=True):
+        for axes in grid.flat[len(shown) :]:
+            axes.set_axis_off()
+        for axes, (name, by_network) in zip(grid.flat, shown.items(), strict=False):
             for position, network in enumerate(networks):
                 shade, points = color(position), by_network.get(network, {})
                 if network in exact:
@@ -55,6 +61,6 @@ def error_against_strength(rows: Sequence[Mapping[str, Any]], caption: str, stem
             axes.set_yscale("log")
             plain_log(axes.yaxis)
             axes.set_xlabel(_NAMES.get(name, name))
-            axes.grid(which="both", alpha=0.25, linewidth=0.5)
-        grid[0, 0].set_ylabel("training error, online (%)")
-        legend_beside(grid[0, -1])
+        for axes in grid[:, 0]:
+            axes.set_ylabel("training error, online (%)")
+        legend_above(grid[0, 0])

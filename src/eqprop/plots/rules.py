@@ -6,40 +6,38 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from eqprop.analysis.collect import by_seed, conditions_of
-from eqprop.plots.style import color, figure, legend_beside, mean_and_band, plain_log
+from eqprop.plots.style import PAGE, color, figure, legend_above, plain_log
 
 
-def work_curves(rows: Sequence[Mapping[str, Any]], caption: str, stem: Path) -> None:
+def work_curves(rows: Sequence[Mapping[str, Any]], stem: Path) -> None:
     """Online training error against multiply-adds, a panel per network, a line per rule.
 
-    A run's points are its epochs; the last one, where the budget ends, may be a part of one. The
-    mean over seeds is drawn where all of them have a point.
+    A run has a line of its own. Its points are its epochs; the last one, where the budget ends, may
+    be a part of one.
     """
     from matplotlib.ticker import NullFormatter
 
     conditions = conditions_of(rows)
     networks = list(dict.fromkeys(name.partition("-")[0] for name in conditions))
     rules = list(dict.fromkeys(name.partition("-")[2] for name in conditions))
-    with figure(
-        stem, caption, columns=len(networks), size=(5.4 * len(networks) + 2, 4.6), sharey=True
-    ) as grid:
+    with figure(stem, columns=len(networks), size=(PAGE, 3.9), sharey=True) as grid:
         for panel, network in enumerate(networks):
             axes = grid[0, panel]
             for position, rule in enumerate(rules):
                 runs = by_seed(rows, f"{network}-{rule}")
                 if not runs:
                     continue
-                shared = list(zip(*runs, strict=False))  # epochs that all seeds have
-                work = [np.mean([float(r["multiply_adds"]) for r in seeds]) for seeds in shared]
-                errors = [[100 * float(r["training_error"]) for r in seeds] for seeds in shared]
-                style = "-" if position < 7 else "--"
-                mean_and_band(
-                    axes, work, errors, color=color(position), linestyle=style, marker="o",
-                    markersize=3, label=rule,
-                )  # fmt: skip
+                # Line by line: of one rule one seed may learn and another not.
+                for run in runs:
+                    work = [float(row["multiply_adds"]) for row in run]
+                    errors = [100 * float(row["training_error"]) for row in run]
+                    style = "-" if position < 7 else "--"
+                    label = rule if run is runs[0] else None
+                    axes.plot(
+                        work, errors, style, color=color(position), marker="o", markersize=2,
+                        linewidth=0.9, label=label,
+                    )  # fmt: skip
             axes.set_xscale("log")
             axes.set_yscale("log")
             plain_log(axes.yaxis)
@@ -47,6 +45,5 @@ def work_curves(rows: Sequence[Mapping[str, Any]], caption: str, stem: Path) -> 
             axes.xaxis.set_minor_formatter(NullFormatter())
             axes.set_title(network, fontsize="medium")
             axes.set_xlabel("multiply-adds")
-            axes.grid(which="both", alpha=0.25, linewidth=0.5)
         grid[0, 0].set_ylabel("training error, online (%)")
-        legend_beside(grid[0, -1])
+        legend_above(grid[0, 0], 4)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import textwrap
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -25,6 +24,12 @@ if _backend is not None:
 COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#999999", "#000000")
 
 
+COLUMN, PAGE = 3.5, 7.2
+"""Inches: what a journal gives a picture that fills a column, or the page."""
+
+SUFFIXES = (".png", ".svg", ".pdf")
+
+
 def color(position: int) -> str:
     """Of the n-th thing shown."""
     return COLORS[position % len(COLORS)]
@@ -33,21 +38,22 @@ def color(position: int) -> str:
 @contextmanager
 def figure(
     stem: Path,
-    caption: str,
     *,
     rows: int = 1,
     columns: int = 1,
     size: Sequence[float],
     **shared: Any,
 ) -> Iterator[Any]:
-    """Axes to draw on `[rows, columns]`; `save`s `stem` with .png and .svg at the end."""
+    """Axes to draw on `[rows, columns]`; `save`s `stem` with each of `SUFFIXES` at the end.
+
+    What was run, and how, is not drawn: it stands in the text beside a picture.
+    """
     with blank(size) as drawn:
         axes = drawn.subplots(rows, columns, squeeze=False, **shared)
+        for each in axes.flat:
+            each.grid(which="both", alpha=0.25, linewidth=0.5)
         yield axes
-        # As many letters as fit on a line this wide.
-        lines = textwrap.fill(caption, int(14 * size[0]))
-        drawn.supxlabel(lines, fontsize="x-small", color="0.35")
-        for suffix in (".png", ".svg"):
+        for suffix in SUFFIXES:
             save(drawn, stem.with_suffix(suffix))
 
 
@@ -70,9 +76,16 @@ def blank(size: Sequence[float]) -> Iterator[Any]:
 
 
 def _defaults() -> dict[str, Any]:
-    """Matplotlib's own settings, but for those that choose how it is run."""
+    """Matplotlib's own settings, but for those that choose how it is run, and the house's."""
     kept = ("backend", "backend_fallback", "interactive", "toolbar", "timezone")
-    return {k: v for k, v in matplotlib.rcParamsDefault.items() if k not in kept}
+    own = {
+        "font.size": 8,
+        "axes.axisbelow": True,
+        "legend.frameon": False,
+        "legend.handlelength": 3,
+        "pdf.fonttype": 42,  # letters, not curves: an editor of the journal can change them
+    }
+    return {k: v for k, v in matplotlib.rcParamsDefault.items() if k not in kept} | own
 
 
 def save(drawn: Any, path: Path) -> None:
@@ -81,15 +94,20 @@ def save(drawn: Any, path: Path) -> None:
     **Raises:** `RunFolderError` if it cannot.
     """
     try:
-        drawn.savefig(path, dpi=150)
+        drawn.savefig(path, dpi=200)
     except OSError as problem:
         raise RunFolderError(
             f"the folder of a picture must be writable, got {path.parent} ({problem.strerror})."
         ) from None
 
 
-def plain_log(axis: Any) -> None:
-    """Numbers on a log axis without powers of ten; more of them where it is short."""
+def plain_log(axis: Any, *, between_tens: bool = True) -> None:
+    """Numbers on a log axis without powers of ten; more of them where it is short.
+
+    **Arguments:** `between_tens`: False where a narrow panel has no room for them.
+    """
+
+    from matplotlib.ticker import NullFormatter
 
     def between(value: float, _: int) -> str:
         low, high = sorted(axis.get_view_interval())
@@ -97,7 +115,7 @@ def plain_log(axis: Any) -> None:
         return text if high < 4 * low or text.lstrip("0.")[:1] in tuple("235") else ""
 
     axis.set_major_formatter(lambda value, _: f"{value:g}")
-    axis.set_minor_formatter(between)
+    axis.set_minor_formatter(between if between_tens else NullFormatter())
 
 
 def mean_and_band(axes: Any, x: Any, points: Sequence[Sequence[float]], **line: Any) -> None:
@@ -111,10 +129,15 @@ def mean_and_band(axes: Any, x: Any, points: Sequence[Sequence[float]], **line: 
         axes.fill_between(x, low, high, color=line["color"], alpha=0.15, linewidth=0)
 
 
-def legend_beside(axes: Any, **options: Any) -> None:
-    """A legend to the right of the axes, where it hides nothing."""
-    options = {"fontsize": "small", "frameon": False, **options}
-    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), **options)
+def legend_above(axes: Any, columns: int = 3, *, whole: bool = True, **options: Any) -> None:
+    """A legend above the picture, or above these axes alone, where it hides nothing."""
+    options = {"ncols": columns, **options}
+    if whole:
+        handles, labels = axes.get_legend_handles_labels()
+        given = {"handles": handles, "labels": labels} | options
+        axes.figure.legend(loc="outside upper center", **given)
+    else:
+        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), **options)
 
 
 def means_and_runs(

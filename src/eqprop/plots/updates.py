@@ -10,7 +10,7 @@ import numpy as np
 
 from eqprop.analysis.collect import by_seed, conditions_of, layer_rows, layer_speeds, layers_of
 from eqprop.plots.curves import LABELS
-from eqprop.plots.style import color, figure, legend_beside, mean_and_band, plain_log
+from eqprop.plots.style import PAGE, color, figure, legend_above, mean_and_band, plain_log
 
 WINDOW = 11
 """Records in the centred moving average of figure 4."""
@@ -27,9 +27,7 @@ def smoothed(values: np.ndarray, window: int = WINDOW) -> np.ndarray:
     return np.lib.stride_tricks.sliding_window_view(values, window, axis=-1).mean(-1)
 
 
-def update_curves(
-    rows: Rows, batches_per_epoch: int, caption: str, stem: Path, size: str = "update"
-) -> None:
+def update_curves(rows: Rows, batches_per_epoch: int, stem: Path, size: str = "update") -> None:
     """Figure 4: a panel per condition, a line per pair of adjacent layers, over epochs.
 
     A centred moving average over `WINDOW` records, where there are twice as many or more. Above
@@ -43,10 +41,7 @@ def update_curves(
     speeds = layer_speeds(layer_rows(rows), f"late_{size}")
     columns = min(3, len(conditions))
     height = -(-len(conditions) // columns)
-    with figure(
-        stem, caption, rows=height, columns=columns, size=(3.6 * columns, 3.2 * height),
-        sharey=True,
-    ) as grid:  # fmt: skip
+    with figure(stem, rows=height, columns=columns, size=(PAGE, 2.6 * height), sharey=True) as grid:
         spare, longest = grid.flat[len(conditions) :], grid[0, 0]
         for axes in spare:
             axes.set_axis_off()
@@ -82,21 +77,15 @@ def update_curves(
             )
             axes.set_yscale("log")
             axes.set_xlabel("epoch" if window == 1 else f"epoch (moving average of {window})")
-            axes.grid(which="both", alpha=0.25, linewidth=0.5)
             if len(axes.lines) > len(longest.lines):
                 longest = axes
-        # Colours mean the same in every panel: one legend, where there is room for it.
-        handles, labels = longest.get_legend_handles_labels()
-        said: dict[str, Any] = {"handles": handles, "labels": labels, "title": "layers"}
-        if len(spare):
-            spare[0].legend(fontsize="small", frameon=False, loc="center", **said)
-        else:
-            legend_beside(grid[0, -1], **said)
+        # Colours mean the same in every panel.
+        legend_above(longest, title="layers")
         for axes in grid[:, 0]:
             axes.set_ylabel(f"root-mean-square {size}")
 
 
-def against_p(epochs: Rows, updates: Rows, caption: str, stem: Path) -> None:
+def against_p(epochs: Rows, updates: Rows, stem: Path) -> None:
     """Figure 5: errors after the last epoch, and mean update of the pairs below, against p.
 
     Conditions are `layered`, `p0` and `pX`; the first two are drawn as horizontal lines.
@@ -105,7 +94,7 @@ def against_p(epochs: Rows, updates: Rows, caption: str, stem: Path) -> None:
     last = max(row["epoch"] for row in epochs)
     references = (("p0", "-."), ("layered", ":"))
     named = {"p0": "p = 0, full inside", "layered": "plain layered"}
-    with figure(stem, caption, rows=2, size=(8.8, 7.2), sharex=True) as grid:
+    with figure(stem, rows=2, size=(PAGE, 6.4), sharex=True) as grid:
         above, below = grid[:, 0]
         for key, style, position in (("training_error", "-", 0), ("validation_error", "--", 5)):
             name = key.partition("_")[0]
@@ -127,7 +116,7 @@ def against_p(epochs: Rows, updates: Rows, caption: str, stem: Path) -> None:
         above.set_ylabel(f"error after epoch {last} (%)")
         above.set_yscale("log")
         plain_log(above.yaxis)
-        legend_beside(above, fontsize="x-small")
+        legend_above(above, whole=False)
         pairs = sorted({r["pair"] for r in updates if _adjacent(r["pair"])}, key=layers_of)
         for position, pair in enumerate(pairs):
             post, pre = layers_of(pair)
@@ -148,9 +137,7 @@ def against_p(epochs: Rows, updates: Rows, caption: str, stem: Path) -> None:
         below.set_xlabel("p")
         if values:
             below.set_xscale("log")
-        legend_beside(below, fontsize="x-small")
-        for axes in (above, below):
-            axes.grid(which="both", alpha=0.25, linewidth=0.5)
+        legend_above(below, whole=False)
 
 
 def _curve(

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from eqprop.plots.style import color, figure, legend_beside, plain_log
+from eqprop.plots.style import PAGE, color, figure, legend_above, plain_log
 
 _MARKERS = "osDv^"
 _KINDS = {"training": "-", "validation": ":", "validation_kept": "--"}
@@ -26,10 +26,9 @@ def against_a_number(
     lines: str | None,
     names: Mapping[str, str],
     scale: float,
-    caption: str,
     stem: Path,
 ) -> None:
-    """Error at the end of each run against a varied setting; `.png` and `.svg`.
+    """Error at the end of each run against a varied setting; `.png`, `.svg`, `.pdf`.
 
     A point is a run, a line goes through the means.
 
@@ -41,7 +40,7 @@ def against_a_number(
     """
     groups = list({repr(row[lines]): row[lines] for row in rows}.values()) if lines else [None]
     kinds = [kind for kind in _KINDS if any(row[kind] is not None for row in rows)]
-    with figure(stem, caption, size=(7.2, 4.4)) as grid:
+    with figure(stem, size=(PAGE, 3.9)) as grid:
         axes = grid[0, 0]
         for position, group in enumerate(groups):
             own = [row for row in rows if not lines or row[lines] == group]
@@ -67,5 +66,4 @@ def against_a_number(
         plain_log(axes.yaxis)
         axes.set_xlabel(varied)
         axes.set_ylabel("error (%)" if scale == 100 else "cost per example")
-        axes.grid(which="both", alpha=0.25, linewidth=0.5)
-        legend_beside(axes)
+        legend_above(axes)

@@ -179,7 +179,7 @@ class Run:
 
         **Arguments:** `path`: without an ending (default: `errors` in the run's folder).
 
-        **Returns:** the `.png` file; an `.svg` is beside it.
+        **Returns:** the `.png` file; an `.svg` and a `.pdf` are beside it.
         """
         from eqprop.plots.curves import error_curves
 
@@ -188,7 +188,7 @@ class Run:
             {"condition": self.config.name, "seed": self.config.seed} | entry
             for entry in self.entries()
         ]
-        error_curves(rows, f"{self.config.name}, {self.summary['dataset']}", stem)
+        error_curves(rows, stem)
         return stem.with_suffix(".png")
 
     @property

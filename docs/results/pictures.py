@@ -1,0 +1,59 @@
+"""Draws the pictures of the results pages from the committed CSV files.
+
+python docs/results/pictures.py [NAME ...]
+
+The updates of single batches, of which figure 4 is drawn, are too many to commit: its two pictures
+are those of `eqprop reproduce figure4`.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from eqprop.analysis.collect import read_rows
+from eqprop.analysis.complexity import measured
+from eqprop.plots.audit import audit_picture
+from eqprop.plots.curves import error_curves
+from eqprop.plots.depth import error_against_depth
+from eqprop.plots.hardware import neuron
+from eqprop.plots.rules import work_curves
+from eqprop.plots.updates import against_p
+
+HERE = Path(__file__).parent
+
+Draw = Callable[..., Any]
+
+DRAWN: dict[str, tuple[Draw, Sequence[str]]] = {
+    "audit-layered": (audit_picture, ["audit-layered", "audit-layered-response"]),
+    "audit-rewired": (audit_picture, ["audit-rewired", "audit-rewired-response"]),
+    "controls": (error_curves, ["controls"]),
+    "depth": (error_against_depth, ["unfinished/depth-mnist"]),
+    "figure3-mnist-60": (error_curves, ["figure3-mnist-60"]),
+    "figure3-quick": (error_curves, ["figure3-quick"]),
+    "figure5-mnist": (against_p, ["figure5-mnist", "figure5-mnist-layers"]),
+    "figure6": (lambda stem: neuron(measured()[1], stem), []),
+    "figure7": (lambda stem: neuron(measured()[0], stem), []),
+    "initialisation": (error_curves, ["initialisation"]),
+    "journal-diabetes": (error_curves, ["journal-diabetes"]),
+    "journal-wine": (error_curves, ["journal-wine"]),
+    "particles": (error_curves, ["particles"]),
+    "rules": (work_curves, ["rules"]),
+}
+"""What draws a picture, and the files of rows that it is given."""
+
+
+def draw(name: str, folder: Path) -> Path:
+    """Draws a picture into a folder; returns its PNG file."""
+    drawer, files = DRAWN[name]
+    drawer(*(read_rows(HERE / f"{file}.csv") for file in files), folder / name)
+    return folder / f"{name}.png"
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as made:
+        for chosen in sys.argv[1:] or DRAWN:
+            (HERE / f"{chosen}.png").write_bytes(draw(chosen, Path(made)).read_bytes())
