@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import importlib
+from typing import Any
+
+from docutils import nodes
+from docutils.utils.math.latex2mathml import tex2mathml
+
 import eqprop
+from eqprop.cli import COMMANDS
 
 project = "eqprop"
 author = "the eqprop authors"
 version = release = eqprop.__version__
 extensions = [
+    "cyclopts.sphinx_ext",
     "myst_nb",
     "sphinx.ext.autodoc",
     "sphinx.ext.intersphinx",
@@ -19,6 +27,9 @@ exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = "eqprop"
 html_extra_path = ["live"]  # what is in it lies beside the pages
+html_static_path = ["_static"]
+html_css_files = ["pictures.css"]
+html_math_renderer = "mathml"  # browsers draw it themselves, without a network
 # Docstrings mark code by single backticks.
 default_role = "code"
 autodoc_member_order = "bysource"
@@ -32,3 +43,17 @@ nb_execution_in_temp = True
 nb_execution_raise_on_error = True
 nb_execution_timeout = 600
 nb_merge_streams = True
+
+for name in COMMANDS:  # importing a module declares its command, which the page of commands lists
+    importlib.import_module(f"eqprop.cli.{name}")
+
+
+def _formula(writer: Any, node: nodes.math | nodes.math_block) -> None:
+    """Writes a formula as MathML, and nothing after it."""
+    writer.body.append(tex2mathml(node.astext(), as_block=isinstance(node, nodes.math_block)))
+    raise nodes.SkipNode
+
+
+def setup(app: Any) -> None:
+    """Registers what draws formulas."""
+    app.add_html_math_renderer("mathml", (_formula, None), (_formula, None))

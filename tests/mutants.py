@@ -278,6 +278,19 @@ MUTANTS = [
     Mutant("the page leaves connections inside layers out", "view/engine.js",
            "if (b.pre === layer) this.back(", "if (b.pre === layer && b.post > b.pre) this.back(",
            "tests/view -k rewired"),
+    Mutant("pruning: the largest weights go first", "topology/pruning.py",
+           "goes[order[:count]] = True", "goes[order[len(order) - count:]] = True",
+           "tests/running/test_pruning.py -k smallest"),
+    Mutant("pruning: a resume brings connections back", "running/snapshot.py",
+           """            if topology != self.topology:  # some connections have been taken away since
+                network = network.wired(topology)
+""", "", "tests/running/test_pruning.py -k exact"),
+    Mutant("audit: a derived rule is asked as if it were ours",
+           "learning/equilibrium_propagation.py",
+           """return dataclasses.replace(
+            self,
+            nudging=Centered(beta),""", """return EquilibriumPropagation(
+            nudging=Centered(beta),""", "tests/learning/test_audit.py -k derived"),
 ]  # fmt: skip
 
 

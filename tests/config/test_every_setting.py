@@ -498,6 +498,10 @@ ELSEWHERE = {
                     "tests/data/test_wirings.py"),
     "training.patience": "tests/python/test_run.py",
     **dict.fromkeys(
+        ("pruning.what", "pruning.order", "pruning.after", "pruning.steps", "pruning.every"),
+        "tests/running/test_pruning.py",
+    ),
+    **dict.fromkeys(
         ("training.epochs", "training.record_every", "evaluation.every", "evaluation.examples",
          "evaluation.full_every", "evaluation.start", "evaluation.batch_size",
          "evaluation.audit_every", "evaluation.audit_examples", "evaluation.starts",

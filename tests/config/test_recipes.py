@@ -55,3 +55,11 @@ def test_the_recipe_of_the_paper_is_its_network():
     assert (flat["topology.wiring"], flat["topology.p"]) == ("rewire", 0.0756)
     assert config.topology.intralayer
     assert (config.learning.learning_rate, config.training.persistent) == (0.02, True)
+
+
+def test_a_wiring_that_python_holds_takes_the_place_of_the_recipes():
+    given = {"topology": {"wiring": "given", "layer_sizes": [6, 58, 2]}}
+    config = cook("paper", given)
+    assert config.topology.wiring.name == "given"
+    assert config.topology.layer_sizes == (6, 58, 2)
+    assert config.learning == cook("paper").learning

@@ -384,3 +384,41 @@ def test_a_users_swapped_rule_is_broken_at_any_strength_of_its_nudge(problem, x6
     found = audit(network, Broken(rule, "swapped phases"), x, y, states)
     assert found.overall.cosine < 0
     assert any("BROKEN" in line for line in found.verdict), found.verdict
+
+
+class Climbing(eqprop.EquilibriumPropagation):
+    """A user's rule that has its phases swapped."""
+
+    def estimate(self, network, batch, *, axis=None):
+        found = super().estimate(network, batch, axis=axis)
+        return eqx.tree_at(lambda e: e.gradient, found, jax.tree.map(lambda g: -g, found.gradient))
+
+
+@pytest.mark.parametrize("activation", [None, eqprop.Activities(eqprop.Sigmoid())])
+def test_a_rule_derived_from_ours_is_judged_by_what_it_does(problem, activation, x64):
+    hard, x, y, states = problem
+    network = hard
+    if activation is not None:
+        network = eqprop.Network.initialize(hard.hopfield.topology(), seed=0, activation=activation)
+    settle = eqprop.Phase(eqprop.BlockCoordinateDescent(), eqprop.Residual(1e-6, max_steps=2000))
+    sound = eqprop.EquilibriumPropagation(eqprop.Centered(0.05), settle, settle)
+    assert not any("BROKEN" in line for line in audit(network, sound, x, y, states).verdict)
+    found = audit(network, Climbing(sound.nudging, settle, settle), x, y, states)
+    assert found.small_nudge_cosine < -0.9
+    assert "BROKEN" in found.verdict[0] and "climbs the gradient" in found.verdict[0]
+
+
+def test_the_step_limit_of_a_smooth_activity_is_that_of_its_energy(problem, x64):
+    hard, x, y, states = problem
+    smooth = eqprop.Network.initialize(
+        hard.hopfield.topology(), seed=0, activation=eqprop.Activities(eqprop.Sigmoid())
+    )
+    limit = Oracle.of(smooth, x, y, states).step_limit
+    # s ln s + (1 - s) ln(1 - s) bends by 4 or more everywhere.
+    assert 0 < limit < 2 / 3.5
+    smooth = smooth.astype(np.float64)
+    clamped = smooth.energy.clamp(jnp.asarray(x, float))
+    start = jnp.full((len(x), smooth.num_free), 0.5)
+    for step, ends in ((0.9 * limit, True), (1.5 * limit, False)):
+        found = eqprop.relax(clamped, start, eqprop.Euler(step), eqprop.Residual(1e-8, 5000))
+        assert bool(found.settled.all()) == ends

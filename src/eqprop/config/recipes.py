@@ -134,7 +134,8 @@ def cook(
         return build(override(said, overrides), source)
     chosen = find(recipe or "paper")
     below = dict(chosen.values) if recipe else {}
-    if "file" in override(said, overrides).get("topology", {}):
+    wired = override(said, overrides).get("topology", {})
+    if isinstance(wired, Mapping) and ("file" in wired or wired.get("wiring") == "given"):
         below.pop("topology", None)  # a wiring of one's own takes the place of the recipe's
     values = override(_merged(below, said), overrides)
     wiring = values.get("topology", {})

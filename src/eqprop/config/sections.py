@@ -282,6 +282,32 @@ class TrainingConfig(Settings):
     )
 
 
+class PruningConfig(Settings):
+    """Connections that are taken away during training."""
+
+    what: Literal["nothing", "skips", "others"] = Field(
+        default="nothing",
+        description="skips: all connections that skip a layer; others: as many of the rest, for "
+        "comparison",
+    )
+    order: Literal["magnitude", "random"] = Field(
+        default="magnitude", description="magnitude: those with the smallest weights go first"
+    )
+    after: Positive = Field(default=5, description="epochs before the first are taken away")
+    steps: Positive = Field(default=1, description="in so many equal parts")
+    every: Positive = Field(default=1, description="epochs from one part to the next")
+
+    def due(self, epoch: int) -> int | None:
+        """Which part is due when so many epochs are done, from 1; None for none.
+
+        >>> [PruningConfig(what="skips", after=2, steps=2, every=3).due(k) for k in range(1, 7)]
+        [None, 1, None, None, 2, None]
+        """
+        later, rest = divmod(epoch - self.after, self.every)
+        is_due = self.what != "nothing" and not rest and 0 <= later < self.steps
+        return later + 1 if is_due else None
+
+
 class EvaluationConfig(Settings):
     """How often, on how many, and from where the validation error is measured."""
 

@@ -21,6 +21,7 @@ from eqprop.config.sections import (
     LearningConfig,
     NetworkConfig,
     NudgedPhaseConfig,
+    PruningConfig,
     TopologyConfig,
     TrainingConfig,
 )
@@ -50,6 +51,7 @@ class RunConfig(Settings):
     device: DeviceConfig = DeviceConfig()
     data: DataConfig = DataConfig()
     training: TrainingConfig = TrainingConfig()
+    pruning: PruningConfig = PruningConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
     checkpoint: CheckpointConfig = CheckpointConfig()
 
@@ -87,6 +89,7 @@ class RunConfig(Settings):
         ):
             for part in section.parts():
                 part.check(self)
+        self._check_pruning()
         if self.data.batch_size % self.training.data_shards:
             raise ValueError(
                 f"`training.data_shards` must divide `data.batch_size`, got "
@@ -94,6 +97,23 @@ class RunConfig(Settings):
                 "Change one of them"
             )
         return self
+
+    def _check_pruning(self) -> None:
+        wanted = self.pruning
+        if wanted.what == "nothing":
+            return
+        last = wanted.after + (wanted.steps - 1) * wanted.every
+        if last > self.training.epochs:
+            raise ValueError(
+                f"`pruning` must be over when `training.epochs` are, got its last part after "
+                f"epoch {last} of {self.training.epochs}. Begin earlier, or train longer"
+            )
+        if self.device.kind.name != "ideal":
+            raise ValueError(
+                f"`pruning.what` must be 'nothing' with devices, got '{wanted.what}' with "
+                f"'{self.device.kind.name}': a device that is taken away would go on to be read. "
+                'Take device.kind = "ideal"'
+            )
 
     def _check_rates(self) -> None:
         rate = self.learning.learning_rate

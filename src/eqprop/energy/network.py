@@ -185,6 +185,24 @@ class Network(eqx.Module):
         """
         return {group.name: np.asarray(group.of(self)) for group in self.groups()}
 
+    def wired(self, topology: Topology) -> Network:
+        """This network with no more connections than `topology`, of the same pairs of layers.
+
+        Weights of those that are gone are 0; all other parameters stay.
+
+        **Raises:** `ConfigError` for an energy that is no `HopfieldEnergy`, or if a pair of layers
+        is missing or new.
+        """
+        masks = self.hopfield.masks
+        if set(masks) != set(topology.masks):
+            raise ConfigError(
+                f"`topology` must have the pairs of layers {sorted(masks)}, got "
+                f"{sorted(topology.masks)}."
+            )
+        fewer = {b: jnp.asarray(topology.masks[b]) & mask for b, mask in masks.items()}
+        changed = eqx.tree_at(lambda n: n.hopfield.connections.masks, self, fewer)
+        return changed.constrain(changed)
+
     def with_arrays(self, arrays: Mapping[str, np.ndarray]) -> Network:
         """This network with the parameters that `to_arrays` gave.
 

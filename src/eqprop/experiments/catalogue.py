@@ -22,6 +22,7 @@ from eqprop.experiments import (
     journal,
     noise,
     particles,
+    pruned,
     rules,
     sign,
     starts,
@@ -33,7 +34,7 @@ from eqprop.experiments.experiment import EXPERIMENTS, Experiment
 __all__ = [
     "added", "baseline", "bits", "controls", "depth", "devices", "errata", "figure1", "figure2",
     "figure3", "figure4", "figure5", "figure6", "figure7", "generalisation", "initialisation",
-    "journal", "noise", "particles", "rules", "sign", "starts", "table1",
+    "journal", "noise", "particles", "pruned", "rules", "sign", "starts", "table1",
 ]  # fmt: skip
 
 

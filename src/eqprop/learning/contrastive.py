@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import equinox as eqx
@@ -15,7 +16,12 @@ from eqprop.errors import ConfigError
 from eqprop.learning.base import AbstractLearningRule, Phase
 from eqprop.learning.differences import AbstractNudgedRule, Phases
 from eqprop.learning.second_phase import SecondPhase, check_difference
-from eqprop.relaxation import AbstractRelaxation, AbstractTermination, is_traced
+from eqprop.relaxation import (
+    AbstractRelaxation,
+    AbstractTermination,
+    BlockCoordinateDescent,
+    is_traced,
+)
 from eqprop.topology.work import Wires, Work, two_phases
 
 
@@ -118,7 +124,13 @@ class CoupledLearning(AbstractNudgedRule):
     def gently(
         self, beta: float, settle: AbstractTermination, second: AbstractRelaxation
     ) -> AbstractLearningRule:
-        return CoupledLearning(beta, Phase(self.free.method, settle), Phase(second, settle))
+        return dataclasses.replace(
+            self,
+            eta=jnp.asarray(beta, self.eta.dtype),
+            free=Phase(self.free.method, settle),
+            clamped=Phase(second, settle),
+            carried=self.carried and isinstance(second, BlockCoordinateDescent),
+        )
 
     @property
     def strength(self) -> float:

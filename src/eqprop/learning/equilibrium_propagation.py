@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -131,8 +133,13 @@ class EquilibriumPropagation(AbstractNudgedRule):
     def gently(
         self, beta: float, settle: AbstractTermination, second: AbstractRelaxation
     ) -> AbstractLearningRule:
-        return EquilibriumPropagation(
-            Centered(beta), Phase(self.free.method, settle), Phase(second, settle)
+        # Of its own class: what a user's rule does otherwise, it does with a small nudge too.
+        return dataclasses.replace(
+            self,
+            nudging=Centered(beta),
+            free=Phase(self.free.method, settle),
+            nudged=Phase(second, settle),
+            carried=self.carried and isinstance(second, BlockCoordinateDescent),
         )
 
     @property

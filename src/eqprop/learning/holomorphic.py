@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -121,8 +123,11 @@ class HolomorphicEquilibriumPropagation(AbstractNudgedRule):
     def gently(
         self, beta: float, settle: AbstractTermination, second: AbstractRelaxation
     ) -> AbstractLearningRule:
-        return HolomorphicEquilibriumPropagation(
-            beta, Phase(self.free.method, settle), Phase(second, settle), self.points
+        return dataclasses.replace(
+            self,
+            radius=jnp.asarray(beta, self.radius.dtype),
+            free=Phase(self.free.method, settle),
+            nudged=Phase(second, settle),
         )
 
     @property

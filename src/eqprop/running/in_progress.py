@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 
 from eqprop.config.settings import RunConfig
 from eqprop.data import Split
+from eqprop.devices import Held
 from eqprop.energy import Network
 from eqprop.errors import RunFolderError, Stopped
 from eqprop.learning import AbstractLearningRule
@@ -30,9 +32,21 @@ from eqprop.running.entries import epoch_entry, evaluation_entry, join_logs, upd
 from eqprop.running.finished import PREPARATION, look, look_from
 from eqprop.running.objects import Objects, digest
 from eqprop.running.snapshot import NETWORK, Cursor, Snapshot
-from eqprop.training import BatchLog, Evaluation, Examples, Probe, Trainer, inputs, probe
+from eqprop.running.wiring import stream_seed
+from eqprop.topology import Topology, prune
+from eqprop.training import (
+    BatchLog,
+    Evaluation,
+    Examples,
+    Probe,
+    Trainer,
+    TrainState,
+    inputs,
+    probe,
+)
 from eqprop.training.finite import check_finite
 from eqprop.training.health import guessing, warnings_of
+from eqprop.training.sharding import replicate
 
 _PROBED = 200  # examples whose free phase is watched step by step once an epoch
 
@@ -71,7 +85,6 @@ class RunInProgress:
         self.data_digest = digest((train.x, train.target))
 
         network = objects.network or initial_network(config, topology, dataset.num_outputs)
-        self.wires = network.energy.wires()
         examples = _examples(network, train)
         trainer = build_trainer(config, network, examples)
         self.guessing = guessing(network, examples, dataset.task)
@@ -87,6 +100,7 @@ class RunInProgress:
         state = trainer.start(network)
         self.now = Snapshot(Cursor(), topology, state, kept, [], trainer)
         self._resume()
+        self.wires = self.now.state.network.energy.wires()
         self.saved_at = (time.monotonic(), self._position())
         self.beside: list[RunInProgress] = [self]
 
@@ -217,7 +231,8 @@ class RunInProgress:
             entry |= found
             looks += bool(len(kept))
             cursor.validation_error = entry["validation_error"]
-        entries = [entry, *self._audits(epoch)]
+        fewer, told = self._pruned(epoch, whole)
+        entries = [entry, *self._audits(epoch), *told]
         # Nothing can interrupt from here on: the epoch is written and counted, or neither.
         self._write(entries)
         self._tell(
@@ -232,6 +247,9 @@ class RunInProgress:
                 cursor.said.append(warning)
                 self._notice(f"{warning}, from epoch {epoch} on: {health.WARNINGS[warning]}.")
         cursor.epoch, cursor.batch, cursor.looks, now.logs, now.kept = epoch, 0, looks, [], kept
+        if fewer is not None:
+            now.topology, now.state = fewer
+            self.wires = now.state.network.energy.wires()
         # No example of a regression is right or wrong: the cost says what is better.
         what = "error" if self.dataset.task == "classification" else "cost"
         best, error = cursor.best_error, entry.get(f"validation_{what}")
@@ -243,6 +261,27 @@ class RunInProgress:
             self._save_best()
         else:
             cursor.since_best += 1
+
+    def _pruned(
+        self, epoch: int, whole: bool
+    ) -> tuple[tuple[Topology, TrainState] | None, list[dict[str, Any]]]:
+        """Wiring and state without the connections that go after this epoch; what is told of it."""
+        wanted, now, first = self.config.pruning, self.now, self.objects.topology
+        part = wanted.due(epoch)
+        if part is None or wanted.what == "nothing":
+            return None, []
+        assert first is not None
+        skips = first.accounting().skip
+        count = skips * part // wanted.steps - skips * (part - 1) // wanted.steps
+        seed = stream_seed(self.config.seed, "pruning") + part
+        weights = now.state.network.hopfield.weights if wanted.order == "magnitude" else None
+        topology = prune(now.topology, count, wanted.what, weights=weights, seed=seed)
+        network = replicate(now.state.network.wired(topology), self.trainer.mesh)
+        state = dataclasses.replace(now.state, held=Held(network, now.state.held.state))
+        found = self._looked(slice(None) if whole else self.part, network=network)
+        told = {"kind": "pruning", "epoch": epoch, "removed": count}
+        told |= {"connections": topology.num_connections}
+        return (topology, state), [told | evaluation_entry("validation", found)]
 
     def _look(self, whole: bool) -> tuple[dict[str, Any], np.ndarray]:
         """Looks at the validation examples: what was found, and where they were left.
@@ -268,12 +307,14 @@ class RunInProgress:
             entry |= dict.fromkeys(of_kept) if first else of_kept
         return entry, kept
 
-    def _looked(self, rows: Any = slice(None), states: Any = None) -> Evaluation:
+    def _looked(
+        self, rows: Any = slice(None), states: Any = None, network: Network | None = None
+    ) -> Evaluation:
         """A look at some of the validation examples, cold unless states are given."""
         examples = self.looked_at["validation"]
         return look(
             self.config,
-            self.trainer.read(self.now.state),
+            network or self.trainer.read(self.now.state),
             Examples(examples.x[rows], examples.target[rows]),
             states=states,
             between=self.stop_if_asked,

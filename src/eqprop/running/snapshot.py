@@ -137,6 +137,8 @@ class Snapshot:
             topology, network = network_from_arrays(
                 config, found.files[NETWORK], path, self.state.network
             )
+            if topology != self.topology:  # some connections have been taken away since
+                network = network.wired(topology)
             trainer = self.trainer
             arrays = found.files[TRAINING]
             particles = _particles(found.files, trainer.layout)
@@ -174,6 +176,8 @@ class Snapshot:
         topology, network = network_from_arrays(
             config, folder.load_arrays(NETWORK), folder.path, self.state.network
         )
+        if topology != self.topology:
+            network = network.wired(topology)
         done = entries[-1]["epoch"]
         cursor = Cursor(
             epoch=done,

@@ -54,7 +54,7 @@ def program_of(config: RunConfig) -> Hashable:
     Seeds, wirings of the same pairs of layers, learning rates, initial weights and strengths of
     devices may differ.
     """
-    if config.training.budget is not None:
+    if config.training.budget is not None or config.pruning.what != "nothing":
         return None
     values = config.model_dump(mode="json")
     for section in ("name", "seed", "topology", "device", "evaluation", "checkpoint"):

@@ -14,11 +14,11 @@ from eqprop.errors import ConfigError, DataError
 from eqprop.topology import Block, Topology, layered, with_intralayer, without_intralayer
 
 # One stream per purpose, so that what one purpose draws never shifts another.
-STREAMS = ("wiring", "weights", "order", "signs")
+STREAMS = ("wiring", "weights", "order", "signs", "pruning")
 
 
 def stream_seed(seed: int, purpose: str) -> int:
-    """The seed of one named stream of a run: wiring, weights, order or signs."""
+    """The seed of one named stream of a run, such as wiring or weights."""
     words = np.random.SeedSequence([seed, STREAMS.index(purpose)]).generate_state(1)
     return int(words[0])
 

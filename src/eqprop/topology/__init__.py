@@ -9,6 +9,7 @@ from eqprop.lazy import attach
 if TYPE_CHECKING:
     from eqprop.topology.graphs import *  # noqa: F403
     from eqprop.topology.layers import *  # noqa: F403
+    from eqprop.topology.pruning import *  # noqa: F403
     from eqprop.topology.rewiring import *  # noqa: F403
     from eqprop.topology.smallworld import *  # noqa: F403
     from eqprop.topology.topology import *  # noqa: F403
@@ -29,6 +30,7 @@ __getattr__, __dir__, __all__ = attach(  # pyright: ignore[reportUnsupportedDund
             "with_intralayer",
             "without_intralayer",
         ),
+        "pruning": ("prune",),
         "rewiring": (
             "add_skip_connections",
             "probability_of",

@@ -27,6 +27,7 @@ from eqprop.learning.equilibrium_propagation import EquilibriumPropagation
 from eqprop.learning.nudging import AbstractNudging
 from eqprop.relaxation import (
     SETTLED,
+    AbstractRelaxation,
     BlockCoordinateDescent,
     Equilibrium,
     Euler,
@@ -78,7 +79,7 @@ def audit(
     block_step, block_limit = _block_steps(rule, network)
     gentle, left = math.nan, untouched((*pairs, *kinds))
     never = left
-    if (overall.cosine < GOOD or left) and (other := _gently(rule, oracle)) is not None:
+    if (overall.cosine < GOOD or left) and (other := _gently(rule, network, oracle)) is not None:
         found = _correction(other, network, batch)
         *parts, whole = agreements(network, found.gradient, oracle.gradient)
         gentle = whole.cosine
@@ -231,11 +232,17 @@ def _each_sign(rule: AbstractLearningRule) -> Iterator[AbstractLearningRule]:
         yield _changed(rule, AbstractNudging, chosen)
 
 
-def _gently(rule: AbstractLearningRule, oracle: Oracle) -> AbstractLearningRule | None:
+def _gently(
+    rule: AbstractLearningRule, network: Network, oracle: Oracle
+) -> AbstractLearningRule | None:
     """The rule with its nudges small and its phases settled; None if it nudges nowhere."""
-    settle, second = Residual(1e-6, max_steps=2_000), Euler(gentle_step(oracle.step_limit))
     if not _parts(rule, AbstractNudgedRule):
         return None
+    settle = Residual(1e-6, max_steps=2_000)
+    second: AbstractRelaxation = Euler(gentle_step(oracle.step_limit))
+    if network.energy.has_blocks and not network.hopfield.activation.is_parabola:
+        # Near the ends of a smooth rho the energy is so steep that Euler steps hardly move.
+        second = BlockCoordinateDescent(1.0, block_size=20)
     return _changed(rule, AbstractNudgedRule, lambda node: node.gently(0.05, settle, second))
 
 

@@ -98,7 +98,7 @@ class Oracle:
             both = found & np.asarray(cold.settled)
             lowest = _lowest_eigenvalue(network)
             limit = 2 / (1 - lowest)
-            if not network.energy.has_blocks:
+            if not (network.energy.has_blocks and network.hopfield.activation.is_parabola):
                 limit = float(jnp.min(euler_limit(wide.energy.clamp(x), warm.state)))
         return Oracle(
             settled=np.asarray(warm.state),
