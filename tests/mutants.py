@@ -291,6 +291,8 @@ MUTANTS = [
             self,
             nudging=Centered(beta),""", """return EquilibriumPropagation(
             nudging=Centered(beta),""", "tests/learning/test_audit.py -k derived"),
+    Mutant("wires lose as much everywhere", "devices/analog.py",
+           "(1 - effects.wires * _distance(value.shape))", "(1 - effects.wires)", ANALOG),
 ]  # fmt: skip
 
 

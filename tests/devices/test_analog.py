@@ -415,3 +415,53 @@ def test_every_device_by_name_is_built_and_trains():
 def test_what_no_device_can_be_is_said(settings, words):
     with pytest.raises(ConfigError, match=words):
         build(settings)
+
+
+def test_wires_lose_more_the_farther_a_device_is():
+    held = held_of(device_of(wires=0.2), value=0.5, size=11)
+    read = weights(device_of(wires=0.2).read(KEY, held))
+    rows, columns = read.shape
+    for i, j in ((0, 0), (0, columns - 1), (rows - 1, 0), (rows - 1, columns - 1), (3, 5)):
+        distance = (i / (rows - 1) + j / (columns - 1)) / 2
+        assert read[i, j] == pytest.approx(0.5 * (1 - 0.2 * distance), rel=1e-6)
+    # What is held stays whole, and no wires change no bit.
+    assert (weights(held.network) == 0.5).all()
+    np.testing.assert_array_equal(weights(device_of().read(KEY, held)), weights(held.network))
+
+
+@pytest.mark.parametrize(
+    ("name", "ends", "step", "soft"),
+    [
+        ("reram-om", (-1.0, 1.0), 0.0949, True),
+        ("reram-hfo2", (-1.0, 1.0), 0.4622, True),
+        ("reram-sb", (-0.75, 1.25), 0.002, True),
+        ("gokmen-vlasov", (-1.0, 1.0), 0.0016, False),
+    ],
+)
+def test_a_measured_device_steps_as_its_source_says(name, ends, step, soft):
+    found = DEVICES.find(name)(cycle=0.0, rounding="nearest")
+    assert (found.low, found.high) == ends
+    room = Range(jnp.float32(found.low), jnp.float32(found.high))
+    writing = found.writing(room)
+    one = (jnp.ones(1), jnp.ones(1))
+    up = writing.write(KEY, jnp.zeros(1), jnp.full(1, step), room, one)
+    assert float(up.value[0]) == pytest.approx(step, rel=1e-4) and float(up.pulses[0]) == 1
+    near = jnp.full(1, 0.9 * found.high)
+    moved = float(writing.write(KEY, near, jnp.full(1, step), room, one).value[0] - near[0])
+    assert moved == pytest.approx(step * (0.1 if soft else 1), rel=2e-2)
+
+
+def test_phase_change_memory_grows_in_pairs():
+    found = DEVICES.find("pcm")(cycle=0.0, spread=0.0, range_spread=0.0, rounding="nearest")
+    device = found.build()
+    assert device.pair
+    held = held_of(device, value=0.0, size=4)
+    place = 0.0
+    for _ in range(5):  # one pulse up each: .01 (1 + 27.235 exp(-2.5 w)) with w from 0 to 2
+        held = device.write(KEY, held, like(held, 0.005))
+        place += 0.01 * (1 + 27.235 * np.exp(-2.5 * place))
+        np.testing.assert_allclose(weights(held.network), min(place, 2) / 2, rtol=1e-4)
+    held = device.write(KEY, held, like(held, -0.005))  # the other device begins to grow
+    np.testing.assert_allclose(
+        weights(held.network), (min(place, 2) - 0.01 * 28.235) / 2, rtol=1e-4
+    )

@@ -30,6 +30,8 @@ class Effects(eqx.Module):
       moves a device, and seen by every read until the next.
     - `read_noise`: of every read, in weights.
     - `drift`: exponent nu of (1 + age)^-nu, age in updates since a device was written last.
+    - `wires`: share of a read that the wires take at the far corner of the array of a pair of
+      layers; it grows linearly with the distance from the near one, along both wires.
     """
 
     spread: Array
@@ -40,6 +42,7 @@ class Effects(eqx.Module):
     write_noise: Array
     read_noise: Array
     drift: Array
+    wires: Array
 
     @staticmethod
     def of(
@@ -51,9 +54,12 @@ class Effects(eqx.Module):
         write_noise: float = 0.0,
         read_noise: float = 0.0,
         drift: float = 0.0,
+        wires: float = 0.0,
     ) -> Effects:
         """From plain numbers."""
-        own = (spread, range_spread, stuck_low, stuck_high, leak, write_noise, read_noise, drift)
+        own = (
+            spread, range_spread, stuck_low, stuck_high, leak, write_noise, read_noise, drift, wires
+        )  # fmt: skip
         return Effects(*(jnp.float32(value) for value in own))
 
 
@@ -247,6 +253,7 @@ class Analog(AbstractDevice):
             noise = normal(jax.random.fold_in(key, number), value, effects.read_noise)
             value = value * (1 + own["age"]) ** -effects.drift
             value = value + effects.write_noise * own["noise"] + effects.read_noise * noise
+            value = value * (1 - effects.wires * _distance(value.shape))
             values.append(_existing(group, value))
         network = replaced(held.network, groups, values)
         return network if self.mismatch is None else self.mismatch.seen(network, held.state[_UNITS])
@@ -296,6 +303,12 @@ class Analog(AbstractDevice):
         low, high = self._room(own)
         value = jnp.where(own["fate"] < self.effects.stuck_low, low, value)
         return jnp.where(own["fate"] >= 1 - self.effects.stuck_high, high, value)
+
+
+def _distance(shape: tuple[int, ...]) -> np.ndarray:
+    """Of each device from the near corner of its array, 1 at the far corner; along both wires."""
+    ways = [np.linspace(0, 1, size, dtype=np.float32) for size in shape]
+    return np.mean(np.meshgrid(*ways, indexing="ij"), axis=0)
 
 
 _UNITS = "units"

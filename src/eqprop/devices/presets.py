@@ -19,7 +19,7 @@ _Balance = Annotated[float, Field(gt=-1, lt=1)]
 _Share = Annotated[float, Field(ge=0, le=1)]
 
 
-def _of(kind: type[PulsedSettings], name: str, value: float) -> Any:
+def _of(kind: type[PulsedSettings], name: str, value: float | bool) -> Any:
     """Another default for a setting."""
     return Field(default=value, description=kind.model_fields[name].description)
 
@@ -101,3 +101,52 @@ class GokmenVlasovSettings(LinearSettings, name="gokmen-vlasov"):
     spread: Rate = _of(LinearSettings, "spread", 0.3)
     range_spread: Rate = _of(LinearSettings, "range_spread", 0.3)
     cycle: Rate = _of(LinearSettings, "cycle", 0.3)
+
+
+class ReRamOmSettings(LinearSettings, name="reram-om"):
+    """An array of resistive memory, optimised material: `ReRamArrayOM`, Gong et al., IEDM (2022).
+
+    13.5 % of the devices of that array were corrupt, which `stuck_low` and `stuck_high` can say.
+    The spread of steps is log-normal there, the reference of a device 5 % off.
+    """
+
+    step: Above0 = _of(LinearSettings, "step", 0.0949)
+    slope_up: Rate = _of(LinearSettings, "slope_up", 1.0)
+    slope_down: Rate = _of(LinearSettings, "slope_down", 1.0)
+    spread: Rate = _of(LinearSettings, "spread", 0.7829)
+    # .3499 above and .5695 below
+    range_spread: Rate = _of(LinearSettings, "range_spread", 0.46)
+    cycle: Rate = _of(LinearSettings, "cycle", 0.4158)
+    write_noise: Rate = _of(LinearSettings, "write_noise", 1.4113 * 0.0949)
+
+
+class ReRamHfO2Settings(LinearSettings, name="reram-hfo2"):
+    """The same array of hafnium oxide, baseline: `ReRamArrayHfO2`; 10 % were corrupt."""
+
+    step: Above0 = _of(LinearSettings, "step", 0.4622)
+    slope_up: Rate = _of(LinearSettings, "slope_up", 1.0)
+    slope_down: Rate = _of(LinearSettings, "slope_down", 1.0)
+    spread: Rate = _of(LinearSettings, "spread", 0.7125)
+    # .4295 above and .5990 below
+    range_spread: Rate = _of(LinearSettings, "range_spread", 0.51)
+    cycle: Rate = _of(LinearSettings, "cycle", 0.2174)
+    write_noise: Rate = _of(LinearSettings, "write_noise", 0.5841 * 0.4622)
+
+
+class PcmSettings(ExponentialSettings, name="pcm"):
+    """Phase-change memory, in pairs: `PCM`, Nandakumar et al., Front. Neurosci. 14:406 (2020).
+
+    A device only grows, from 0 to 2 there and to `high` here, and is never refreshed here. Its
+    drift in time is no part of the fit: see `drift`.
+    """
+
+    pair: bool = _of(ExponentialSettings, "pair", True)
+    step: Above0 = _of(ExponentialSettings, "step", 0.005)
+    a_up: Number = _of(ExponentialSettings, "a_up", -27.235)
+    a_down: Number = _of(ExponentialSettings, "a_down", -2.235)
+    gamma_up: Number = _of(ExponentialSettings, "gamma_up", 2.5)
+    gamma_down: Number = _of(ExponentialSettings, "gamma_down", 2.5)
+    scale: Number = _of(ExponentialSettings, "scale", -1.0)
+    spread: Rate = _of(ExponentialSettings, "spread", 0.2)
+    range_spread: Rate = _of(ExponentialSettings, "range_spread", 0.1)
+    cycle: Rate = _of(ExponentialSettings, "cycle", 0.6)

@@ -74,6 +74,11 @@ class AnalogSettings(DeviceChoice):
         default=0.0,
         description="exponent nu of (1 + age)^-nu, age in updates since a device was written",
     )
+    wires: Share = Field(
+        default=0.0,
+        description="share of a read that is lost in the wires at the far corner of the array of a "
+        "pair of layers, linearly less nearer by",
+    )
     gain: Rate = Field(default=0.0, description="spread of the gain of units, as a share; frozen")
     offset: Rate = Field(default=0.0, description="spread of what is added to their pull; frozen")
     unequal: Rate = Field(
@@ -148,7 +153,7 @@ class AnalogSettings(DeviceChoice):
 
         names = (
             "spread", "range_spread", "stuck_low", "stuck_high", "leak", "write_noise",
-            "read_noise", "drift",
+            "read_noise", "drift", "wires",
         )  # fmt: skip
         return Effects.of(**{name: getattr(self, name) for name in names})
 

@@ -7,7 +7,17 @@ from typing import Any
 from eqprop.experiments.experiment import Experiment, Settings, lasting, merged
 from eqprop.experiments.figure3 import networks
 
-NAMES = ("reram-es", "reram-sb", "ecram", "ecram-mo", "capacitor", "gokmen-vlasov")
+NAMES = (
+    "reram-es",
+    "reram-sb",
+    "ecram",
+    "ecram-mo",
+    "capacitor",
+    "gokmen-vlasov",
+    "reram-om",
+    "reram-hfo2",
+    "pcm",
+)
 
 
 def _conditions(preset: str) -> dict[str, Settings]:
