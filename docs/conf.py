@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import Any
 
 from docutils import nodes
@@ -44,6 +45,7 @@ nb_execution_raise_on_error = True
 nb_execution_timeout = 600
 nb_merge_streams = True
 
+sys.argv[0] = "eqprop"  # by this the commands name their program in what is written of their usage
 for name in COMMANDS:  # importing a module declares its command, which the page of commands lists
     importlib.import_module(f"eqprop.cli.{name}")
 

@@ -99,6 +99,10 @@ def keep_compiled_programs() -> None:
     digest = hashlib.sha256(machine.encode()).hexdigest()[:16]
     folder = Path(pooch.os_cache("eqprop")) / "compiled" / digest
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(folder))
+    # Of every program that it reads back XLA says, in 2 KB, that hints to the compiler such as
+    # prefer-no-scatter are no features of the processor. What goes wrong is raised all the same.
+    if os.environ.get("TF_CPP_MIN_LOG_LEVEL", "1") == "1":  # which JAX sets where nobody has
+        os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 
 
 def release_memory() -> None:
