@@ -282,9 +282,8 @@ MUTANTS = [
            "goes[order[:count]] = True", "goes[order[len(order) - count:]] = True",
            "tests/running/test_pruning.py -k smallest"),
     Mutant("pruning: a resume brings connections back", "running/snapshot.py",
-           """            if topology != self.topology:  # some connections have been taken away since
-                network = network.wired(topology)
-""", "", "tests/running/test_pruning.py -k exact"),
+           "return topology, network if topology == self.topology else network.wired(topology)",
+           "return topology, network", "tests/running/test_pruning.py -k exact"),
     Mutant("audit: a derived rule is asked as if it were ours",
            "learning/equilibrium_propagation.py",
            """return dataclasses.replace(

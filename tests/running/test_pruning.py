@@ -126,6 +126,12 @@ def test_a_resume_before_or_after_is_exact(order, tmp_path):
     assert stops > 4
 
 
+def test_the_best_network_is_that_of_its_look(tmp_path):
+    folder = train(settings(1, what="skips", after=1), tmp_path)
+    best = load_file(folder.path / "checkpoints" / "best" / "network.safetensors")
+    assert skips_of(Topology.from_arrays(best)) > 20 and skips_of(saved(folder)[0]) == 0
+
+
 def test_a_pruned_run_is_loaded_as_it_is(at_once):
     model = eqprop.load(at_once.path)
     assert skips_of(model.topology) == 0

@@ -57,9 +57,7 @@ def update_rows(sweep: Sweep) -> list[dict[str, Any]]:
     """A row per finished cell, recorded batch, and pair of layers `post-pre`."""
     rows = []
     for label, folder in _labelled(sweep, sweep.told):
-        for entry in folder.read_lines("metrics.jsonl"):
-            if entry["kind"] != "updates":
-                continue
+        for entry in folder.recorded("updates"):
             for pair, update in entry["updates"].items():
                 if not _PAIR.fullmatch(pair):
                     continue  # biases, and parameters of a cost or a term
@@ -167,6 +165,11 @@ def by_seed(rows: Sequence[Row], condition: str) -> list[list[Row]]:
     chosen = [row for row in rows if row["condition"] == condition]
     seeds = dict.fromkeys(row["seed"] for row in chosen)
     return [[row for row in chosen if row["seed"] == seed] for seed in seeds]
+
+
+def of_cell(rows: Sequence[Row], cell: Cell) -> list[Row]:
+    """The rows of one run of a sweep."""
+    return [row for row in rows if (row["condition"], row["seed"]) == (cell.condition, cell.seed)]
 
 
 def last_epoch(rows: Sequence[Row]) -> list[Row]:

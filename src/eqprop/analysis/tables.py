@@ -74,8 +74,7 @@ def caption(sweep: Sweep) -> str:
         )
     ):
         data += ", validation on the test examples (as in the journal version)"
-    if every := first.training.record_every:
-        part += f"; sizes of updates from one batch in {every}"
+    part += f"; sizes of updates from one batch in {first.training.record_every}"
     return f"{data}, {length}; {relaxing}{part}"
 
 

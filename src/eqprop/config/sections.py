@@ -300,12 +300,11 @@ class PruningConfig(Settings):
     def due(self, epoch: int) -> int | None:
         """Which part is due when so many epochs are done, from 1; None for none.
 
-        >>> [PruningConfig(what="skips", after=2, steps=2, every=3).due(k) for k in range(1, 7)]
+        >>> [PruningConfig(after=2, steps=2, every=3).due(k) for k in range(1, 7)]
         [None, 1, None, None, 2, None]
         """
         later, rest = divmod(epoch - self.after, self.every)
-        is_due = self.what != "nothing" and not rest and 0 <= later < self.steps
-        return later + 1 if is_due else None
+        return later + 1 if not rest and 0 <= later < self.steps else None
 
 
 class EvaluationConfig(Settings):

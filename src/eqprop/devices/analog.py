@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from typing import Any
 
 import equinox as eqx
@@ -305,10 +307,11 @@ class Analog(AbstractDevice):
         return jnp.where(own["fate"] >= 1 - self.effects.stuck_high, high, value)
 
 
-def _distance(shape: tuple[int, ...]) -> np.ndarray:
+def _distance(shape: tuple[int, ...]) -> Array:
     """Of each device from the near corner of its array, 1 at the far corner; along both wires."""
-    ways = [np.linspace(0, 1, size, dtype=np.float32) for size in shape]
-    return np.mean(np.meshgrid(*ways, indexing="ij"), axis=0)
+    # Sparse, so that a compiled program holds a number per wire instead of one per device.
+    ways = jnp.meshgrid(*(jnp.linspace(0, 1, size) for size in shape), indexing="ij", sparse=True)
+    return functools.reduce(operator.add, ways) / len(shape)
 
 
 _UNITS = "units"

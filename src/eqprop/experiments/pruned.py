@@ -72,16 +72,9 @@ def rows_of(drawn: Drawn) -> list[dict[str, Any]]:
     rows = []
     for cell, summary in collect.summaries(drawn.sweep).items():
         wanted = drawn.sweep.config(cell).pruning
-        looks = {
-            row["epoch"]: row["validation_error"]
-            for row in drawn.epochs
-            if (row["condition"], row["seed"]) == (cell.condition, cell.seed)
-        }
-        found = [
-            entry
-            for entry in drawn.sweep.run(cell).read_lines("metrics.jsonl")
-            if entry["kind"] == "pruning"
-        ]
+        own = collect.of_cell(drawn.epochs, cell)
+        looks = {row["epoch"]: row["validation_error"] for row in own}
+        found = drawn.sweep.run(cell).recorded("pruning")
         rows.append(
             {
                 "condition": cell.condition,
@@ -100,6 +93,7 @@ def rows_of(drawn: Drawn) -> list[dict[str, Any]]:
 def _tables(drawn: Drawn) -> list[str]:
     """Each condition's errors before, after and at the end, means over seeds."""
     from eqprop.analysis import collect
+    from eqprop.analysis.pages import with_interval
 
     rows = rows_of(drawn)
     collect.write_rows(rows, COLUMNS, drawn.sweep.path / "pruned-errors.csv")
@@ -107,11 +101,9 @@ def _tables(drawn: Drawn) -> list[str]:
     for condition in collect.conditions_of(rows):
         told = []
         for name, words in (("before", "before"), ("after", "after"), ("end", "at the end")):
-            values = [100 * row[name] for row in rows
-                      if row["condition"] == condition and row[name] is not None]  # fmt: skip
-            if values:
-                mean, half = collect.mean_and_interval(values)
-                told.append(f"{words} {mean:.2f}" + (f" +- {half:.2f}" if half else "") + " %")
+            of_runs = (row[name] for row in rows if row["condition"] == condition)
+            if values := [value for value in of_runs if value is not None]:
+                told.append(f"{words} {with_interval(values)} %")
         lines.append(f"{condition}: validation error {', '.join(told)}")
     return lines
 

@@ -67,11 +67,7 @@ def rows_of(drawn: Drawn) -> list[dict[str, Any]]:
 
     rows = []
     for cell, summary in collect.summaries(drawn.sweep).items():
-        own = [
-            row["free_steps"]
-            for row in drawn.epochs
-            if (row["condition"], row["seed"]) == (cell.condition, cell.seed)
-        ]
+        own = [row["free_steps"] for row in collect.of_cell(drawn.epochs, cell)]
         rows.append(
             {
                 "condition": cell.condition,

@@ -125,7 +125,6 @@ def error_rows(rows: Sequence[Mapping[str, Any]], stem: Path) -> None:
     kinds = _kinds(rows, what)
     with figure(stem, size=(PAGE, 1.2 + 0.24 * len(conditions))) as grid:
         axes = grid[0, 0]
-        kinds = _kinds(rows, what)
         for position, (kind, marker) in enumerate(zip(kinds, "osD", strict=False)):
             key, shift = f"{kind}_{what}", 0.24 * (position - (len(kinds) - 1) / 2)
             for height, condition in enumerate(conditions):

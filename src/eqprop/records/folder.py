@@ -164,7 +164,11 @@ class RunFolder:
 
     def epochs(self) -> list[dict[str, Any]]:
         """The entries of `metrics.jsonl` that sum up an epoch each."""
-        return [entry for entry in self.read_lines("metrics.jsonl") if entry["kind"] == "epoch"]
+        return self.recorded("epoch")
+
+    def recorded(self, kind: str) -> list[dict[str, Any]]:
+        """The entries of `metrics.jsonl` of a kind: `epoch`, `updates`, `audit` or `pruning`."""
+        return [entry for entry in self.read_lines("metrics.jsonl") if entry["kind"] == kind]
 
     def save_arrays(self, name: str, arrays: dict[str, np.ndarray]) -> None:
         """Writes arrays as safetensors: beside its place, then moved there."""

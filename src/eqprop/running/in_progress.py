@@ -247,9 +247,14 @@ class RunInProgress:
                 cursor.said.append(warning)
                 self._notice(f"{warning}, from epoch {epoch} on: {health.WARNINGS[warning]}.")
         cursor.epoch, cursor.batch, cursor.looks, now.logs, now.kept = epoch, 0, looks, [], kept
+        self._keep_the_best(entry)
         if fewer is not None:
             now.topology, now.state = fewer
             self.wires = now.state.network.energy.wires()
+
+    def _keep_the_best(self, entry: dict[str, Any]) -> None:
+        """Saves the network of an epoch if its look was the best one, and counts those since."""
+        cursor = self.now.cursor
         # No example of a regression is right or wrong: the cost says what is better.
         what = "error" if self.dataset.task == "classification" else "cost"
         best, error = cursor.best_error, entry.get(f"validation_{what}")
@@ -268,7 +273,7 @@ class RunInProgress:
         """Wiring and state without the connections that go after this epoch; what is told of it."""
         wanted, now, first = self.config.pruning, self.now, self.objects.topology
         part = wanted.due(epoch)
-        if part is None or wanted.what == "nothing":
+        if wanted.what == "nothing" or part is None:
             return None, []
         assert first is not None
         skips = first.accounting().skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -12,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from eqprop.config.settings import RunConfig, recorded
+from eqprop.energy import Network
 from eqprop.errors import ConfigError, DataError, RunFolderError
 from eqprop.records import Checkpoint, RunFolder
 from eqprop.running.entries import join_logs
@@ -134,11 +136,7 @@ class Snapshot:
         try:
             cursor = Cursor(**meta["cursor"])
             cursor.check(config.training.epochs, self.trainer.batches_per_epoch)
-            topology, network = network_from_arrays(
-                config, found.files[NETWORK], path, self.state.network
-            )
-            if topology != self.topology:  # some connections have been taken away since
-                network = network.wired(topology)
+            topology, network = self._network(config, found.files[NETWORK], path)
             trainer = self.trainer
             arrays = found.files[TRAINING]
             particles = _particles(found.files, trainer.layout)
@@ -173,11 +171,7 @@ class Snapshot:
         Particles, and what the optimiser and the devices remember, begin anew.
         """
         entries = folder.epochs()
-        topology, network = network_from_arrays(
-            config, folder.load_arrays(NETWORK), folder.path, self.state.network
-        )
-        if topology != self.topology:
-            network = network.wired(topology)
+        topology, network = self._network(config, folder.load_arrays(NETWORK), folder.path)
         done = entries[-1]["epoch"]
         cursor = Cursor(
             epoch=done,
@@ -189,6 +183,13 @@ class Snapshot:
         seen = replicate(jnp.int32(done * self.trainer.batches_per_epoch), self.trainer.mesh)
         state = dataclasses.replace(state, batches_seen=seen)
         return dataclasses.replace(self, cursor=cursor, topology=topology, state=state)
+
+    def _network(
+        self, config: RunConfig, arrays: dict[str, np.ndarray], path: Path
+    ) -> tuple[Topology, Network]:
+        """Wiring and network as they were saved, of which connections may have been taken away."""
+        topology, network = network_from_arrays(config, arrays, path, self.state.network)
+        return topology, network if topology == self.topology else network.wired(topology)
 
     def _kept(self, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
         """The kept states of a resume point.

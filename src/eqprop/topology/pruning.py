@@ -37,7 +37,7 @@ def prune(
     >>> rewired = eqprop.rewire_each(eqprop.layered([6, 5, 5, 2]), p=0.2, seed=0)
     >>> bare = prune(rewired, rewired.accounting().skip)
     >>> bare.accounting().skip, rewired.num_connections - bare.num_connections
-    (0, 7)
+    (0, 11)
     """
     blocks = [b for b in topology.masks if (b[0] - b[1] >= 2) == (what == "skips")]
     places = [(b, np.argwhere(topology.masks[b])) for b in blocks]
