@@ -12,6 +12,7 @@ from scipy import sparse
 
 import eqprop
 from eqprop.errors import DivergedError, EqpropError
+from eqprop.training.model import evaluation_phase
 
 RNG = np.random.default_rng(0)
 X = RNG.random((60, 6))
@@ -98,3 +99,26 @@ def test_a_fit_that_cannot_learn_is_warned_of():
     rule = eqprop.EquilibriumPropagation(eqprop.RandomSign(1.0), few, few)
     with pytest.warns(UserWarning, match="free-unsettled: .*`FixedSteps` more steps"):
         eqprop.Model(SMALL, seed=0).fit(x, labels, epochs=1, rule=rule)
+
+
+def test_weak_feedback_is_evaluated_in_few_sweeps_and_settles():
+    topology = eqprop.rewire(eqprop.layered([6, 20, 20, 20, 2]), n=60, seed=1)
+    activation = eqprop.Activities(eqprop.Tanh())
+
+    def taken(g):
+        network = eqprop.Network.initialize(topology, seed=2, activation=activation, feedback=g)
+        # Weaker than at random, so that there is one equilibrium alone.
+        halves = {name: 0.5 * value for name, value in network.to_arrays().items()}
+        network = network.with_arrays(halves)
+        phase = evaluation_phase(network)
+        found = eqprop.evaluate(network, eqprop.Examples.of(network, X, LABELS), phase)
+        assert found.settled.all()
+        states = np.zeros((60, 62), np.float32)
+        plain = eqprop.Phase(eqprop.Euler(0.3), eqprop.Residual(1e-6, max_steps=3000))
+        exact = eqprop.evaluate(
+            network, eqprop.Examples.of(network, X, LABELS), plain, states=states
+        )
+        np.testing.assert_allclose(found.outputs, exact.outputs, atol=2e-3)
+        return found.steps
+
+    assert taken(0.01) <= 8 < taken(0.5)

@@ -203,6 +203,6 @@ def look(
         batch_size=config.evaluation.batch_size,
         states=states,
         # From kept states most examples settle within a few sweeps.
-        check_every=10 if states is None else 5,
+        check_every=None if states is None else 5,
         between=between,
     )

@@ -23,7 +23,7 @@ from eqprop.learning import (
 )
 from eqprop.relaxation import BlockCoordinateDescent, Euler, FixedSteps, Residual
 from eqprop.topology import Topology
-from eqprop.training.evaluation import Evaluation, evaluate
+from eqprop.training.evaluation import Evaluation, evaluate, nearly_forward
 from eqprop.training.examples import Examples, decided, inputs
 from eqprop.training.finite import check_finite
 from eqprop.training.health import PYTHON, guessing, warnings_of
@@ -54,15 +54,19 @@ def default_rule(beta: float = 1.0, max_sweeps: int = 100) -> EquilibriumPropaga
 def evaluation_phase(network: Network, max_steps: int = 300) -> Phase:
     """How examples are relaxed when nothing else is said, until they have settled.
 
-    Over-relaxed block coordinate descent where the network allows it, else `Euler(0.5)`.
+    Block coordinate descent where the network allows it, over-relaxed unless feedback is weak;
+    else `Euler(0.5)`.
     """
+    if nearly_forward(network):
+        # A layer that stands where its pull wants it is done; a longer step would leave it again.
+        return _sweeps(max_steps, step_size=1.0)
     if network.energy.has_blocks:
         return _sweeps(max_steps)
     return Phase(Euler(0.5), Residual(max_steps=max_steps))
 
 
-def _sweeps(most: int) -> Phase:
-    return Phase(BlockCoordinateDescent(1.5, block_size=64), Residual(max_steps=most))
+def _sweeps(most: int, step_size: float = 1.5) -> Phase:
+    return Phase(BlockCoordinateDescent(step_size, block_size=64), Residual(max_steps=most))
 
 
 class Model:

@@ -80,7 +80,7 @@ def evaluate_starts(
     *,
     seed: int = 0,
     batch_size: int = 500,
-    check_every: int = 10,
+    check_every: int | None = None,
     between: Callable[[], None] = lambda: None,
 ) -> Starts:
     """Relaxes every example from several starts and keeps the equilibrium of lowest energy.
