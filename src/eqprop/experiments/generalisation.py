@@ -89,7 +89,7 @@ GENERALISATION = Experiment(
     presets={
         "smoke": short({}, 2),
         "quick": short({}, 10),
-        # Where each example of the training part is learned: errors there are 0 well before the end.
+        # Each training example is learned well before the end.
         "paper": short({}, 20),
         "rule": short({}, 10),
     },
