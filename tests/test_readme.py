@@ -5,9 +5,14 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
-README = Path(__file__).parents[1] / "README.md"
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
 
 
 def test_the_readme_example_trains_a_network(tmp_path, monkeypatch):
@@ -28,3 +33,13 @@ def test_importing_everything_starts_no_device():
         "assert not bridge._backends, bridge._backends"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_constraints_hold_a_version_of_each_dependency_that_is_allowed():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    lines = (ROOT / "constraints.txt").read_text("utf-8").splitlines()
+    pinned = dict(line.split("==") for line in lines if not line.startswith("#"))
+    versions = {canonicalize_name(name): version for name, version in pinned.items()}
+    wanted = [*project["dependencies"], *project["optional-dependencies"]["datasets"]]
+    for one in map(Requirement, wanted):
+        assert one.specifier.contains(versions[canonicalize_name(one.name)]), one

@@ -383,3 +383,24 @@ def test_what_the_page_does_not_know_it_refuses_by_name(tmp_path):
     with pytest.raises(ConfigError, match=r"`precision` .*'int4'"):
         write_page(tmp_path / "no.html", [Shown("one", model_of(plain))], SHELF, "int4")  # pyright: ignore[reportArgumentType]
     assert not (tmp_path / "no.html").exists()
+
+
+@needs_browser
+def test_two_runs_that_trained_otherwise_each_go_on_as_they_did(opened, tmp_path, x64):
+    made = KINDS["layered"]()
+    ways = {"one": (0.5, EulerSteps(8, 0.5, True)), "two": (0.2, EulerSteps(3, 0.25, False))}
+    shown = [Shown(name, model_of(made), beta, steps) for name, (beta, steps) in ways.items()]
+    page = opened(write_page(tmp_path / "view.html", shown, SHELF), "#target=2")
+    assert page.text_content("#how") == (
+        "as in training: 8 steps of 0.5, 3 steps of 0.25until it settles"
+    )
+    assert page.inner_text("#betaout") == "0.2"
+    page.evaluate("eqprop.settle()")
+    page.click("#nudge")
+    page.evaluate("eqprop.settle()")
+    for number, (_, steps) in enumerate(ways.values()):
+        _, exact = settled(rounded(made, "float16"), PIXELS[0], 2, 0.2, steps)
+        found = page.evaluate(f"eqprop.networks[{number}].corrections()")
+        assert len(found) == len(exact) == 4
+        for one in found:
+            assert one["size"] == pytest.approx(exact[one["post"], one["pre"]], 1e-4, 1e-9)

@@ -13,7 +13,7 @@
   const BETAS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, Infinity];
   const reads = networks.some((n) => n.readout), weakened = networks.some((n) => n.g < 1);
   const skips = networks.some((n) => n.counts.skip), deep = networks.some((n) => n.last > 1);
-  const trained = networks.every((n) => n.told.steps), wanted = networks[0].told.nudge;
+  const trained = networks.every((n) => n.told.steps), wanted = Math.min(...networks.map((n) => n.told.nudge));
   const nearest = BETAS.reduce((best, b, k) => (Math.abs(b - wanted) < Math.abs(BETAS[best] - wanted) ? k : best), 0);
   const FIRST = {
     example: 0, drawn: "", start: "zeros", target: examples.labels[0], nudged: false,
@@ -338,8 +338,8 @@
 
   // ---- hands ------------------------------------------------------------------------------------
   if (trained) {
-    const { count, step } = networks[0].told.steps;
-    $("how").append(Object.assign(html("option", "", `as in training: ${count} steps of ${step}`), { value: "trained" }));
+    const ways = new Set(networks.map(({ told: { steps } }) => `${steps.count} steps of ${steps.step}`));
+    $("how").append(Object.assign(html("option", "", `as in training: ${[...ways].join(", ")}`), { value: "trained" }));
   }
   $("how").append(Object.assign(html("option", "", "until it settles"), { value: "settled" }));
   examples.classes.forEach((name, k) => $("target").append(Object.assign(html("option", "", name), { value: k })));
