@@ -30,6 +30,7 @@ from eqprop.devices import (
 from eqprop.devices.settings import DEVICES
 from eqprop.energy.linear import linear
 from eqprop.errors import ConfigError
+from eqprop.running.build import load_data
 from problems import BRIEF_RULE, rewired_problem, trainer_for
 
 KEY = jax.random.key(5)
@@ -465,3 +466,20 @@ def test_phase_change_memory_grows_in_pairs():
     np.testing.assert_allclose(
         weights(held.network), (min(place, 2) - 0.01 * 28.235) / 2, rtol=1e-4
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "sizes", "whole"), [("teacher", [20, 8, 4], 1), ("mnist-5k", [784, 8, 10], 255)]
+)
+def test_inputs_come_through_a_converter_in_every_split(name, sizes, whole):
+    values = {"data": {"dataset": name}, "topology": {"layer_sizes": sizes}}
+    plain = load_data(build(values))
+    rough = load_data(build({**values, "device": {"kind": "analog", "input_bits": 2}}))
+    assert plain.splits
+    for part, split in plain.splits.items():
+        before, found = split.x[:20] / np.float64(whole), rough.split(part).x
+        assert set(np.unique(np.float32(np.round(found * 3, 5)))) == {0, 1, 2, 3}
+        nearest = np.abs(before[..., None] - np.arange(4) / 3).argmin(-1) / 3
+        np.testing.assert_allclose(found[:20], nearest, atol=1e-6)
+        assert np.abs(found[:20] - before).max() > 0.1
+        np.testing.assert_array_equal(rough.split(part).target, split.target)

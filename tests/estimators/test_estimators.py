@@ -216,3 +216,25 @@ def test_bad_input_is_said_once():
         EqPropClassifier(recipe="smal").fit(X, Y)
     with pytest.raises(DataError, match="labels of `classes`"):
         EqPropClassifier([4]).partial_fit(X, Y, classes=["up", "left"])
+
+
+def test_a_device_holds_what_an_estimator_learns():
+    def held(**effects):
+        device = {"kind": "rounded", "bits": 3, "low": -2.0, "high": 2.0, **effects}
+        return fitted(settings={"device": device}, learning_rate=0.01)
+
+    def values(estimator):
+        return np.unique(estimator.model_.network.to_arrays()["weights_1_0"])
+
+    assert len(values(held())) <= 2**3 - 1 < len(values(fitted()))
+
+    # What comes through a converter of two bits does so once more without a change, in fit and in
+    # partial_fit.
+    def parameters(x, **effects):
+        arrays = held(**effects).partial_fit(x, Y).model_.network.to_arrays()
+        return np.concatenate([value.ravel() for value in arrays.values()])
+
+    rough = (np.round(X * 3) / 3).astype(np.float32)
+    found = parameters(X, input_bits=2)
+    np.testing.assert_array_equal(found, parameters(rough, input_bits=2))
+    assert not np.array_equal(found, parameters(X))

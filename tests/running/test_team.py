@@ -88,6 +88,7 @@ def test_programs_are_shared_by_strengths_of_one_device():
     four = held(kind="rounded", bits=4, low=-0.3, spread=0.2)
     assert four == held(kind="rounded", bits=6) != held(kind="rounded", rounding="nearest")
     assert len({four, held(kind="ideal"), held(kind="analog"), held(kind="pulses")}) == 4
+    assert held(kind="analog", input_bits=4) != held(kind="analog")
     assert held(kind="analog", state_bits=4) == held(kind="analog", state_bits=6)
     assert held(kind="analog", state_bits=4) != held(kind="analog") == held(kind="analog", leak=0.1)
 

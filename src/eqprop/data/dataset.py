@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -143,4 +143,12 @@ class Dataset:
                     f"`num_{name}` must lie in 1..{len(splits[name])} for {self.name}, got {count}."
                 )
             splits[name] = splits[name].first(count)
+        return dataclasses.replace(self, splits=splits)
+
+    def with_inputs(self, change: Callable[[np.ndarray], np.ndarray]) -> Dataset:
+        """With changed inputs in every split."""
+        splits = {
+            name: dataclasses.replace(split, x=change(split.x))
+            for name, split in self.splits.items()
+        }
         return dataclasses.replace(self, splits=splits)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+import numpy as np
 from pydantic import Field, model_validator
 
 from eqprop.learning.settings import RULES
@@ -28,6 +29,10 @@ class DeviceChoice(Choice):
     def build(self) -> AbstractDevice:
         """The device."""
         raise NotImplementedError
+
+    def given(self, x: np.ndarray) -> np.ndarray:
+        """Inputs, pixels or in [0, 1], as they reach the network."""
+        return x
 
 
 class IdealSettings(DeviceChoice, name="ideal"):
@@ -90,6 +95,10 @@ class AnalogSettings(DeviceChoice):
         default=None, description="of the states that are read out for an update"
     )
     state_noise: Rate = Field(default=0.0, description="of these states")
+    input_bits: Positive | None = Field(
+        default=None,
+        description="of the converter before the inputs, over [0, 1], in training and at every look",
+    )
 
     @model_validator(mode="after")
     def _fits(self) -> AnalogSettings:
@@ -135,6 +144,13 @@ class AnalogSettings(DeviceChoice):
     def writing(self, room: Range) -> AbstractWriting:
         """How an update is written."""
         raise NotImplementedError
+
+    def given(self, x: np.ndarray) -> np.ndarray:
+        if self.input_bits is None:
+            return x
+        most = 2**self.input_bits - 1
+        whole = np.float32(255 if x.dtype == np.uint8 else 1)
+        return (np.round(x / whole * most) / most).astype(np.float32)
 
     def build(self) -> AbstractDevice:
         import jax.numpy as jnp

@@ -124,7 +124,8 @@ class _EqPropEstimator(BaseEstimator):
             self._adopt(config, model_of(config, topology, network, dataset.preparation), [])
         model = self.model_
         target = self._targets(y)
-        examples = Examples.of(model.network, model.preparation.inputs(X), target, weight)
+        x = self._config.device.kind.given(model.preparation.inputs(X))
+        examples = Examples.of(model.network, x, target, weight)
         trainer = build_trainer(self._config, model.network, examples)
         state, cost = trainer.onwards(model.network, self._going), 0.0
         for chunk in trainer.epoch(state, build_rule(self._config, 0), len(self.loss_curve_)):

@@ -177,7 +177,7 @@ def load_data(config: RunConfig, data_dir: Path | None = None) -> Dataset:
         num_train=config.data.num_train, num_validation=config.data.num_validation
     )
     check_fit(config, dataset)
-    return dataset
+    return dataset.with_inputs(config.device.kind.given)
 
 
 def first_examples(

@@ -70,6 +70,7 @@ def program_of(config: RunConfig) -> Hashable:
         del values["learning"][own]
     for own in ("skip_scale", "intralayer_scale"):
         del values["network"][own]
+    values["given"] = getattr(config.device.kind, "input_bits", None)  # all learn the same examples
     topology, device = build_topology(config), jax.tree.structure(config.device.kind.build())
     return json.dumps(values, sort_keys=True), device, topology.layer_sizes, tuple(topology.masks)
 
