@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from eqprop.analysis.pages import accuracy
+from eqprop.analysis.pages import accuracy, ends
 
 
 def row(who: str, seed: int, epoch: int, seconds: float, error: float) -> dict[str, str]:
@@ -29,3 +29,19 @@ def test_time_to_accuracy_is_that_of_the_first_look_below_and_the_last_look_coun
 def test_a_median_is_only_of_seeds_that_all_reached_it():
     rows = [row("ours", 0, 1, 10, 4.0), row("ours", 1, 1, 11, 6.0)]
     assert "| 10.0, - |" in accuracy(rows, [5])
+
+
+def test_ends_are_means_over_seeds_in_percent_but_for_counts():
+    rows = [
+        {"condition": "a", "seed": "0", "cold": "0.125", "kept": "", "sweeps": "12.26"},
+        {"condition": "a", "seed": "1", "cold": "0.375", "kept": "", "sweeps": "14.26"},
+        {"condition": "b", "seed": "0", "cold": "0.5", "kept": "0.25", "sweeps": "3"},
+        {"condition": "c", "seed": "0", "cold": "0.5", "kept": "0.25", "sweeps": "3"},
+    ]
+    columns = {"cold": "cold %", "kept": "kept %", "sweeps": "sweeps"}
+    head, _, *lines = ends(rows, columns, {"b": "second", "a": "first"}, ["sweeps"]).splitlines()
+    assert head == "|  | cold % | kept % | sweeps |"
+    assert lines == [
+        "| second | 50.0 | 25.0 | 3.0 |",
+        "| first | 25.0 (12.5, 37.5) | - | 13.3 (12.3, 14.3) |",
+    ]

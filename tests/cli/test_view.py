@@ -75,7 +75,7 @@ def test_a_page_of_a_table(runs, tmp_path):
         ([], "takes one run or two, got 0"),
         (["one", "two", "wine"], "takes one run or two, got 3"),
         (["one", "wine"], "of the same data, split alike, got teacher and wine"),
-        (["."], "must be folders of runs, whose data are known"),
+        (["."], "must be folders of finished runs, whose data are known"),
     ],
 )
 def test_what_cannot_be_shown_is_said(runs, tmp_path, capsys, asked, message):

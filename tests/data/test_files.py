@@ -13,6 +13,7 @@ import pytest
 from sklearn.preprocessing import MinMaxScaler
 
 import eqprop
+from eqprop.cli import run
 from eqprop.config.recipes import cook
 from eqprop.config.settings import build
 from eqprop.data.files import read_idx
@@ -136,6 +137,11 @@ FAULTS = [
     ("x.csv", b"a,b\n1,2\n3\n", dict(target="b"), "2 cells as the first has, got 1 in line 3"),
     ("x.csv", b"a,b\nred,2\n3,4\n", dict(target="b"), "got 'red' in column 'a', line 2"),
     ("x.csv", b"a,b\nnan,2\n3,4\n1,2\n1,2\n1,2\n", dict(target="b"), "inputs must be finite"),
+    ("x.csv", b"a,b\n5,2\n3,4\n1,2\ninf,2\n1,2\n", dict(target="b"), "got inf in example 4,"),
+    ("x.csv", b"a,b\n1,u\n2,\n3,v\n4,u\n", dict(target="b"), "got none in column 'b', line 3"),
+    ("x.csv", b"a;b\n1;2\n3;4\n", dict(target="b"), "got semicolons"),
+    ("x.csv", b"1.5,2\n3,4\n1,2\n", dict(target=1), "must name the columns, got the numbers 1.5"),
+    ("x.csv", b",a,b\n0,.1,u\n1,.2,v\n2,.3,u\n", dict(target="b"), "without a name that counts"),
     ("x.csv", b"a,b,c\n1,u,train\n3,u,train\n2,v,validation\n",
      dict(target="b", split_column="c"), "every class must be among the training examples"),
     ("x.csv", b"a,b,c\n1,u,train\n3,u,tain\n2,v,validation\n",
@@ -156,6 +162,9 @@ def test_missing_files_and_wrong_arrays(tmp_path):
         load(tmp_path / "none.csv")
     np.savez(tmp_path / "a.npz", images=X, label=NAMES)
     with pytest.raises(DataError, match=r"must hold `x` and `y`.*got images, label"):
+        load(tmp_path / "a.npz")
+    np.savez(tmp_path / "a.npz", x=X, y=NAMES[:-1])
+    with pytest.raises(DataError, match=r"per example, got shapes.*as many targets as inputs"):
         load(tmp_path / "a.npz")
     with pytest.raises(DataError, match="must hold IDX files"):
         load(tmp_path)
@@ -196,6 +205,45 @@ def test_a_run_on_a_file_predicts_in_the_words_of_the_file(tmp_path):
     done = json.loads((folder.path / "preparation.json").read_text())
     assert done["classes"] == ["high", "low"]
     assert done["high"][2] > 90
+
+
+def test_the_command_line_predicts_for_new_examples(tmp_path, capsys):
+    x = RNG.random((80, 3)) * [1, 10, 100]
+    tables = {
+        "trees": np.where(x[:, 0] > 0.5, "high", "low"), "heights": 20 + 30 * x[:, 0],
+    }  # fmt: skip
+    for name, y in tables.items():
+        path = write_table(tmp_path / f"{name}.csv", x, y)
+        task = "classification" if name == "trees" else "regression"
+        network = {"cost": "squared-error", "activation": "hard-sigmoid"}
+        values = {
+            "name": name,
+            "topology": {"layer_sizes": [3, 12, 2 if name == "trees" else 1]},
+            "network": network,
+            "data": {"dataset": str(path), "target": "tree", "task": task, "batch_size": 4},
+            "learning": {"learning_rate": 0.1},
+            "training": {"epochs": 40},
+        }
+        folder = str(train(build(values), tmp_path / "runs").path)
+        model = eqprop.load(folder)
+        expected = (model.predict(x) if name == "trees" else model.outputs(x)).reshape(-1)
+        assert len(set(expected.tolist())) > 1
+        lines = path.read_text().splitlines()
+        (tmp_path / "new.csv").write_text("\n".join(line.rsplit(",", 1)[0] for line in lines))
+        np.savez(tmp_path / "new.npz", x=x)
+        for file in (path, tmp_path / "new.csv", tmp_path / "new.npz"):
+            capsys.readouterr()
+            assert run(["predict", folder, str(file)]) == 0
+            head, *told = capsys.readouterr().out.split()
+            assert head == "prediction"
+            assert told == [str(value) for value in expected.tolist()], file
+    assert run(["predict", folder, str(path), "--out", str(tmp_path / "told.csv")]) == 0
+    assert (tmp_path / "told.csv").read_text().split() == [head, *told]
+    np.savez(tmp_path / "few.npz", x=x[:, :2])
+    assert run(["predict", folder, str(tmp_path / "few.npz")]) != 0
+    assert "the 3 inputs of training, got 2 columns" in capsys.readouterr().err
+    assert run(["predict", folder, "none.csv"]) != 0
+    assert "does not exist" in capsys.readouterr().err
 
 
 def test_settings_of_a_file_reach_its_reader(tmp_path):

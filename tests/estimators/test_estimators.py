@@ -238,3 +238,16 @@ def test_a_device_holds_what_an_estimator_learns():
     found = parameters(X, input_bits=2)
     np.testing.assert_array_equal(found, parameters(rough, input_bits=2))
     assert not np.array_equal(found, parameters(X))
+
+
+def test_the_model_of_a_classifier_and_its_export_answer_in_words(tmp_path):
+    classifier = fitted(epochs=30)
+    expected = classifier.predict(X)
+    assert set(expected) == {"up", "down"}
+    eqprop.export(classifier.model_, tmp_path / "all")
+    classifier.save(tmp_path / "one.safetensors")
+    again = EqPropClassifier.load(tmp_path / "one.safetensors")
+    for model in (classifier.model_, eqprop.load(tmp_path / "all"), again.model_):
+        np.testing.assert_array_equal(model.predict(X), expected)
+    again.partial_fit(X, Y)
+    assert set(again.model_.predict(X)) <= {"up", "down"}

@@ -127,7 +127,9 @@ def test_cells_in_one_program_make_the_table_of_cells_on_their_own(tmp_path, exp
 @pytest.mark.parametrize("looks", [1, 3, 4])
 def test_cells_that_were_stopped_together_go_on_alone_or_together(tmp_path, expected, looks):
     sweep, count = made(tmp_path), itertools.count()
-    with pytest.raises(Stopped, match=r"Saved; go on with: .* or all of it with"):
+    with pytest.raises(
+        Stopped, match=r"Saved; go on with:\n  eqprop resume .*\nor all of it with:\n  "
+    ):
         finish_together(
             sweep, 3, Context(stop=lambda: signal.SIGTERM if next(count) >= looks else None)
         )

@@ -258,7 +258,8 @@ def test_a_launcher_on_a_cluster_without_workers_can_be_stopped(tmp_path, cluste
     time.sleep(1)  # the cells are submitted
     launcher.send_signal(signal.SIGTERM)
     _, error = launcher.communicate(timeout=60)
-    assert launcher.returncode == 143 and "Go on with: eqprop resume" in error
+    assert launcher.returncode == 143
+    assert "stopped by SIGTERM. Go on with:\n  eqprop resume" in error
     assert not (sweep.path / ".stop").exists()
     assert not any((sweep.folder(cell) / "run.json").exists() for cell in sweep.cells)
 

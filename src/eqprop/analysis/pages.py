@@ -310,6 +310,35 @@ def plain(rows: Sequence[Mapping[str, str]], show: Sequence[str] = ()) -> str:
     return lay_out(columns, [[shorter(row[name]) for name in columns] for row in rows])
 
 
+def ends(
+    rows: Sequence[Mapping[str, str]],
+    columns: Mapping[str, str],
+    show: Mapping[str, str] | Sequence[str] = (),
+    counts: Sequence[str] = (),
+) -> str:
+    """A row per condition of rows that are runs: the mean over seeds, and each of a few seeds.
+
+    **Arguments:**
+
+    - `columns`: of the CSV, shares that are shown in percent, with their headings.
+    - `show`: conditions in the order of the table, or names to show them by; all if empty.
+    - `counts`: columns that are no shares.
+    """
+    names = dict(show) if isinstance(show, Mapping) else {name: name for name in show}
+    names = names or {name: name for name in collect.conditions_of(rows)}
+    table = []
+    for name, shown in names.items():
+        own, line = [row for row in rows if row["condition"] == name], [shown]
+        for column in columns:
+            values = [float(row[column]) for row in own if row[column]]
+            factor = 1 if column in counts else 100
+            singles = ", ".join(f"{factor * value:.1f}" for value in values)
+            mean = f"{factor * statistics.mean(values):.1f}" if values else "-"
+            line.append(mean if len(values) < 2 else f"{mean} ({singles})")
+        table.append(line)
+    return lay_out(["", *columns.values()], table)
+
+
 def depths(rows: Sequence[Mapping[str, str]]) -> str:
     """A row per wiring: the validation error of its best setting at each depth, and the setting."""
     found = best_by_depth(rows)
@@ -492,6 +521,7 @@ KINDS = {
     "correlations": correlations,
     "depths": depths,
     "differences": differences,
+    "ends": ends,
     "errors": errors,
     "growth": growth,
     "layers": layers,
@@ -503,7 +533,7 @@ KINDS = {
     "sensitivity": sensitivity,
     "wirings": wirings,
 }
-OPTIONS = ("epoch", "limits", "looks", "reference", "show", "size")
+OPTIONS = ("columns", "counts", "epoch", "limits", "looks", "reference", "show", "size")
 """Entries of tables.toml that a kind may take."""
 
 

@@ -8,8 +8,8 @@ import signal
 import sys
 
 COMMANDS = (
-    "reproduce", "train", "sweep", "resume", "report", "audit", "evaluate", "config", "topology",
-    "data", "doctor", "list", "export", "view",
+    "reproduce", "train", "sweep", "resume", "report", "audit", "evaluate", "predict", "config",
+    "topology", "data", "doctor", "list", "export", "view",
 )  # fmt: skip
 
 

@@ -29,7 +29,10 @@ def command(
         Literal["arrays", "spice"],
         Parameter(help="arrays: .npz, .csv and a file for eqprop.load; spice: netlists."),
     ] = "arrays",
-    out: Annotated[Path, Parameter(help="Folder to write to.")] = Path("exported"),
+    out: Annotated[
+        Path | None,
+        Parameter(help="Folder to write to; exported-NAME, after the run, unless said."),
+    ] = None,
     split: Split = "validation",
     examples: Annotated[int, Parameter(help="Netlists for the first so many examples.")] = 1,
     inputs: Inputs = False,
@@ -41,7 +44,7 @@ def command(
     """Write a trained network for other tools: arrays and tables, or circuits for ngspice."""
     from eqprop.python.saving import load
 
-    model = load(run)
+    model, out = load(run), out or Path(f"exported-{run.resolve().stem}")
     if to == "arrays":
         from eqprop.exporting.arrays import export
 

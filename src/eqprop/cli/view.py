@@ -43,9 +43,14 @@ def command(
     configs = []
     for run in runs:
         if not (run / "config.toml").is_file():
+            inside = sorted(path.parent.name for path in run.glob("*/summary.json"))
+            way = (
+                f"It holds the finished runs {', '.join(inside)}: name one or two of them."
+                if inside
+                else "For a saved network there is eqprop.view.page.write_page in Python."
+            )
             raise ConfigError(
-                f"`runs` must be folders of runs, whose data are known, got {run}. For a saved "
-                "network there is eqprop.view.page.write_page in Python."
+                f"`runs` must be folders of finished runs, whose data are known, got {run}. {way}"
             )
         configs.append(load_recorded(run / "config.toml"))
     seen = [config.data.model_dump(exclude={"batch_size", "shuffle"}) for config in configs]

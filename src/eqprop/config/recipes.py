@@ -68,6 +68,22 @@ _SMALL: dict[str, Mapping[str, Any]] = {
     "training": {"epochs": 60, "persistent": False, "data_shards": 1},
 }  # fmt: skip
 
+_CHIP: dict[str, Mapping[str, Any]] = {
+    # States in [0, 1] and weights in [-1, 1], which analog parts can hold; feedback whose effect
+    # two layers down is a tenth, not a ten-thousandth; no memory but the weights.
+    "network": {
+        "activation": "activities", "rho": "hard-sigmoid", "cost": "squared-error", "feedback": 0.3,
+    },
+    "free": {**_SWEEPS, "steps": 8},
+    "nudged": {**_SWEEPS, "steps": 6},
+    "learning": {
+        "nudging": "centered", "beta": 0.3, "learning_rate": 0.03, "max_weight": 1.0,
+        "schedule": "cosine", "final_rate": 0.05,
+    },
+    "data": {"dataset": "mnist", "batch_size": 20, "shuffle": True},
+    "training": {"epochs": 5, "persistent": False, "data_shards": 1},
+}  # fmt: skip
+
 RECIPES = {
     "paper": Recipe(
         "the network of the paper, rewired: hard sigmoid, one rate, particles",
@@ -96,6 +112,11 @@ RECIPES = {
         "random skip connections as in the paper, learned as `fast` learns",
         (500, 500, 500),
         _WITH_SKIPS,
+    ),
+    "chip": Recipe(
+        "what analog hardware can do: cold starts, hard bounds, plain steps, feedback that is felt",
+        (500, 500),
+        _CHIP,
     ),
 }
 """By name."""

@@ -283,6 +283,11 @@ def _of_what_is_chosen(name: str, values: dict[str, Any]) -> dict[str, Any]:
 
 def read(path: Path) -> dict[str, Any]:
     """What a TOML file says, unchecked."""
+    if Path(path).suffix in (".csv", ".tsv", ".npz"):
+        raise ConfigError(
+            f"`config` must be a TOML file of settings, got the data {path}. Data are a setting: "
+            f"eqprop train --recipe fast --set data.dataset={path} --set data.target=COLUMN"
+        )
     try:
         text = Path(path).read_text("utf-8-sig")
         return tomllib.loads(text)
@@ -451,7 +456,9 @@ def _no_setting(place: Sequence[str], given: Any) -> str:
         for field, name in found:
             fields.setdefault(field, []).append(f"'{name}'")
         listed = " and ".join(f"{field} {', '.join(names)}" for field, names in fields.items())
-        return f"`{key}` belongs to {listed}, got {given!r} with another; remove it."
+        return (
+            f"`{key}` belongs to {listed}, got {given!r} with another. Choose that, or remove it."
+        )
     return f"`{key}` is no setting.{_meant(key)}"
 
 

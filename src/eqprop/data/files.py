@@ -29,8 +29,8 @@ def load(wanted: FileSettings) -> Dataset:
         raw = _idx_folder(path)
     elif not path.is_file():
         raise DataError(
-            f"`data.path` must be a file or a folder of IDX files, got {path}, which does not "
-            "exist. Relative paths begin in the folder in which the command runs."
+            f"the data set must be a name, a file or a folder of IDX files, got {path}, which does "
+            "not exist. Relative paths begin in the folder in which the command runs."
         )
     elif path.suffix == ".npz":
         raw = _arrays(path, wanted)
@@ -45,14 +45,7 @@ def load(wanted: FileSettings) -> Dataset:
 
 
 def _arrays(path: Path, wanted: FileSettings) -> Raw:
-    try:
-        with np.load(path) as file:  # of plain arrays alone, as NumPy has it unless asked
-            arrays = dict(file)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as problem:
-        raise DataError(
-            f"the data file must be a readable .npz file of plain arrays, got {path}: {problem}. "
-            "Save it by numpy.savez(path, x=x, y=y), without objects."
-        ) from None
+    arrays = _archive(path)
     target = str(wanted.target) if wanted.target is not None else "y"
     pairs = {"all": ("x", target)} | {name: (f"x_{name}", f"{target}_{name}") for name in SPLITS}
     found = {
@@ -61,40 +54,118 @@ def _arrays(path: Path, wanted: FileSettings) -> Raw:
     if not found:
         raise DataError(
             f"the data file must hold `x` and `{target}`, or `x_train` and `{target}_train` and so "
-            f"on, got {', '.join(arrays) or 'nothing'} in {path}. Name the targets with "
-            "data.target."
+            f"on, got {', '.join(arrays) or 'nothing'} in {path}. Call the inputs `x` "
+            "(numpy.savez(path, x=inputs, y=targets)), and name the targets with data.target."
         )
     for name, (x, y) in found.items():
         if x.ndim == 0 or y.ndim == 0 or len(x) != len(y):
+            names = pairs[name]
             raise DataError(
-                f"`x` and `{target}` must hold an entry per example, got shapes {x.shape} and "
-                f"{y.shape} ({name}) in {path}."
+                f"`{names[0]}` and `{names[1]}` must hold an entry per example, got shapes "
+                f"{x.shape} and {y.shape} in {path}. Save as many targets as inputs."
             )
     return found
 
 
+def _archive(path: Path) -> dict[str, np.ndarray]:
+    try:
+        with np.load(path) as file:  # of plain arrays alone, as NumPy has it unless asked
+            return dict(file)
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as problem:
+        raise DataError(
+            f"the data file must be a readable .npz file of plain arrays, got {path}: {problem}. "
+            "Save it by numpy.savez(path, x=x, y=y), without objects: words as y.astype(str)."
+        ) from None
+
+
+def load_inputs(path: Path, apart: Sequence[str] = ()) -> np.ndarray:
+    """Inputs `[examples, inputs]` alone: `x` of an .npz file, or a table's columns.
+
+    **Arguments:** `apart`: columns that are no inputs, where the table has them.
+
+    **Raises:** `DataError` for what is not there or cannot be read.
+    """
+    if not path.is_file():
+        raise DataError(f"the data must be a .npz or .csv file, got {path}, which does not exist.")
+    if path.suffix == ".npz":
+        arrays = _archive(path)
+        if "x" not in arrays:
+            raise DataError(
+                f"the data file must hold `x`, got {', '.join(arrays) or 'nothing'} in {path}. "
+                "Save it by numpy.savez(path, x=inputs)."
+            )
+        return arrays["x"]
+    names, body = _cells(path)
+    return _inputs(path, names, body, [k for k, name in enumerate(names) if name not in apart])
+
+
 def _table(path: Path, wanted: FileSettings) -> Raw:
+    names, body = _cells(path)
+    if len(body) < 2:
+        raise DataError(f"the table must have two examples or more, got {len(body)} in {path}.")
+    target = _column(path, names, wanted.target)
+    split = None if wanted.split_column is None else _column(path, names, wanted.split_column)
+    x = _inputs(path, names, body, [k for k in range(len(names)) if k not in (target, split)])
+    cells = np.array([row[target].strip() for row in body])
+    if (cells == "").any():
+        raise DataError(
+            f"every example must have a target, got none in column '{names[target]}', line "
+            f"{int((cells == '').argmax()) + 2} of {path}. Write one, or leave the line out."
+        )
+    y = _told(cells)
+    if split is None:
+        return {"all": (x, y)}
+    said = np.array([row[split].strip().lower() for row in body])
+    for word in np.unique(said):
+        if word not in SPLITS:
+            raise DataError(unknown_name(f"a split in column '{names[split]}'", word, SPLITS))
+    return {name: (x[said == name], y[said == name]) for name in SPLITS if (said == name).any()}
+
+
+def _cells(path: Path) -> tuple[list[str], list[list[str]]]:
+    """The names of a table's columns, and its lines."""
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
             rows = list(csv.reader(file, delimiter="\t" if path.suffix == ".tsv" else ","))
     except (OSError, UnicodeDecodeError, csv.Error) as problem:
         raise DataError(f"the table must be readable text, got {path}: {problem}.") from None
     rows = [row for row in rows if row]
-    if len(rows) < 3:
+    if len(rows) < 2:
         raise DataError(
-            f"the table must have a line of names and two examples or more, got {len(rows)} lines "
-            f"in {path}."
+            f"the table must have a line of names and lines of examples, got {len(rows)} lines in "
+            f"{path}."
         )
     names, body = [name.strip() for name in rows[0]], rows[1:]
+    if len(names) == 1 and ";" in names[0]:
+        raise DataError(
+            f"the table must have commas between its cells (or tabs, in a .tsv file), got "
+            f"semicolons in {path}. Save it with commas."
+        )
+    # pandas calls columns without a name 0, 1, 2, ...
+    if all(map(_is_number, names)) and names != [str(k) for k in range(len(names))]:
+        raise DataError(
+            f"the first line must name the columns, got the numbers {', '.join(names[:3])}, ... in "
+            f"{path}. Write a line of names above them."
+        )
     for number, row in enumerate(body, 2):
         if len(row) != len(names):
             raise DataError(
                 f"every line must have {len(names)} cells as the first has, got {len(row)} in "
                 f"line {number} of {path}."
             )
-    target = _column(path, names, wanted.target)
-    split = None if wanted.split_column is None else _column(path, names, wanted.split_column)
-    inputs = [k for k in range(len(names)) if k not in (target, split)]
+    return names, body
+
+
+def _inputs(
+    path: Path, names: Sequence[str], body: Sequence[Sequence[str]], inputs: Sequence[int]
+) -> np.ndarray:
+    """The numbers of some columns, `inputs`."""
+    for k in inputs:
+        if names[k] == "" and [row[k] for row in body] == [str(n) for n in range(len(body))]:
+            raise DataError(
+                f"inputs must be measured, got a column without a name that counts the lines in "
+                f"{path}. Leave it out: to_csv(path, index=False) in pandas."
+            )
     x = np.empty((len(body), len(inputs)), np.float64)
     for number, row in enumerate(body):
         for place, k in enumerate(inputs):
@@ -105,14 +176,7 @@ def _table(path: Path, wanted: FileSettings) -> Raw:
                     f"inputs must be numbers, got {row[k]!r} in column '{names[k]}', line "
                     f"{number + 2} of {path}. Leave the column out, or write numbers."
                 ) from None
-    y = _told(np.array([row[target].strip() for row in body]))
-    if split is None:
-        return {"all": (x, y)}
-    said = np.array([row[split].strip().lower() for row in body])
-    for word in np.unique(said):
-        if word not in SPLITS:
-            raise DataError(unknown_name(f"a split in column '{names[split]}'", word, SPLITS))
-    return {name: (x[said == name], y[said == name]) for name in SPLITS if (said == name).any()}
+    return x
 
 
 def _told(cells: np.ndarray) -> np.ndarray:
@@ -123,6 +187,14 @@ def _told(cells: np.ndarray) -> np.ndarray:
         except ValueError:
             continue
     return cells
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
 
 
 def _column(path: Path, names: Sequence[str], wanted: str | int | None) -> int:

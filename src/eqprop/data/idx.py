@@ -241,7 +241,8 @@ def _download(source: Source, name: str, path: Path) -> None:
     raise DataError(
         f"{source.name} could not be downloaded:\n  {listed}\nWithout a network, put the files "
         f"{', '.join(f'{n}.gz' for n in source.digests)} into a folder and name it with --data-dir "
-        "or EQPROP_DATA; or use --dataset mnist-5k, which is bundled."
+        "or EQPROP_DATA; or take mnist-5k, which is bundled: --dataset mnist-5k, or --set "
+        "data.dataset=mnist-5k."
     )
 
 

@@ -58,16 +58,13 @@ def prepared(
 
     **Raises:** `DataError` for values that no network can learn.
     """
+    for inputs, *_ in raw.values():  # still in the order in which they came
+        _check_finite("inputs", inputs)
     raw, task, scale = _split(raw, wanted), wanted.task, wanted.scale
     x, y = raw["train"][:2]
     flat = x.reshape(len(x), -1)
     if not np.issubdtype(flat.dtype, np.number) and flat.dtype != bool:
         raise DataError(f"inputs must be numbers, got {flat.dtype}. Encode text as numbers.")
-    for split, (inputs, *_) in raw.items():
-        if not np.isfinite(inputs).all():
-            raise DataError(
-                f"inputs must be finite, got NaN or infinity ({split}). Clean the data."
-            )
     low = high = None
     inside = flat.dtype == np.uint8 or (flat.min() >= 0 and flat.max() <= 1)
     if scale == "columns" or (scale == "auto" and not inside):
@@ -110,9 +107,20 @@ def _columns(y: np.ndarray) -> np.ndarray:
         raise DataError(
             'targets must be numbers for a regression, got text. Set data.task = "classification"'
         ) from None
-    if not np.isfinite(values).all():
-        raise DataError("targets must be finite, got NaN or infinity. Clean the data.")
+    _check_finite("targets", values)
     return values
+
+
+def _check_finite(name: str, values: np.ndarray) -> None:
+    """Says where the first of the numbers is that no network can take."""
+    if not np.issubdtype(values.dtype, np.floating) or np.isfinite(values).all():
+        return
+    places = np.argwhere(~np.isfinite(values.reshape(len(values), -1)))
+    row, column = places[0]
+    raise DataError(
+        f"{name} must be finite, got {values.reshape(len(values), -1)[row, column]} in example "
+        f"{row + 1}, column {column + 1}, and {len(places)} such in all. Clean the data."
+    )
 
 
 def _targets(y: np.ndarray, done: Preparation, split: str) -> np.ndarray:

@@ -97,7 +97,7 @@ class AnalogSettings(DeviceChoice):
     state_noise: Rate = Field(default=0.0, description="of these states")
     input_bits: Positive | None = Field(
         default=None,
-        description="of the converter before the inputs, over [0, 1], in training and at every look",
+        description="of the converter before inputs in [0, 1], in training and at every look",
     )
 
     @model_validator(mode="after")

@@ -6,6 +6,7 @@ Everything is trained by the engine of `eqprop.train`. scikit-learn is an option
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -336,6 +337,9 @@ class _EqPropEstimator(BaseEstimator):
             warnings.warn(f"{name}: {WARNINGS[name]}.", ConvergenceWarning, stacklevel=3)
 
     def _adopt(self, config: RunConfig, model: Model, curve: Sequence[float]) -> None:
+        if (words := getattr(self, "classes_", None)) is not None:
+            # Learned as numbers; the model answers in their words.
+            model.preparation = dataclasses.replace(model.preparation, classes=words)
         self._config, self.model_ = config, model
         self._going: TrainState | None = None  # of partial_fit
         self.loss_curve_ = list(curve)

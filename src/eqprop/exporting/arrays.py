@@ -23,20 +23,22 @@ def export(model: Model | Network, folder: str | Path) -> list[Path]:
     `network.npz` holds `weights` `[units, units]` (symmetric), `biases` `[free units]`,
     `layer_sizes`, `names` where units have some, and the parameters of a read-out;
     `connections.csv` has one row per connection that exists; `units.csv` one per unit. Units are
-    numbered input first. `network.safetensors` holds all parameters, activation, cost, and what was
-    done to the data.
+    numbered input first. `settings.toml` names activation, cost, weakened feedback and the device
+    that held the weights in training. `network.safetensors` holds all of it, and what was done to
+    the data.
 
     **Arguments:**
 
     - `model`: with a Hopfield energy; or its network alone, whose units then have no names.
     - `folder`: is made if it does not exist.
 
-    **Returns:** the files; without the last where settings cannot name the activation or the cost.
+    **Returns:** the files; without the last two where settings cannot name the activation or the
+    cost.
 
     >>> import eqprop, tempfile
     >>> model = eqprop.Model(eqprop.layered([4, 3, 2]))
     >>> [path.name for path in eqprop.export(model, tempfile.mkdtemp())]
-    ['network.npz', 'connections.csv', 'units.csv', 'network.safetensors']
+    ['network.npz', 'connections.csv', 'units.csv', 'settings.toml', 'network.safetensors']
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -70,10 +72,12 @@ def export(model: Model | Network, folder: str | Path) -> list[Path]:
             table.writerow([*([] if names is None else [names[unit]]), unit, layer[unit], bias])
     made = [folder / name for name in ("network.npz", "connections.csv", "units.csv")]
     try:
-        write(folder / SAVED, settings_of(model), model, {})
+        settings = settings_of(model)
     except ConfigError:  # its energy or cost is known to nobody but its author
         return made
-    return [*made, folder / SAVED]
+    (folder / "settings.toml").write_text(settings.to_toml(), "utf-8")
+    write(folder / SAVED, settings, model, {})
+    return [*made, folder / "settings.toml", folder / SAVED]
 
 
 def _numbers(values: np.ndarray) -> np.ndarray:

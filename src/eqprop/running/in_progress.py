@@ -31,6 +31,7 @@ from eqprop.running.context import Context, Progress
 from eqprop.running.entries import epoch_entry, evaluation_entry, join_logs, update_entries
 from eqprop.running.finished import PREPARATION, look, look_from
 from eqprop.running.objects import Objects, digest
+from eqprop.running.signals import name_of
 from eqprop.running.snapshot import NETWORK, Cursor, Snapshot
 from eqprop.running.wiring import stream_seed
 from eqprop.topology import Topology, prune
@@ -460,9 +461,9 @@ class RunInProgress:
         state = "Saved" if all(saved) else "Not saved (see above)"
         cursor = self.now.cursor
         raise Stopped(
-            f"run '{self.config.name}' was stopped by signal {number} in epoch "
+            f"run '{self.config.name}' was stopped by {name_of(number)} in epoch "
             f"{cursor.epoch + 1} after {cursor.batch} of {self.trainer.batches_per_epoch} "
-            f"batches. {state}; go on with: eqprop resume {self.folder.path}",
+            f"batches. {state}; go on with:\n  eqprop resume {self.folder.path}",
             number,
         )
 

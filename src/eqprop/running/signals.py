@@ -17,6 +17,15 @@ SIGNALS = tuple(
 )
 
 
+def name_of(number: int) -> str:
+    """A signal as users know it.
+
+    >>> name_of(signal.SIGINT), name_of(signal.SIGTERM)
+    ('Ctrl-C', 'SIGTERM')
+    """
+    return "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name
+
+
 @contextmanager
 def listening() -> Iterator[Callable[[], int | None]]:
     """Gives a function that says which signal has asked to stop, if one has.
@@ -44,7 +53,7 @@ def listening() -> Iterator[Callable[[], int | None]]:
                 asked.append(number)
                 if len(asked) == 1:
                     _say(
-                        f"eqprop: signal {number} received, saving and stopping at the next "
+                        f"eqprop: {name_of(number)} received, saving and stopping at the next "
                         "chance. Ctrl-C again leaves at once.\n"
                     )
 

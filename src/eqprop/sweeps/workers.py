@@ -28,6 +28,7 @@ from eqprop.config.settings import load_recorded
 from eqprop.errors import BusyError, ConfigError, EqpropError, Stopped
 from eqprop.running.context import UNATTENDED, Context
 from eqprop.running.machine import set_up
+from eqprop.running.signals import name_of
 from eqprop.sweeps.sweep import Cell, Sweep
 
 if TYPE_CHECKING:
@@ -120,13 +121,14 @@ def finish_together(sweep: Sweep, count: int, context: Context = UNATTENDED) -> 
 
 def _all_stopped(sweep: Sweep, stopped: Stopped) -> Stopped:
     return Stopped(
-        f"{stopped} or all of it with: eqprop resume {sweep.path}", stopped.signal_number
+        f"{stopped}\nor all of it with:\n  eqprop resume {sweep.path}", stopped.signal_number
     )
 
 
 def _stopped(sweep: Sweep, number: int) -> Stopped:
     return Stopped(
-        f"the sweep was stopped by signal {number}. Go on with: eqprop resume {sweep.path}", number
+        f"the sweep was stopped by {name_of(number)}. Go on with:\n  eqprop resume {sweep.path}",
+        number,
     )
 
 

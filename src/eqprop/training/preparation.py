@@ -35,7 +35,10 @@ class Preparation:
         x = np.asarray(x)
         x = x.reshape(len(x), -1)
         if x.shape[1] != len(self.low):
-            raise DataError(f"`x` must have {len(self.low)} inputs per example, got {x.shape[1]}.")
+            raise DataError(
+                f"`x` must have {len(self.low)} inputs per example, got {x.shape[1]}. A single "
+                "example is x[None], with one row."
+            )
         return np.clip(scaled(x, self.low, self.high), 0, 1).astype(np.float32)
 
     def told(self, found: np.ndarray) -> np.ndarray:
