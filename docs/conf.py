@@ -26,6 +26,7 @@ extensions = [
 intersphinx_mapping: dict = {}
 exclude_patterns = ["_build"]
 html_theme = "furo"
+html_show_copyright = False
 html_title = "eqprop"
 html_extra_path = ["live"]  # what is in it lies beside the pages
 html_static_path = ["_static"]

@@ -41,7 +41,8 @@ def test_ends_are_means_over_seeds_in_percent_but_for_counts():
     columns = {"cold": "cold %", "kept": "kept %", "sweeps": "sweeps"}
     head, _, *lines = ends(rows, columns, {"b": "second", "a": "first"}, ["sweeps"]).splitlines()
     assert head == "|  | cold % | kept % | sweeps |"
+    assert "12,345" in ends([rows[2] | {"sweeps": "12345"}], columns, counts=["sweeps"])
     assert lines == [
-        "| second | 50.0 | 25.0 | 3.0 |",
-        "| first | 25.0 (12.5, 37.5) | - | 13.3 (12.3, 14.3) |",
+        "| second | 50.00 | 25.00 | 3.0 |",
+        "| first | 25.00 (12.50, 37.50) | - | 13.3 (12.3, 14.3) |",
     ]

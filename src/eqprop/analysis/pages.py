@@ -331,12 +331,16 @@ def ends(
         own, line = [row for row in rows if row["condition"] == name], [shown]
         for column in columns:
             values = [float(row[column]) for row in own if row[column]]
-            factor = 1 if column in counts else 100
-            singles = ", ".join(f"{factor * value:.1f}" for value in values)
-            mean = f"{factor * statistics.mean(values):.1f}" if values else "-"
+            form = _count if column in counts else number
+            mean = form(statistics.mean(values)) if values else "-"
+            singles = ", ".join(map(form, values))
             line.append(mean if len(values) < 2 else f"{mean} ({singles})")
         table.append(line)
     return lay_out(["", *columns.values()], table)
+
+
+def _count(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.1f}"
 
 
 def depths(rows: Sequence[Mapping[str, str]]) -> str:

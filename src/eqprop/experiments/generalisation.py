@@ -77,6 +77,43 @@ def _conditions(preset: str) -> dict[str, Settings]:
     return found
 
 
+_ENDS = {
+    "training_error": "training_error", "kept_error": "validation_kept_error",
+    "cold_error": "validation_error", "test_error": "test_error",
+}  # fmt: skip
+COLUMNS = ("condition", "seed", "connections", *_ENDS)
+
+
+def rows_of(drawn: Drawn) -> list[dict[str, Any]]:
+    """A row per finished run: its connections, and its errors at the end, as shares."""
+    from eqprop.analysis import collect
+
+    rows = []
+    for cell, summary in collect.summaries(drawn.sweep).items():
+        row = {"condition": cell.condition, "seed": cell.seed}
+        row["connections"] = summary["connections"]["total"]
+        rows.append(row | {name: summary.get(told) for name, told in _ENDS.items()})
+    return rows
+
+
+def _tables(drawn: Drawn) -> list[str]:
+    """Each condition's errors at the end, means over seeds."""
+    from eqprop.analysis import collect
+    from eqprop.analysis.pages import with_interval
+
+    rows = rows_of(drawn)
+    collect.write_rows(rows, COLUMNS, drawn.sweep.path / "generalisation-errors.csv")
+    lines = []
+    for condition in collect.conditions_of(rows):
+        told = []
+        for name in _ENDS:
+            values = [row[name] for row in rows if row["condition"] == condition]
+            if values := [value for value in values if value is not None]:
+                told.append(f"{name.removesuffix('_error')} {with_interval(values)} %")
+        lines.append(f"{condition}: {', '.join(told)}")
+    return lines
+
+
 def _picture(drawn: Drawn, stem: Path) -> None:
     from eqprop.plots.generalisation import error_against_share
 
@@ -97,6 +134,7 @@ GENERALISATION = Experiment(
     seeds=3,
     quick_seeds=1,
     picture=_picture,
+    tables=_tables,
     published=Published(
         "Section 3.2: generalisation may suffer for large p.",
     ),
