@@ -579,9 +579,14 @@ def section(folder: Path, entry: Mapping[str, Any], machine: str) -> str:
     rows = [row for name in files for row in read(folder / name)]
     machine = entry.get("machine") or rows[0].get("machine", machine)
     options = {key: entry[key] for key in OPTIONS if key in entry}
-    facts = [entry[key] for key in ("dataset", "schedule") if key in entry]
-    source = "; ".join([*facts, machine, *(f"[data]({name})" for name in files)])
-    parts = [f"## {entry['title']}\n", f"`{entry['command']}`\n", f"{source}.\n"]
+    told = {
+        "Data": entry.get("dataset"),
+        "[Schedule](../reference/glossary.md#schedules)": entry.get("schedule"),
+        "Machine": machine,
+        "Rows": ", ".join(f"[{name}]({name})" for name in files),
+    }
+    source = "\n".join(f"- {what}: {value}" for what, value in told.items() if value)
+    parts = [f"## {entry['title']}\n", f"`{entry['command']}`\n", f"{source}\n"]
     if "text" in entry:
         parts.append(entry["text"].strip() + "\n")
     for picture in several(entry.get("picture", [])):
