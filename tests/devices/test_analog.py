@@ -31,6 +31,8 @@ from eqprop.devices.settings import DEVICES
 from eqprop.energy.linear import linear
 from eqprop.errors import ConfigError
 from eqprop.running.build import load_data
+from eqprop.running.finished import evaluate_run
+from eqprop.running.run import train
 from problems import BRIEF_RULE, rewired_problem, trainer_for
 
 KEY = jax.random.key(5)
@@ -483,3 +485,19 @@ def test_inputs_come_through_a_converter_in_every_split(name, sizes, whole):
         np.testing.assert_allclose(found[:20], nearest, atol=1e-6)
         assert np.abs(found[:20] - before).max() > 0.1
         np.testing.assert_array_equal(rough.split(part).target, split.target)
+
+
+def test_a_finished_run_is_evaluated_through_the_converter_too(tmp_path):
+    values = {
+        "data": {"dataset": "teacher"}, "topology": {"layer_sizes": [20, 12, 4]},
+        "learning": {"learning_rate": 0.1}, "training": {"epochs": 3},
+    }  # fmt: skip
+    found = {}
+    for bits in (1, None):
+        device = {"kind": "analog", "low": -9.0, "high": 9.0, "input_bits": bits}
+        config = build({**values, "name": f"bits-{bits}", "device": device})
+        folder = train(config, tmp_path)
+        cost = evaluate_run(folder.path, "validation")["validation_cost"]
+        assert cost == pytest.approx(folder.read_json("summary.json")["validation_cost"], 1e-6)
+        found[bits] = cost
+    assert found[1] != found[None]

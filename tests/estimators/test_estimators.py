@@ -235,6 +235,13 @@ def test_a_device_holds_what_an_estimator_learns():
         return np.concatenate([value.ravel() for value in arrays.values()])
 
     rough = (np.round(X * 3) / 3).astype(np.float32)
+    fits = []
+    for x, effects in ((X, {"input_bits": 2}), (rough, {}), (X, {})):
+        device = {"kind": "rounded", "bits": 8, "low": -2.0, "high": 2.0, **effects}
+        classifier = EqPropClassifier([8], epochs=3, settings={"device": device}).fit(x, Y)
+        fits.append(weights(classifier))
+    np.testing.assert_array_equal(fits[0], fits[1])
+    assert not np.array_equal(fits[0], fits[2])
     found = parameters(X, input_bits=2)
     np.testing.assert_array_equal(found, parameters(rough, input_bits=2))
     assert not np.array_equal(found, parameters(X))

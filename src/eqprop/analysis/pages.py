@@ -6,7 +6,7 @@ import csv
 import statistics
 import tomllib
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,11 +38,21 @@ def number(value: float, factor: int = 100, sign: str = "") -> str:
     return f"{factor * value:{sign}.{2 if factor == 100 else 4}f}"
 
 
-def mean_and_singles(values: Sequence[float], factor: int = 100) -> str:
-    """Mean and, of several, single values."""
-    mean = number(sum(values) / len(values), factor)
-    singles = ", ".join(number(value, factor) for value in values)
+def mean_and_singles(
+    values: Sequence[float], factor: int = 100, form: Callable[..., str] = number
+) -> str:
+    """Mean and, of several, single values; `form` spells one with a factor."""
+    mean = form(sum(values) / len(values), factor)
+    singles = ", ".join(form(value, factor) for value in values)
     return mean if len(values) == 1 else f"{mean} ({singles})"
+
+
+def shown_as(
+    rows: Sequence[Mapping[str, str]], show: Mapping[str, str] | Sequence[str]
+) -> dict[str, str]:
+    """Conditions in the order of a table, with the names to show them by; default all."""
+    names = dict(show) if isinstance(show, Mapping) else {name: name for name in show}
+    return names or {name: name for name in collect.conditions_of(rows)}
 
 
 def conditions(
@@ -65,8 +75,7 @@ def conditions(
     - `show`: conditions in the order of the table, or names to show them by; all if empty.
     - `looks`: the validation error is the mean of so many, up to that epoch.
     """
-    names = dict(show) if isinstance(show, Mapping) else {name: name for name in show}
-    names = names or {name: name for name in collect.conditions_of(rows)}
+    names = shown_as(rows, show)
     rows = [row for row in rows if row["condition"] in names]
     ends: dict[tuple[str, str], int] = {}
     for row in rows:
@@ -151,6 +160,25 @@ def first_below(run: Sequence[Mapping[str, str]], limit: float) -> float | None:
 def points(differences: Sequence[float], factor: int = 100) -> str:
     """Mean difference in points, with its interval."""
     return with_interval(differences, factor, "+")
+
+
+def means_of(
+    rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], what: str = ""
+) -> list[str]:
+    """A line per condition: the mean of each column with its interval over seeds, in percent.
+
+    **Arguments:** `columns`: with the words before them; `what`: said before all. A column that no
+    run of a condition has is left out.
+    """
+    lines = []
+    for condition in collect.conditions_of(rows):
+        told = []
+        for name, words in columns.items():
+            of_runs = (row[name] for row in rows if row["condition"] == condition)
+            if values := [value for value in of_runs if value is not None]:
+                told.append(f"{words} {with_interval(values)} %")
+        lines.append(f"{condition}: {what}{', '.join(told)}")
+    return lines
 
 
 def with_interval(values: Sequence[float], factor: int = 100, sign: str = "") -> str:
@@ -324,22 +352,19 @@ def ends(
     - `show`: conditions in the order of the table, or names to show them by; all if empty.
     - `counts`: columns that are no shares.
     """
-    names = dict(show) if isinstance(show, Mapping) else {name: name for name in show}
-    names = names or {name: name for name in collect.conditions_of(rows)}
     table = []
-    for name, shown in names.items():
+    for name, shown in shown_as(rows, show).items():
         own, line = [row for row in rows if row["condition"] == name], [shown]
         for column in columns:
             values = [float(row[column]) for row in own if row[column]]
             form = _count if column in counts else number
-            mean = form(statistics.mean(values)) if values else "-"
-            singles = ", ".join(map(form, values))
-            line.append(mean if len(values) < 2 else f"{mean} ({singles})")
+            line.append(mean_and_singles(values, form=form) if values else "-")
         table.append(line)
     return lay_out(["", *columns.values()], table)
 
 
-def _count(value: float) -> str:
+def _count(value: float, _: int) -> str:
+    """A number that is no share, so without a factor."""
     return f"{value:,.0f}" if value >= 1000 else f"{value:.1f}"
 
 

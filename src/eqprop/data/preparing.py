@@ -115,10 +115,11 @@ def _check_finite(name: str, values: np.ndarray) -> None:
     """Says where the first of the numbers is that no network can take."""
     if not np.issubdtype(values.dtype, np.floating) or np.isfinite(values).all():
         return
-    places = np.argwhere(~np.isfinite(values.reshape(len(values), -1)))
+    flat = values.reshape(len(values), -1)
+    places = np.argwhere(~np.isfinite(flat))
     row, column = places[0]
     raise DataError(
-        f"{name} must be finite, got {values.reshape(len(values), -1)[row, column]} in example "
+        f"{name} must be finite, got {flat[row, column]} in example "
         f"{row + 1}, column {column + 1}, and {len(places)} such in all. Clean the data."
     )
 

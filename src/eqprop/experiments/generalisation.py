@@ -99,19 +99,11 @@ def rows_of(drawn: Drawn) -> list[dict[str, Any]]:
 def _tables(drawn: Drawn) -> list[str]:
     """Each condition's errors at the end, means over seeds."""
     from eqprop.analysis import collect
-    from eqprop.analysis.pages import with_interval
+    from eqprop.analysis.pages import means_of
 
     rows = rows_of(drawn)
     collect.write_rows(rows, COLUMNS, drawn.sweep.path / "generalisation-errors.csv")
-    lines = []
-    for condition in collect.conditions_of(rows):
-        told = []
-        for name in _ENDS:
-            values = [row[name] for row in rows if row["condition"] == condition]
-            if values := [value for value in values if value is not None]:
-                told.append(f"{name.removesuffix('_error')} {with_interval(values)} %")
-        lines.append(f"{condition}: {', '.join(told)}")
-    return lines
+    return means_of(rows, {name: name.removesuffix("_error") for name in _ENDS})
 
 
 def _picture(drawn: Drawn, stem: Path) -> None:

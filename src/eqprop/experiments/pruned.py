@@ -93,19 +93,12 @@ def rows_of(drawn: Drawn) -> list[dict[str, Any]]:
 def _tables(drawn: Drawn) -> list[str]:
     """Each condition's errors before, after and at the end, means over seeds."""
     from eqprop.analysis import collect
-    from eqprop.analysis.pages import with_interval
+    from eqprop.analysis.pages import means_of
 
     rows = rows_of(drawn)
     collect.write_rows(rows, COLUMNS, drawn.sweep.path / "pruned-errors.csv")
-    lines = []
-    for condition in collect.conditions_of(rows):
-        told = []
-        for name, words in (("before", "before"), ("after", "after"), ("end", "at the end")):
-            of_runs = (row[name] for row in rows if row["condition"] == condition)
-            if values := [value for value in of_runs if value is not None]:
-                told.append(f"{words} {with_interval(values)} %")
-        lines.append(f"{condition}: validation error {', '.join(told)}")
-    return lines
+    words = {"before": "before", "after": "after", "end": "at the end"}
+    return means_of(rows, words, "validation error ")
 
 
 PRUNED = Experiment(

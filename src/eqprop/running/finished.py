@@ -146,7 +146,7 @@ def evaluate_run(
         if not 1 <= first <= len(chosen):
             raise ConfigError(f"`first` must lie in 1..{len(chosen)}, got {first}.")
         chosen = chosen.first(first)
-    examples = Examples.of(network, chosen.x, chosen.target)
+    examples = Examples.of(network, config.device.kind.given(chosen.x), chosen.target)
     names = starts_of(starts)
     if names == COLD:
         found = look(config, network, examples)

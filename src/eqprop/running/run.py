@@ -62,7 +62,7 @@ def begin(
 
 def load_all(config: RunConfig, context: Context, objects: Objects) -> Objects:
     """Data and wiring, loaded, checked against the settings and the rule."""
-    dataset = objects.dataset or load_data(config, context.data_dir)
+    dataset = _handed_over(config, objects) or load_data(config, context.data_dir)
     if objects.network is None:
         check_fit(config, dataset)
     objects = dataclasses.replace(
@@ -218,11 +218,18 @@ def begun(
 def _loaded(config: RunConfig, folder: RunFolder, context: Context, objects: Objects) -> Objects:
     """All that a run needs, as the run began with it."""
     identity = folder.identity(data_dir=context.data_place)
-    dataset = objects.dataset or _load_again(config, context.data_dir, identity.get("data_dir"))
+    dataset = _handed_over(config, objects) or _load_again(
+        config, context.data_dir, identity.get("data_dir")
+    )
     topology = objects.topology or build_topology(config)
     objects = dataclasses.replace(objects, dataset=dataset, topology=topology)
     objects.check(config, folder)
     return objects
+
+
+def _handed_over(config: RunConfig, objects: Objects) -> Dataset | None:
+    """Data that Python holds, as `load_data` would give them."""
+    return objects.dataset and objects.dataset.with_inputs(config.device.kind.given)
 
 
 def _load_again(config: RunConfig, data_dir: Path | None, remembered: str | None) -> Dataset:

@@ -57,11 +57,9 @@ def evaluation_phase(network: Network, max_steps: int = 300) -> Phase:
     Block coordinate descent where the network allows it, over-relaxed unless feedback is weak;
     else `Euler(0.5)`.
     """
-    if nearly_forward(network):
-        # A layer that stands where its pull wants it is done; a longer step would leave it again.
-        return _sweeps(max_steps, step_size=1.0)
     if network.energy.has_blocks:
-        return _sweeps(max_steps)
+        # A layer that nothing pulls back is done after one step of 1; a longer one leaves it again.
+        return _sweeps(max_steps, step_size=1.0 if nearly_forward(network) else 1.5)
     return Phase(Euler(0.5), Residual(max_steps=max_steps))
 
 

@@ -89,15 +89,12 @@ def _advice(found: Audit) -> list[str]:
             "others are all held at a bound."
         )
     if found.free.unsettled > _MANY:
-        agrees = found.overall.cosine >= GOOD
+        advice = ": take more steps, or over-relax."
+        if found.overall.cosine >= GOOD:
+            advice = ". The correction agrees with the gradient all the same."
         said.append(
             f"{found.free.unsettled:.0%} of the free phases did not settle (largest residual "
-            f"{found.free.largest:.1e})"
-            + (
-                ". The correction agrees with the gradient all the same."
-                if agrees
-                else ": take more steps, or over-relax."
-            )
+            f"{found.free.largest:.1e}){advice}"
         )
     if found.astray > _MANY:
         said.append(
