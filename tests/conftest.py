@@ -8,8 +8,13 @@ from pathlib import Path
 
 import jax  # reads the environment at its first computation, not here
 import pytest
+from jaxtyping import install_import_hook
 
-from eqprop.running.machine import release_programs
+# Before anything imports them.
+_CHECKED = ("energy", "relaxation", "learning", "devices", "training")
+install_import_hook([f"eqprop.{room}" for room in _CHECKED], "checking.checked")
+
+from eqprop.running.machine import release_programs  # noqa: E402
 
 # What tests compile in processes of their own is kept for the length of one test run.
 _COMPILED = tempfile.TemporaryDirectory(prefix="eqprop-compiled-")

@@ -9,7 +9,7 @@ import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "eqprop"
 ROOMS = (
-    "errors", "lazy", "compiler", "registry",
+    "errors", "lazy", "compiler", "registry", "shapes",
     "topology", "energy", "relaxation", "learning", "devices", "training", "data", "records",
     "config", "running", "sweeps", "analysis", "plots", "experiments", "exporting",
     "view", "python", "estimators", "cli",

@@ -19,6 +19,7 @@ from eqprop.config.settings import build
 from eqprop.data.files import read_idx
 from eqprop.data.settings import FileSettings
 from eqprop.errors import ConfigError, DataError
+from eqprop.running.finished import evaluate_run
 from eqprop.running.run import train
 
 RNG = np.random.default_rng(0)
@@ -220,10 +221,13 @@ def test_the_command_line_predicts_for_new_examples(tmp_path, capsys):
             "name": name,
             "topology": {"layer_sizes": [3, 12, 2 if name == "trees" else 1]},
             "network": network,
-            "data": {"dataset": str(path), "target": "tree", "task": task, "batch_size": 4},
+            "data": {
+                "dataset": str(path), "target": "tree" if name == "trees" else 3, "task": task,
+                "batch_size": 4,
+            },
             "learning": {"learning_rate": 0.1},
             "training": {"epochs": 40},
-        }
+        }  # fmt: skip
         folder = str(train(build(values), tmp_path / "runs").path)
         model = eqprop.load(folder)
         expected = (model.predict(x) if name == "trees" else model.outputs(x)).reshape(-1)
@@ -290,3 +294,25 @@ def test_an_archive_with_objects_is_refused(tmp_path):
     np.savez(tmp_path / "objects.npz", x=np.array([{1}, {2}], object), y=np.arange(2))
     with pytest.raises(DataError, match="plain arrays"):
         load(tmp_path / "objects.npz")
+
+
+def test_a_regression_may_be_looked_at_beyond_what_it_learns(tmp_path):
+    """The largest target of a file lands in whatever split it lands in."""
+    x = np.linspace(0, 1, 60)[:, None].repeat(3, axis=1)
+    split = ["train"] * 40 + ["validation"] * 10 + ["test"] * 10  # ever larger targets
+    path = write_table(tmp_path / "heights.csv", x, 20 + 30 * x[:, 0], more=split)
+    values = {
+        "topology": {"layer_sizes": [3, 5, 1]},
+        "network": {"cost": "squared-error", "activation": "hard-sigmoid"},
+        "data": {
+            "dataset": str(path), "target": "tree", "task": "regression", "split_column": "part"
+        },
+        "training": {"epochs": 1},
+    }  # fmt: skip
+    done = train(build(values), tmp_path / "runs")
+    assert done.read_json("summary.json")["validation_cost"] > 0
+    assert evaluate_run(done.path, "test")["test_cost"] > 0
+    model = eqprop.load(done.path)
+    assert model.evaluate(x, np.full((60, 1), 2.0)).cost > 0
+    with pytest.raises(DataError, match="output units can reach"):
+        model.fit(x, np.full((60, 1), 2.0), epochs=1)

@@ -306,7 +306,6 @@ def test_units_and_directions_that_differ_are_those_of_a_loop(wiring, strengths,
 def test_what_needs_an_energy_is_refused_where_none_exists(effect):
     device = {"kind": "analog", effect: 0.1}
     for section, setting, words in (
-        ("evaluation", {"audit_every": 2}, r"`evaluation.audit_every` must be 0, got 2"),
         ("evaluation", {"starts": 8}, r"`evaluation.starts` must be 0, got 8"),
         ("learning", {"rule": "implicit"}, r"compare states of two phases .* got 'implicit'"),
     ):

@@ -26,22 +26,28 @@ def command(
     run: RunFolder,
     *,
     to: Annotated[
-        Literal["arrays", "spice"],
-        Parameter(help="arrays: .npz, .csv and a file for eqprop.load; spice: netlists."),
+        Literal["arrays", "spice", "nir"],
+        Parameter(help="arrays: .npz, .csv and a file for eqprop.load; spice: netlists; nir."),
     ] = "arrays",
     out: Annotated[
         Path | None,
         Parameter(help="Folder to write to; exported-NAME, after the run, unless said."),
     ] = None,
     split: Split = "validation",
-    examples: Annotated[int, Parameter(help="Netlists for the first so many examples.")] = 1,
+    examples: Annotated[
+        int, Parameter(help="Netlists for the first so many; nir: tried on these.")
+    ] = 1,
     inputs: Inputs = False,
     transient: Annotated[
         bool, Parameter(negative="", help="With capacitors, over time, instead of .op.")
     ] = False,
+    lossy: Annotated[
+        bool,
+        Parameter(negative="", help="nir: without how units answer, which it cannot say."),
+    ] = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Write a trained network for other tools: arrays and tables, or circuits for ngspice."""
+    """Write a trained network for other tools: arrays and tables, circuits for ngspice, or NIR."""
     from eqprop.python.saving import load
 
     model, out = load(run), out or Path(f"exported-{run.resolve().stem}")
@@ -49,6 +55,14 @@ def command(
         from eqprop.exporting.arrays import export
 
         files = export(model, out)
+    elif to == "nir":
+        from eqprop.exporting.neuromorphic import graph, write_nir
+
+        graph(model, lossy=lossy)  # what it refuses comes before data are read
+        x, _ = _examples(run, split, examples, data_dir)
+        file, deviation = write_nir(model, x, out / "network.nir", lossy=lossy)
+        print(deviation.told())
+        files = [file]
     else:
         from eqprop.exporting.spice import Circuit, write_netlists
 

@@ -37,11 +37,12 @@ def command(
 
     model = load(run)
     apart = _no_inputs(model.config)
-    x = load_inputs(examples, apart)
     needed = model.network.num_inputs
+    x = load_inputs(examples, apart, needed)
     found = x.reshape(len(x), -1).shape[1]
     if found != needed:
-        named = f", without {' and '.join(apart)}" if apart and examples.suffix != ".npz" else ""
+        left_out = apart and examples.suffix != ".npz"
+        named = f", without {' and '.join(map(str, apart))}" if left_out else ""
         raise DataError(
             f"the examples must have the {needed} inputs of training, got {found} columns in "
             f"{examples}{named}. Give it the same columns in the same order."
@@ -67,8 +68,8 @@ def _write(file: TextIO, heads: list[str], lines: list[list[object]]) -> None:
     csv.writer(file, lineterminator="\n").writerows([heads, *lines])
 
 
-def _no_inputs(config: RunConfig | None) -> list[str]:
-    """Names of the columns of a run's own table that are no inputs."""
+def _no_inputs(config: RunConfig | None) -> list[str | int]:
+    """Names or numbers of the columns of a run's own table that are no inputs."""
     dataset = None if config is None else config.data.dataset
     told = (getattr(dataset, name, None) for name in ("target", "split_column"))
-    return [name for name in told if isinstance(name, str)]
+    return [name for name in told if isinstance(name, str | int)]

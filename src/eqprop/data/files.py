@@ -78,10 +78,11 @@ def _archive(path: Path) -> dict[str, np.ndarray]:
         ) from None
 
 
-def load_inputs(path: Path, apart: Sequence[str] = ()) -> np.ndarray:
+def load_inputs(path: Path, apart: Sequence[str | int] = (), inputs: int = 0) -> np.ndarray:
     """Inputs `[examples, inputs]` alone: `x` of an .npz file, or a table's columns.
 
-    **Arguments:** `apart`: columns that are no inputs, where the table has them.
+    **Arguments:** `apart`: columns that are no inputs, where the table has them: by name, or by
+    number where there are more than so many `inputs`.
 
     **Raises:** `DataError` for what is not there or cannot be read.
     """
@@ -96,7 +97,10 @@ def load_inputs(path: Path, apart: Sequence[str] = ()) -> np.ndarray:
             )
         return arrays["x"]
     names, body = _cells(path)
-    return _inputs(path, names, body, [k for k, name in enumerate(names) if name not in apart])
+    chosen = [k for k, name in enumerate(names) if name not in apart]
+    if len(chosen) > inputs:
+        chosen = [k for k in chosen if k not in apart]
+    return _inputs(path, names, body, chosen)
 
 
 def _table(path: Path, wanted: FileSettings) -> Raw:

@@ -130,7 +130,7 @@ class Mismatch(eqx.Module):
             weights[post, pre] = gains[post][:, None] * weight
             if pre:
                 unequal = 1 + self.unequal * own["back"][post, pre]
-                back[post, pre] = gains[pre] * (unequal * weight)
+                back[post, pre] = gains[pre][None] * (unequal * weight)
             else:
                 back[post, pre] = weights[post, pre]  # inputs get nothing
         biases = {
@@ -251,14 +251,30 @@ class Analog(AbstractDevice):
     def read(self, key: Array, held: Held) -> Network:
         groups, values, effects = self.groups(held.network), [], self.effects
         for number, group in enumerate(groups):
-            own, value = held.state[group.name], group.of(held.network)
+            own, value = held.state.get(group.name, {}), group.of(held.network)
             noise = normal(jax.random.fold_in(key, number), value, effects.read_noise)
-            value = value * (1 + own["age"]) ** -effects.drift
-            value = value + effects.write_noise * own["noise"] + effects.read_noise * noise
+            value = value * (1 + own.get("age", 0)) ** -effects.drift
+            value = value + effects.write_noise * own.get("noise", 0) + effects.read_noise * noise
             value = value * (1 - effects.wires * _distance(value.shape))
             values.append(_existing(group, value))
         network = replaced(held.network, groups, values)
         return network if self.mismatch is None else self.mismatch.seen(network, held.state[_UNITS])
+
+    def memory(self, held: Held) -> Any:
+        effects = self.effects
+        kept = [
+            name
+            for name, strength in (("age", effects.drift), ("noise", effects.write_noise))
+            if float(strength)
+        ]
+        found: dict[str, Any] = {}
+        if kept:
+            for group in self.groups(held.network):
+                found[group.name] = {name: held.state[group.name][name] for name in kept}
+        if self.mismatch is not None:
+            found[_UNITS] = held.state[_UNITS]
+        is_exact = not (found or float(effects.read_noise) or float(effects.wires))
+        return None if is_exact else found
 
     def seen(self, key: Array, states: Array) -> Array:
         return states if self.sensor is None else self.sensor.seen(key, states)

@@ -51,6 +51,13 @@ class AbstractDevice(eqx.Module):
     def read(self, key: Array, held: Held) -> Network:
         """The parameters as a phase sees them."""
 
+    def memory(self, held: Held) -> Any:
+        """What `read` needs of the state once nothing is written any more, on the host.
+
+        None where a read is what is held, to the bit.
+        """
+        return held.state
+
     def ledger(self, held: Held) -> dict[str, Any]:
         """What devices have gone through, by pair of layers; nothing where nobody counts."""
         return {}

@@ -40,6 +40,9 @@ class Clip(AbstractDevice):
     def read(self, key: Array, held: Held) -> Network:
         return self.device.read(key, held)
 
+    def memory(self, held: Held) -> Any:
+        return self.device.memory(held)
+
     def ledger(self, held: Held) -> dict[str, Any]:
         return self.device.ledger(held)
 

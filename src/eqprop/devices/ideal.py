@@ -29,3 +29,6 @@ class Ideal(AbstractDevice):
 
     def read(self, key: Array, held: Held) -> Network:
         return held.network
+
+    def memory(self, held: Held) -> None:
+        return None

@@ -137,9 +137,8 @@ class AnalogSettings(DeviceChoice):
                 f"the rule must compare states of two phases ({fitting}), got "
                 f"'{config.learning.rule.name}': {why}"
             )
-        for name in ("audit_every", "starts"):
-            if value := getattr(config.evaluation, name):
-                raise ValueError(f"`evaluation.{name}` must be 0, got {value}: {why}")
+        if starts := config.evaluation.starts:
+            raise ValueError(f"`evaluation.starts` must be 0, got {starts}: {why}")
 
     def writing(self, room: Range) -> AbstractWriting:
         """How an update is written."""

@@ -13,10 +13,11 @@ from jax.scipy.special import xlog1py, xlogy
 
 from eqprop.energy.base import not_carried
 from eqprop.errors import ConfigError
+from eqprop.shapes import Broadcast, Units
 
 
 @jax.custom_jvp
-def hard_sigmoid(state: Array) -> Array:
+def hard_sigmoid(state: Units) -> Units:
     """clip(state, 0, 1) with derivative 1 on the closed interval [0, 1] and 0 outside (Eq. 1).
 
     Differs from: `jax.numpy.clip`, whose derivative at the ends is not 1. Half of the units of
@@ -40,15 +41,15 @@ class AbstractActivation(eqx.Module):
     """rho, its derivative, what a unit adds to the energy, and the set where its state may live."""
 
     @abc.abstractmethod
-    def __call__(self, state: Array) -> Array:
+    def __call__(self, state: Units) -> Units:
         """rho(state), elementwise."""
 
     @abc.abstractmethod
-    def derivative(self, state: Array) -> Array:
+    def derivative(self, state: Units) -> Units:
         """rho'(state), elementwise."""
 
     @abc.abstractmethod
-    def project(self, state: Array) -> Array:
+    def project(self, state: Units) -> Units:
         """The nearest allowed state."""
 
     @property
@@ -77,25 +78,25 @@ class AbstractActivation(eqx.Module):
         return not self.is_parabola or self.is_identity_on_its_box
 
     @abc.abstractmethod
-    def own_energy(self, state: Array) -> Array:
+    def own_energy(self, state: Units) -> Units:
         """What each unit adds to the energy, elementwise."""
 
     @abc.abstractmethod
-    def force(self, state: Array, pull: Array, push: Array) -> Array:
+    def force(self, state: Units, pull: Units, push: Broadcast) -> Units:
         """-dE/ds of each unit.
 
         **Arguments:** `pull`: minus the slope of the energy in its activity; `push`: in its state.
         """
 
     @abc.abstractmethod
-    def minimum(self, pull: Array, stiffness: Array | None = None) -> Array:
+    def minimum(self, pull: Units, stiffness: Array | None = None) -> Units:
         """Where a unit is drawn, before projection, if it `has_minimum`.
 
         The minimum of its own energy + stiffness s^2/2 - pull s.
         """
 
     @abc.abstractmethod
-    def forwards(self, pull: Array) -> Array:
+    def forwards(self, pull: Units) -> Units:
         """The activity of a unit that only receives."""
 
     @property
@@ -103,7 +104,7 @@ class AbstractActivation(eqx.Module):
         """Whether `difference` is derived."""
         return False
 
-    def holding(self, state: Array, drawn: Array) -> Array:
+    def holding(self, state: Units, drawn: Units) -> Units:
         """A pull at which `state` is where a unit is drawn; near `drawn` where there are many.
 
         **Arguments:** `drawn`: where units are drawn, before projection.
@@ -111,7 +112,7 @@ class AbstractActivation(eqx.Module):
         return state
 
     def difference(
-        self, state: Array, held: Array, pull: Array, scale: Any, stiffness: Array | None = None
+        self, state: Units, held: Units, pull: Units, scale: Any, stiffness: Array | None = None
     ) -> Array:
         """By how much a unit moves from `state`, over `scale`, before projection.
 
@@ -133,16 +134,16 @@ class AbstractStateActivation(AbstractActivation):
     def is_parabola(self) -> bool:
         return True
 
-    def own_energy(self, state: Array) -> Array:
+    def own_energy(self, state: Units) -> Units:
         return 0.5 * state**2
 
-    def force(self, state: Array, pull: Array, push: Array) -> Array:
+    def force(self, state: Units, pull: Units, push: Broadcast) -> Units:
         return self.derivative(state) * pull + push - state
 
-    def minimum(self, pull: Array, stiffness: Array | None = None) -> Array:
+    def minimum(self, pull: Units, stiffness: Array | None = None) -> Units:
         return pull if stiffness is None else pull / (1 + stiffness)
 
-    def forwards(self, pull: Array) -> Array:
+    def forwards(self, pull: Units) -> Units:
         return self(pull)
 
 
@@ -158,11 +159,11 @@ class AbstractPotential(eqx.Module):
         """The least and the largest value of rho."""
 
     @abc.abstractmethod
-    def inverse(self, activity: Array) -> Array:
+    def inverse(self, activity: Units) -> Units:
         """The h at which rho(h) is `activity`; infinite where none is."""
 
     @abc.abstractmethod
-    def potential(self, activity: Array) -> Array:
+    def potential(self, activity: Units) -> Units:
         """G, the integral of `inverse`: the convex conjugate of the integral of rho."""
 
     @property
@@ -170,7 +171,7 @@ class AbstractPotential(eqx.Module):
         """Whether `change` is derived."""
         return False
 
-    def change(self, activity: Array, pull: Array, scale: Any) -> Array:
+    def change(self, activity: Units, pull: Units, scale: Any) -> Units:
         """(rho(h + scale * pull) - rho(h)) / scale at the h of an activity, without a difference.
 
         Only asked for where it `has_change`.
@@ -181,13 +182,13 @@ class AbstractPotential(eqx.Module):
 class HardSigmoid(AbstractStateActivation, AbstractPotential):
     """clip(., 0, 1), states kept in [0, 1]: the activation of the paper (Eq. 1)."""
 
-    def __call__(self, state: Array) -> Array:
+    def __call__(self, state: Units) -> Units:
         return hard_sigmoid(state)
 
-    def derivative(self, state: Array) -> Array:
+    def derivative(self, state: Units) -> Units:
         return jnp.where((state >= 0) & (state <= 1), jnp.ones_like(state), 0)
 
-    def project(self, state: Array) -> Array:
+    def project(self, state: Units) -> Units:
         return jnp.clip(state, 0, 1)
 
     @property
@@ -206,22 +207,22 @@ class HardSigmoid(AbstractStateActivation, AbstractPotential):
     def range(self) -> tuple[float, float]:
         return 0.0, 1.0
 
-    def inverse(self, activity: Array) -> Array:
+    def inverse(self, activity: Units) -> Units:
         return activity
 
-    def potential(self, activity: Array) -> Array:
+    def potential(self, activity: Units) -> Units:
         return 0.5 * activity**2
 
     @property
     def carries_differences(self) -> bool:
         return True
 
-    def holding(self, state: Array, drawn: Array) -> Array:
+    def holding(self, state: Units, drawn: Units) -> Units:
         beyond = jnp.where(state >= 1, jnp.maximum(drawn, 1), state)
         return jnp.where(state <= 0, jnp.minimum(drawn, 0), beyond)
 
     def difference(
-        self, state: Array, held: Array, pull: Array, scale: Any, stiffness: Array | None = None
+        self, state: Units, held: Units, pull: Units, scale: Any, stiffness: Array | None = None
     ) -> Array:
         # Inside the box `held` is `state`, so that the first part is 0 there.
         moved = (held - state) / scale + pull
@@ -231,7 +232,7 @@ class HardSigmoid(AbstractStateActivation, AbstractPotential):
 class AbstractSmoothActivation(AbstractStateActivation):
     """A smooth rho, for which every state is allowed; `__call__` and `derivative` say the rest."""
 
-    def project(self, state: Array) -> Array:
+    def project(self, state: Units) -> Units:
         return state
 
     @property
@@ -250,10 +251,10 @@ class AbstractSmoothActivation(AbstractStateActivation):
 class Sigmoid(AbstractSmoothActivation, AbstractPotential):
     """1 / (1 + exp(-s)). Its poles nearest to the real line are at +-i pi."""
 
-    def __call__(self, state: Array) -> Array:
+    def __call__(self, state: Units) -> Units:
         return jax.nn.sigmoid(state)
 
-    def derivative(self, state: Array) -> Array:
+    def derivative(self, state: Units) -> Units:
         value = jax.nn.sigmoid(state)
         return value * (1 - value)
 
@@ -261,17 +262,17 @@ class Sigmoid(AbstractSmoothActivation, AbstractPotential):
     def range(self) -> tuple[float, float]:
         return 0.0, 1.0
 
-    def inverse(self, activity: Array) -> Array:
+    def inverse(self, activity: Units) -> Units:
         return jax.scipy.special.logit(activity)
 
-    def potential(self, activity: Array) -> Array:
+    def potential(self, activity: Units) -> Units:
         return xlogy(activity, activity) + xlog1py(1 - activity, -activity)
 
     @property
     def has_change(self) -> bool:
         return True
 
-    def change(self, activity: Array, pull: Array, scale: Any) -> Array:
+    def change(self, activity: Units, pull: Units, scale: Any) -> Units:
         t = jnp.tanh(0.5 * scale * pull)
         return 2 * activity * (1 - activity) * (t / scale) / (1 + (2 * activity - 1) * t)
 
@@ -291,10 +292,10 @@ class ShiftedSigmoid(AbstractSmoothActivation, AbstractPotential):
     (0.5, 1.0)
     """
 
-    def __call__(self, state: Array) -> Array:
+    def __call__(self, state: Units) -> Units:
         return jax.nn.sigmoid(4 * state - 2)
 
-    def derivative(self, state: Array) -> Array:
+    def derivative(self, state: Units) -> Units:
         value = self(state)
         return 4 * value * (1 - value)
 
@@ -302,37 +303,37 @@ class ShiftedSigmoid(AbstractSmoothActivation, AbstractPotential):
     def range(self) -> tuple[float, float]:
         return 0.0, 1.0
 
-    def inverse(self, activity: Array) -> Array:
+    def inverse(self, activity: Units) -> Units:
         return 0.5 + 0.25 * jax.scipy.special.logit(activity)
 
-    def potential(self, activity: Array) -> Array:
+    def potential(self, activity: Units) -> Units:
         return 0.5 * activity + 0.25 * Sigmoid().potential(activity)
 
     @property
     def has_change(self) -> bool:
         return True
 
-    def change(self, activity: Array, pull: Array, scale: Any) -> Array:
+    def change(self, activity: Units, pull: Units, scale: Any) -> Units:
         return Sigmoid().change(activity, 4 * pull, scale)
 
 
 class Tanh(AbstractSmoothActivation, AbstractPotential):
     """tanh(s). Its poles nearest to the real line are at +-i pi/2."""
 
-    def __call__(self, state: Array) -> Array:
+    def __call__(self, state: Units) -> Units:
         return jnp.tanh(state)
 
-    def derivative(self, state: Array) -> Array:
+    def derivative(self, state: Units) -> Units:
         return 1 - jnp.tanh(state) ** 2
 
     @property
     def range(self) -> tuple[float, float]:
         return -1.0, 1.0
 
-    def inverse(self, activity: Array) -> Array:
+    def inverse(self, activity: Units) -> Units:
         return jnp.arctanh(activity)
 
-    def potential(self, activity: Array) -> Array:
+    def potential(self, activity: Units) -> Units:
         above, below = 1 + activity, 1 - activity
         return 0.5 * (xlog1py(above, activity) + xlog1py(below, -activity))
 
@@ -340,7 +341,7 @@ class Tanh(AbstractSmoothActivation, AbstractPotential):
     def has_change(self) -> bool:
         return True
 
-    def change(self, activity: Array, pull: Array, scale: Any) -> Array:
+    def change(self, activity: Units, pull: Units, scale: Any) -> Units:
         t = jnp.tanh(scale * pull)
         return (1 - activity) * (1 + activity) * (t / scale) / (1 + activity * t)
 
@@ -377,13 +378,13 @@ class Activities(AbstractActivation):
                 "ShiftedSigmoid or HardSigmoid, or make yours an `AbstractPotential` too."
             )
 
-    def __call__(self, state: Array) -> Array:
+    def __call__(self, state: Units) -> Units:
         return state
 
-    def derivative(self, state: Array) -> Array:
+    def derivative(self, state: Units) -> Units:
         return jnp.ones_like(state)
 
-    def project(self, state: Array) -> Array:
+    def project(self, state: Units) -> Units:
         return jnp.clip(state, *self.box)
 
     @property
@@ -402,14 +403,14 @@ class Activities(AbstractActivation):
     def is_parabola(self) -> bool:
         return False
 
-    def own_energy(self, state: Array) -> Array:
+    def own_energy(self, state: Units) -> Units:
         return self._rho.potential(state)
 
-    def force(self, state: Array, pull: Array, push: Array) -> Array:
+    def force(self, state: Units, pull: Units, push: Broadcast) -> Units:
         # Infinite at an end that rho only tends to.
         return pull + push - self._rho.inverse(state)
 
-    def minimum(self, pull: Array, stiffness: Array | None = None) -> Array:
+    def minimum(self, pull: Units, stiffness: Array | None = None) -> Units:
         if self.is_identity_on_its_box:  # that of the parabola; its projection is that in the box
             return self.rho.minimum(pull, stiffness)
         if stiffness is None:
@@ -423,18 +424,18 @@ class Activities(AbstractActivation):
         # h + stiffness rho(h) rises with h, and bends little: a few steps reach rounding.
         return self.rho(lax.fori_loop(0, _NEWTON, nearer, pull / (1 + stiffness)))
 
-    def forwards(self, pull: Array) -> Array:
+    def forwards(self, pull: Units) -> Units:
         return self.rho(pull)
 
     @property
     def carries_differences(self) -> bool:
         return self.is_identity_on_its_box or self._rho.has_change
 
-    def holding(self, state: Array, drawn: Array) -> Array:
+    def holding(self, state: Units, drawn: Units) -> Units:
         return self.rho.holding(state, drawn) if self.is_identity_on_its_box else state
 
     def difference(
-        self, state: Array, held: Array, pull: Array, scale: Any, stiffness: Array | None = None
+        self, state: Units, held: Units, pull: Units, scale: Any, stiffness: Array | None = None
     ) -> Array:
         if self.is_identity_on_its_box:
             return self.rho.difference(state, held, pull, scale, stiffness)
@@ -443,7 +444,7 @@ class Activities(AbstractActivation):
 
         # e = change(pull - stiffness e), by Newton's method.
         def nearer(_: int, e: Array) -> Array:
-            def change(pull: Array) -> Array:
+            def change(pull: Units) -> Units:
                 return self._rho.change(state, pull, scale)
 
             there, slope = jax.jvp(change, (pull - stiffness * e,), (jnp.ones_like(pull),))

@@ -11,6 +11,20 @@ from jax import Array
 
 from eqprop.energy.groups import Group
 from eqprop.errors import ConfigError
+from eqprop.shapes import (
+    BlockUnits,
+    FreeUnits,
+    Input,
+    Inputs,
+    Output,
+    OutputUnits,
+    PerExample,
+    Scalar,
+    State,
+    States,
+    Target,
+    TargetUnits,
+)
 from eqprop.topology import Block, Wires
 
 
@@ -22,18 +36,18 @@ class AbstractClampedEnergy(eqx.Module):
     """
 
     @abc.abstractmethod
-    def energy(self, state: Array) -> Array:
+    def energy(self, state: States) -> PerExample:
         """Energy of each example, `[batch]`."""
 
     @abc.abstractmethod
-    def force(self, state: Array) -> Array:
+    def force(self, state: States) -> States:
         """-dE/ds, `[batch, free units]`.
 
         With weakened feedback, over the weight of each layer: what a unit of any layer follows.
         """
 
     @abc.abstractmethod
-    def project(self, state: Array) -> Array:
+    def project(self, state: States) -> States:
         """The nearest allowed state, `[batch, free units]`."""
 
     @abc.abstractmethod
@@ -55,12 +69,12 @@ class AbstractBlockClampedEnergy(AbstractClampedEnergy):
     @abc.abstractmethod
     def minimize_block(
         self,
-        state: Array,
+        state: States,
         block: int,
-        pull: Array | None = None,
+        pull: BlockUnits | None = None,
         stiffness: Array | None = None,
         moved: frozenset[int] | None = None,
-    ) -> Array:
+    ) -> BlockUnits:
         """Where block number `block` is drawn, `[batch, size of block]`, before projection.
 
         The exact minimiser over the block if its units are not coupled with each other; else
@@ -75,7 +89,7 @@ class AbstractBlockClampedEnergy(AbstractClampedEnergy):
         """
 
     @abc.abstractmethod
-    def project_block(self, part: Array, block: int) -> Array:
+    def project_block(self, part: BlockUnits, block: int) -> BlockUnits:
         """The nearest allowed states of the units of block number `block`, `[batch, its size]`."""
 
     @property
@@ -84,7 +98,7 @@ class AbstractBlockClampedEnergy(AbstractClampedEnergy):
         """Whether the energy is a parabola in each unit."""
 
     @abc.abstractmethod
-    def drawn(self, state: Array, pull: Array | float = 0.0) -> Array:
+    def drawn(self, state: States, pull: States | float = 0.0) -> States:
         """Where every unit is drawn with the others held, before projection.
 
         At an equilibrium its projection is the state.
@@ -117,19 +131,19 @@ class AbstractEnergy(eqx.Module):
         """Whether block coordinate descent can relax it."""
 
     @abc.abstractmethod
-    def energy(self, x: Array, state: Array) -> Array:
+    def energy(self, x: Input, state: State) -> Scalar:
         """E, a scalar."""
 
     @abc.abstractmethod
-    def force(self, x: Array, state: Array) -> Array:
+    def force(self, x: Input, state: State) -> State:
         """As of `AbstractClampedEnergy`, `[free units]`."""
 
     @abc.abstractmethod
-    def project(self, state: Array) -> Array:
+    def project(self, state: FreeUnits) -> FreeUnits:
         """The nearest allowed state, `[free units]`."""
 
     @abc.abstractmethod
-    def clamp(self, x: Array) -> AbstractClampedEnergy:
+    def clamp(self, x: Inputs) -> AbstractClampedEnergy:
         """Clamps the input units to a batch of examples `[batch, inputs]`."""
 
     @abc.abstractmethod
@@ -147,6 +161,13 @@ class AbstractEnergy(eqx.Module):
         `[size of post, size of pre]`; inside a layer strictly lower triangular.
         """
 
+    def couplings_back(self) -> Mapping[Block, np.ndarray]:
+        """By what the earlier unit of a connection is pulled, as `couplings`.
+
+        Alike, unless the two directions of a connection differ.
+        """
+        return self.couplings()
+
 
 class AbstractCost(eqx.Module):
     """C(y) of one example: `output` `[outputs]` against `target` `[targets]`.
@@ -155,11 +176,11 @@ class AbstractCost(eqx.Module):
     """
 
     @abc.abstractmethod
-    def __call__(self, output: Array, target: Array) -> Array:
+    def __call__(self, output: Output, target: Target) -> Scalar:
         """C, a scalar."""
 
     @abc.abstractmethod
-    def force(self, output: Array, target: Array) -> Array:
+    def force(self, output: OutputUnits, target: TargetUnits) -> OutputUnits:
         """-dC/dy, `[outputs]`; works on `[batch, outputs]` as well."""
 
     @abc.abstractmethod
@@ -170,7 +191,7 @@ class AbstractCost(eqx.Module):
         """
 
     @abc.abstractmethod
-    def scores(self, output: Array) -> Array:
+    def scores(self, output: OutputUnits) -> TargetUnits:
         """What is compared with the target: `[..., outputs]` to `[..., targets]`.
 
         The largest score is the class that the network says.

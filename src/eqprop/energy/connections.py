@@ -20,6 +20,7 @@ from eqprop.energy.feedback import Feedback
 from eqprop.energy.groups import Group, kind_of
 from eqprop.energy.interactions import AbstractClampedInteraction, AbstractInteraction, Seen
 from eqprop.energy.products import dot, matmul
+from eqprop.shapes import BlockUnits, Inputs, PerExample, Scalar, States
 from eqprop.topology import Block, Topology
 
 Ways = tuple[Mapping[Block, Array], Mapping[Block, Array]]
@@ -79,7 +80,7 @@ class Connections(AbstractInteraction):
     def carries_differences(self) -> bool:
         return True
 
-    def energy(self, seen: Seen) -> Array:
+    def energy(self, seen: Seen) -> Scalar:
         # `dot`, not `vdot`: for complex states nothing may be conjugated.
         products = (
             seen.feedback.weight(post) * dot(seen.active[post], matmul(weight, seen.active[pre]))
@@ -87,7 +88,7 @@ class Connections(AbstractInteraction):
         )
         return -functools.reduce(operator.add, products)
 
-    def change(self, seen: Seen, differences: Sequence[Array]) -> Array:
+    def change(self, seen: Seen, differences: Sequence[Array]) -> Scalar:
         # g^(post - L) (s_post' W s_pre at the end - at the start), with s_k + g^(L - k) e_k for
         # the end: no power of g that grows is left, and nothing is subtracted.
         feedback, total = seen.feedback, []
@@ -100,7 +101,7 @@ class Connections(AbstractInteraction):
             total.append(dot(moved, matmul(weight, before)))
         return -functools.reduce(operator.add, total)
 
-    def clamp(self, x: Array, feedback: Feedback) -> ClampedConnections:
+    def clamp(self, x: Inputs, feedback: Feedback) -> ClampedConnections:
         drives = [
             matmul(x, self.weights[layer, 0].T)
             if (layer, 0) in self.weights
@@ -110,7 +111,7 @@ class Connections(AbstractInteraction):
         return ClampedConnections(
             weights=self.weights,
             back=self.back,
-            blocks=_blocks(_ways(self), self.layer_sizes, None, feedback.on_the_way, len(x)),
+            blocks=_blocks(self.ways, self.layer_sizes, None, feedback.on_the_way, len(x)),
             input_drive=jnp.concatenate(drives, axis=1),
             layer_sizes=self.layer_sizes,
             feedback=feedback,
@@ -138,6 +139,11 @@ class Connections(AbstractInteraction):
     def couplings(self) -> Mapping[Block, np.ndarray]:
         return {block: np.asarray(weight) for block, weight in self.weights.items()}
 
+    @property
+    def ways(self) -> Ways:
+        """What later units get of earlier ones, and these of later ones."""
+        return self.weights, self.back or self.weights
+
 
 class ClampedConnections(AbstractClampedInteraction):
     """`Connections` with their inputs clamped to a batch.
@@ -161,15 +167,20 @@ class ClampedConnections(AbstractClampedInteraction):
     block_size: int | None = eqx.field(static=True, default=None)
     is_of_differences: bool = eqx.field(static=True, default=False)
 
-    def energy(self, state: Array, active: Array) -> Array:
+    @property
+    def ways(self) -> Ways:
+        """As of `Connections`."""
+        return self.weights, self.back or self.weights
+
+    def energy(self, state: States, active: States) -> PerExample:
         weight = self.feedback.per_unit(self.feedback.weight, self.input_drive.dtype)
         pull = 0.5 * self.coupled(active) + self.input_drive
         return -jnp.sum(weight * active * pull, axis=1)
 
-    def pull(self, active: Array) -> Array:
+    def pull(self, active: States) -> States:
         return self.coupled(active) + self.input_drive
 
-    def push(self, state: Array) -> None:
+    def push(self, state: States) -> None:
         return None
 
     def in_blocks(self, block_size: int | None) -> ClampedConnections:
@@ -177,20 +188,20 @@ class ClampedConnections(AbstractClampedInteraction):
             return self
         weakened = self.feedback.back if self.is_of_differences else self.feedback.on_the_way
         batch = len(self.input_drive)
-        blocks = _blocks(_ways(self), self.layer_sizes, block_size, weakened, batch)
+        blocks = _blocks(self.ways, self.layer_sizes, block_size, weakened, batch)
         return dataclasses.replace(self, blocks=blocks, block_size=block_size)
 
     def of_differences(self) -> ClampedConnections:
         blocks, back = self.blocks, self.feedback.back
         if not self.feedback.is_whole:
             batch = len(self.input_drive)
-            blocks = _blocks(_ways(self), self.layer_sizes, self.block_size, back, batch)
+            blocks = _blocks(self.ways, self.layer_sizes, self.block_size, back, batch)
         nothing = jnp.zeros_like(self.input_drive)
         return dataclasses.replace(self, blocks=blocks, input_drive=nothing, is_of_differences=True)
 
     def at_block(
-        self, state: Array, block: int, span: slice, moved: frozenset[int] | None
-    ) -> Array:
+        self, state: States, block: int, span: slice, moved: frozenset[int] | None
+    ) -> BlockUnits:
         spans = None if moved is None else {self.blocks[k].span for k in moved}
         return self.blocks[block].pull(state, spans) + self.input_drive[:, span]
 
@@ -202,12 +213,12 @@ class ClampedConnections(AbstractClampedInteraction):
         def between(layer: int, other: int) -> Array:
             if _pair(layer, other) not in self.weights:
                 return jnp.zeros((sizes[layer], sizes[other]), kind)
-            return _coupling(_ways(self), other, layer, slice(None))
+            return _coupling(self.ways, other, layer, slice(None))
 
         free = range(1, len(sizes))
         return jnp.block([[between(layer, other) for other in free] for layer in free])
 
-    def coupled(self, active: Array) -> Array:
+    def coupled(self, active: States) -> States:
         """What the free units receive from each other, `[batch, free units]`."""
         return jnp.concatenate([block.pull(active) for block in self.blocks], axis=1)
 
@@ -290,10 +301,6 @@ class _UnitBlock(_AbstractBlock):
             return jnp.zeros((len(active), size), active.dtype)
         seen = jnp.concatenate([active[:, start:stop] for start, stop in self.sources], axis=1)
         return jnp.concatenate([matmul(seen, strip) for strip in self.strips], axis=1)[:, :size]
-
-
-def _ways(wired: Connections | ClampedConnections) -> Ways:
-    return wired.weights, wired.back or wired.weights
 
 
 def _blocks(

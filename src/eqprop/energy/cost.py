@@ -12,6 +12,7 @@ from jax import Array
 from eqprop.energy.base import AbstractCost
 from eqprop.energy.products import matmul
 from eqprop.errors import ConfigError
+from eqprop.shapes import OutputUnits, TargetUnits
 
 
 class SquaredError(AbstractCost):
@@ -35,16 +36,16 @@ class SquaredError(AbstractCost):
                 f"`factor` must be above 0, got {self.factor}. Use 1 (section 2.3) or 0.5 (Eq. 3)."
             )
 
-    def __call__(self, output: Array, target: Array) -> Array:
+    def __call__(self, output: OutputUnits, target: TargetUnits) -> Array:
         return self.factor * jnp.sum((output - target) ** 2)
 
-    def force(self, output: Array, target: Array) -> Array:
+    def force(self, output: OutputUnits, target: TargetUnits) -> OutputUnits:
         return 2 * self.factor * (target - output)
 
     def curvature(self) -> float:
         return 2 * self.factor
 
-    def scores(self, output: Array) -> Array:
+    def scores(self, output: OutputUnits) -> TargetUnits:
         return output
 
     def num_targets(self, num_outputs: int) -> int:
@@ -82,11 +83,11 @@ class CrossEntropy(AbstractCost):
         weights = jax.random.uniform(key, (classes, outputs), dtype, -bound, bound)
         return CrossEntropy(weights, jnp.zeros(classes, dtype))
 
-    def __call__(self, output: Array, target: Array) -> Array:
+    def __call__(self, output: OutputUnits, target: TargetUnits) -> Array:
         scores = self.scores(output)
         return jnp.sum(target) * jax.nn.logsumexp(scores, axis=-1) - jnp.sum(target * scores)
 
-    def force(self, output: Array, target: Array) -> Array:
+    def force(self, output: OutputUnits, target: TargetUnits) -> OutputUnits:
         scores = self.scores(output)
         softmax = jnp.exp(scores - jax.nn.logsumexp(scores, axis=-1, keepdims=True))
         whole = jnp.sum(target, axis=-1, keepdims=True)
@@ -95,8 +96,9 @@ class CrossEntropy(AbstractCost):
     def curvature(self) -> None:
         return None
 
-    def scores(self, output: Array) -> Array:
-        return matmul(output, self.weights.T) + self.bias
+    def scores(self, output: OutputUnits) -> TargetUnits:
+        scores = matmul(output, self.weights.T)
+        return scores + jnp.broadcast_to(self.bias, scores.shape)
 
     def num_targets(self, num_outputs: int) -> int:
         return len(self.bias)

@@ -12,6 +12,7 @@ from eqprop.energy.activation import AbstractActivation
 from eqprop.energy.base import AbstractBlockClampedEnergy, AbstractClampedEnergy, not_carried
 from eqprop.energy.hopfield import ClampedHopfieldEnergy
 from eqprop.energy.interactions import AbstractClampedInteraction, total
+from eqprop.shapes import BlockUnits, PerExample, States
 
 
 class Difference(AbstractBlockClampedEnergy):
@@ -63,34 +64,34 @@ class Difference(AbstractBlockClampedEnergy):
 
     def minimize_block(
         self,
-        state: Array,
+        state: States,
         block: int,
-        pull: Array | None = None,
+        pull: BlockUnits | None = None,
         stiffness: Array | None = None,
         moved: frozenset[int] | None = None,
-    ) -> Array:
+    ) -> BlockUnits:
         span = self.block_slices[block]
         whole = total([*(part.at_block(state, block, span, moved) for part in self.parts), pull])
         origin, held = self.origin[:, span], self.held[:, span]
         return self._activation.difference(origin, held, whole, self._scale_of(span), stiffness)
 
-    def drawn(self, state: Array, pull: Array | float = 0.0) -> Array:
+    def drawn(self, state: States, pull: States | float = 0.0) -> States:
         whole = total([*(part.pull(state) for part in self.parts), pull])
         return self._activation.difference(self.origin, self.held, whole, self._scale)
 
-    def energy(self, state: Array) -> Array:
+    def energy(self, state: States) -> PerExample:
         return self.free.energy(self.state(state))
 
-    def force(self, state: Array) -> Array:
+    def force(self, state: States) -> States:
         return self.drawn(state) - state
 
-    def project(self, state: Array) -> Array:
+    def project(self, state: States) -> States:
         return self._projected(state, slice(None))
 
-    def project_block(self, part: Array, block: int) -> Array:
+    def project_block(self, part: BlockUnits, block: int) -> BlockUnits:
         return self._projected(part, self.block_slices[block])
 
-    def _projected(self, part: Array, span: slice) -> Array:
+    def _projected(self, part: BlockUnits, span: slice) -> Array:
         box = self._activation.box
         if box is None:
             return part
@@ -102,7 +103,7 @@ class Difference(AbstractBlockClampedEnergy):
         return self.free.activation
 
     def _scale_of(self, span: slice) -> Any:
-        return self._scale if self.free.feedback.is_whole else self._scale[span]
+        return self._scale if self.free.feedback.is_whole else self._scale[:, span]
 
     @property
     def _scale(self) -> Any:

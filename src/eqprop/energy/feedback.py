@@ -72,9 +72,9 @@ class Feedback:
         return max(self.strength ** (self.last - layer), 1e-18)
 
     def per_unit(self, of: Any, dtype: Any) -> Any:
-        """`of` (`weight` or `scale`) at every free unit, `[free units]`; 1.0 if all are 1."""
+        """`of` (`weight` or `scale`) at every free unit, `[1, free units]`; 1.0 if all are 1."""
         if self.is_whole:
             return 1.0
         each: Sequence[float] = [of(layer) for layer in range(1, len(self.layer_sizes))]
         with np.errstate(over="ignore"):  # an energy of many layers may be infinite in float32
-            return np.repeat(np.asarray(each), self.layer_sizes[1:]).astype(dtype)
+            return np.repeat(np.asarray(each), self.layer_sizes[1:]).astype(dtype)[None]

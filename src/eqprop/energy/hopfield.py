@@ -32,6 +32,16 @@ from eqprop.energy.interactions import (
 )
 from eqprop.energy.products import dot
 from eqprop.errors import ConfigError
+from eqprop.shapes import (
+    BlockUnits,
+    FreeUnits,
+    Input,
+    Inputs,
+    PerExample,
+    Scalar,
+    State,
+    States,
+)
 from eqprop.topology import Block, Topology, Wires
 
 
@@ -201,14 +211,14 @@ class HopfieldEnergy(AbstractEnergy):
         parts = all(interaction.has_blocks for interaction in self.interactions)
         return parts and self.activation.has_minimum
 
-    def energy(self, x: Array, state: Array) -> Array:
+    def energy(self, x: Input, state: State) -> Scalar:
         seen = self._seen(x, state)
         weight = seen.feedback.per_unit(seen.feedback.weight, state.dtype)
         # `dot`, not `vdot`: for complex states nothing may be conjugated.
-        value = 0.5 * dot(x, x) + jnp.sum(weight * self.activation.own_energy(state))
+        value = 0.5 * dot(x, x) + jnp.sum(weight * self.activation.own_energy(state)[None])
         return jnp.asarray(sum((part.energy(seen) for part in self.interactions), start=value))
 
-    def change(self, x: Array, state: Array, difference: Array) -> Array:
+    def change(self, x: Input, state: State, difference: State) -> Scalar:
         """What of E depends on parameters at state + scale * difference, less that at `state`.
 
         A scalar, found without a difference of energies: its slope in the parameters keeps its
@@ -222,13 +232,13 @@ class HopfieldEnergy(AbstractEnergy):
             operator.add, [part.change(seen, moved) for part in self.interactions]
         )
 
-    def force(self, x: Array, state: Array) -> Array:
+    def force(self, x: Input, state: State) -> State:
         return self.clamp(x[None]).force(state[None])[0]
 
-    def project(self, state: Array) -> Array:
+    def project(self, state: FreeUnits) -> FreeUnits:
         return self.activation.project(state)
 
-    def clamp(self, x: Array) -> ClampedHopfieldEnergy:
+    def clamp(self, x: Inputs) -> ClampedHopfieldEnergy:
         return ClampedHopfieldEnergy(
             parts=tuple(part.clamp(x, self._feedback) for part in self.interactions),
             input_energy=0.5 * jnp.sum(x**2, axis=1),
@@ -253,19 +263,27 @@ class HopfieldEnergy(AbstractEnergy):
     def couplings(self) -> Mapping[Block, np.ndarray]:
         return self.connections.couplings()
 
+    def couplings_back(self) -> Mapping[Block, np.ndarray]:
+        return {block: np.asarray(weight) for block, weight in self.connections.ways[1].items()}
+
     def topology(self) -> Topology:
         """The wiring, as a host-side `Topology`."""
         return Topology(self.layer_sizes, {b: np.asarray(m) for b, m in self.masks.items()})
 
     def dense_weights(self) -> np.ndarray:
-        """The symmetric weight matrix W `[units, units]`, a copy on the host."""
+        """The weight matrix W `[to, from]` of all units, a copy on the host.
+
+        Symmetric, unless the two directions of a connection differ.
+        """
         starts = np.concatenate([[0], np.cumsum(self.layer_sizes)])
         any_weight = next(iter(self.weights.values()))
         dense = np.zeros((starts[-1], starts[-1]), any_weight.dtype)
+        back = self.couplings_back()
         for (post, pre), weight in self.couplings().items():
-            i, j = starts[post], starts[pre]
-            dense[i : starts[post + 1], j : starts[pre + 1]] += weight
-        return dense + dense.T
+            rows, columns = (slice(starts[k], starts[k + 1]) for k in (post, pre))
+            dense[rows, columns] += weight
+            dense[columns, rows] += back[post, pre].T
+        return dense
 
     @property
     def _feedback(self) -> Feedback:
@@ -339,38 +357,38 @@ class ClampedHopfieldEnergy(AbstractBlockClampedEnergy):
         parts = tuple(part.in_blocks(block_size) for part in self.parts)
         return dataclasses.replace(self, parts=parts, block_size=block_size)
 
-    def energy(self, state: Array) -> Array:
+    def energy(self, state: States) -> PerExample:
         active = self.activation(state)
         weight = self.feedback.per_unit(self.feedback.weight, self.input_energy.dtype)
         value = jnp.sum(weight * self.activation.own_energy(state), axis=1) + self.input_energy
         return sum((part.energy(state, active) for part in self.parts), start=value)
 
-    def force(self, state: Array) -> Array:
+    def force(self, state: States) -> States:
         pull = total(part.pull(self.activation(state)) for part in self.parts)
         push = total(part.push(state) for part in self.parts)
         return self.activation.force(state, pull, push)
 
-    def drawn(self, state: Array, pull: Array | float = 0.0) -> Array:
+    def drawn(self, state: States, pull: States | float = 0.0) -> States:
         if self.is_parabola:
             return state + (self.force(state) + pull)
         parts = [part.pull(self.activation(state)) for part in self.parts]
         parts += [part.push(state) for part in self.parts]
         return self.activation.minimum(total([*parts, pull]))
 
-    def project(self, state: Array) -> Array:
+    def project(self, state: States) -> States:
         return self.activation.project(state)
 
-    def project_block(self, part: Array, block: int) -> Array:
+    def project_block(self, part: BlockUnits, block: int) -> BlockUnits:
         return self.activation.project(part)
 
     def minimize_block(
         self,
-        state: Array,
+        state: States,
         block: int,
-        pull: Array | None = None,
+        pull: BlockUnits | None = None,
         stiffness: Array | None = None,
         moved: frozenset[int] | None = None,
-    ) -> Array:
+    ) -> BlockUnits:
         span = self.block_slices[block]
         whole = total([*(part.at_block(state, block, span, moved) for part in self.parts), pull])
         return self.activation.minimum(whole, stiffness)

@@ -19,6 +19,7 @@ from eqprop.energy.base import not_carried, without_blocks
 from eqprop.energy.feedback import Feedback
 from eqprop.energy.groups import Group, groups_of
 from eqprop.energy.products import dot
+from eqprop.shapes import BlockShared, Input, Inputs, PerExample, Scalar, State, States
 from eqprop.topology import Block
 
 
@@ -44,15 +45,15 @@ class AbstractClampedInteraction(eqx.Module):
     """
 
     @abc.abstractmethod
-    def energy(self, state: Array, active: Array) -> Array:
+    def energy(self, state: States, active: States) -> PerExample:
         """Its share of the energy, `[batch]`, at states and activities `[batch, free units]`."""
 
     @abc.abstractmethod
-    def pull(self, active: Array) -> Array | None:
+    def pull(self, active: States) -> States | None:
         """Minus its slope in the activities, over the weight of each layer, `[batch, units]`."""
 
     @abc.abstractmethod
-    def push(self, state: Array) -> Array | None:
+    def push(self, state: States) -> Array | None:
         """The same in the states where it acts on these, `[batch, free units]`."""
 
     @abc.abstractmethod
@@ -61,8 +62,8 @@ class AbstractClampedInteraction(eqx.Module):
 
     @abc.abstractmethod
     def at_block(
-        self, state: Array, block: int, span: slice, moved: frozenset[int] | None
-    ) -> Array:
+        self, state: States, block: int, span: slice, moved: frozenset[int] | None
+    ) -> BlockShared:
         """`pull` and `push` together at the units `span` of a block, where rho is the identity.
 
         **Arguments:** `moved`: as of `AbstractBlockClampedEnergy.minimize_block`.
@@ -90,18 +91,18 @@ class AbstractInteraction(eqx.Module):
         """Whether `change` is known."""
 
     @abc.abstractmethod
-    def energy(self, seen: Seen) -> Array:
+    def energy(self, seen: Seen) -> Scalar:
         """Its share of the energy of one example, a scalar."""
 
     @abc.abstractmethod
-    def change(self, seen: Seen, differences: Sequence[Array]) -> Array:
+    def change(self, seen: Seen, differences: Sequence[Array]) -> Scalar:
         """By what its energy changes when every layer moves by `Feedback.scale` * its difference.
 
         **Arguments:** `differences`: per free layer, `[size of layer]`; rho is the identity.
         """
 
     @abc.abstractmethod
-    def clamp(self, x: Array, feedback: Feedback) -> AbstractClampedInteraction:
+    def clamp(self, x: Inputs, feedback: Feedback) -> AbstractClampedInteraction:
         """Clamps the input units to a batch of examples `[batch, inputs]`."""
 
     @abc.abstractmethod
@@ -127,7 +128,7 @@ class AbstractTerm(AbstractInteraction):
     """
 
     @abc.abstractmethod
-    def __call__(self, x: Array, state: Array) -> Array:
+    def __call__(self, x: Input, state: State) -> Scalar:
         """The term, a scalar, at inputs `[inputs]` and free units `[free units]`.
 
         Write it without conjugates (`jnp.dot`, not `jnp.vdot`; no `abs`) if it is to be trained
@@ -142,13 +143,13 @@ class AbstractTerm(AbstractInteraction):
     def carries_differences(self) -> bool:
         return False
 
-    def energy(self, seen: Seen) -> Array:
+    def energy(self, seen: Seen) -> Scalar:
         return self(seen.x, seen.state)
 
-    def change(self, seen: Seen, differences: Sequence[Array]) -> Array:
+    def change(self, seen: Seen, differences: Sequence[Array]) -> Scalar:
         raise not_carried(f"the term {type(self).__name__}")
 
-    def clamp(self, x: Array, feedback: Feedback) -> ClampedTerm:
+    def clamp(self, x: Inputs, feedback: Feedback) -> ClampedTerm:
         return ClampedTerm(self, x, feedback)
 
     def groups(self, prefix: str) -> tuple[Group, ...]:
@@ -168,13 +169,13 @@ class ClampedTerm(AbstractClampedInteraction):
     x: Array
     feedback: Feedback = eqx.field(static=True)
 
-    def energy(self, state: Array, active: Array) -> Array:
+    def energy(self, state: States, active: States) -> PerExample:
         return jax.vmap(self.term)(self.x, state)
 
-    def pull(self, active: Array) -> None:
+    def pull(self, active: States) -> None:
         return None
 
-    def push(self, state: Array) -> Array:
+    def push(self, state: States) -> Array:
         slope = jax.grad(self.term.__call__, argnums=1, holomorphic=jnp.iscomplexobj(state))
         pushes = -jax.vmap(slope)(self.x, state)
         if self.feedback.is_whole:
@@ -185,8 +186,8 @@ class ClampedTerm(AbstractClampedInteraction):
         raise without_blocks("every term of the energy", f"{type(self.term).__name__} has none")
 
     def at_block(
-        self, state: Array, block: int, span: slice, moved: frozenset[int] | None
-    ) -> Array:
+        self, state: States, block: int, span: slice, moved: frozenset[int] | None
+    ) -> BlockShared:
         return self.push(state)[:, span]
 
     def of_differences(self) -> AbstractClampedInteraction:
@@ -209,19 +210,19 @@ class Biases(AbstractInteraction):
     def carries_differences(self) -> bool:
         return True
 
-    def energy(self, seen: Seen) -> Array:
+    def energy(self, seen: Seen) -> Scalar:
         products = (
             seen.feedback.weight(layer) * dot(bias, seen.states[layer])
             for layer, bias in self.values.items()
         )
         return -functools.reduce(operator.add, products)
 
-    def change(self, seen: Seen, differences: Sequence[Array]) -> Array:
+    def change(self, seen: Seen, differences: Sequence[Array]) -> Scalar:
         # The weight of a layer and the scale of its differences cancel.
         products = (dot(bias, differences[layer - 1]) for layer, bias in self.values.items())
         return -functools.reduce(operator.add, products)
 
-    def clamp(self, x: Array, feedback: Feedback) -> ClampedBiases:
+    def clamp(self, x: Inputs, feedback: Feedback) -> ClampedBiases:
         values = jnp.concatenate([self.values[layer] for layer in sorted(self.values)])
         return ClampedBiases(values, feedback)
 
@@ -244,23 +245,23 @@ class ClampedBiases(AbstractClampedInteraction):
     values: Array
     feedback: Feedback = eqx.field(static=True)
 
-    def energy(self, state: Array, active: Array) -> Array:
+    def energy(self, state: States, active: States) -> PerExample:
         weight = self.feedback.per_unit(self.feedback.weight, self.values.dtype)
-        return -jnp.sum(weight * self.values * state, axis=1)
+        return -jnp.sum(weight * self.values[None] * state, axis=1)
 
-    def pull(self, active: Array) -> None:
+    def pull(self, active: States) -> None:
         return None
 
-    def push(self, state: Array) -> Array:
-        return self.values
+    def push(self, state: States) -> Array:
+        return self.values[None]
 
     def in_blocks(self, block_size: int | None) -> ClampedBiases:
         return self
 
     def at_block(
-        self, state: Array, block: int, span: slice, moved: frozenset[int] | None
-    ) -> Array:
-        return self.values[span]
+        self, state: States, block: int, span: slice, moved: frozenset[int] | None
+    ) -> BlockShared:
+        return self.values[None, span]
 
     def of_differences(self) -> None:
         return None

@@ -51,7 +51,7 @@ def linear(energy: AbstractClampedEnergy) -> Linear | None:
     (wired,) = connections
     if wired.back is not None or jnp.iscomplexobj(wired.input_drive):
         return None
-    drive = wired.input_drive + sum(part.values for part in biases)
+    drive = wired.input_drive + sum(part.values[None] for part in biases)
     ends = np.cumsum(energy.layer_sizes[1:]).tolist()
     spans = tuple(zip([0, *ends[:-1]], ends, strict=True))
     blocks = tuple((span.start, span.stop) for span in energy.block_slices)

@@ -18,6 +18,18 @@ from eqprop.energy.groups import Group, groups_of, replaced
 from eqprop.energy.hopfield import HopfieldEnergy
 from eqprop.energy.total import TotalEnergy
 from eqprop.errors import ConfigError
+from eqprop.shapes import (
+    FreeUnits,
+    Input,
+    Outputs,
+    OutputUnits,
+    Scalar,
+    State,
+    States,
+    Target,
+    Targets,
+    TargetUnits,
+)
 from eqprop.topology import Topology
 
 
@@ -133,19 +145,19 @@ class Network(eqx.Module):
             lambda leaf: leaf.astype(dtype) if eqx.is_inexact_array(leaf) else leaf, self
         )
 
-    def output(self, state: Array) -> Array:
+    def output(self, state: FreeUnits) -> OutputUnits:
         """The output units of a state: `[..., free units]` to `[..., outputs]`."""
         return state[..., self.num_free - self.num_outputs :]
 
-    def scores(self, state: Array) -> Array:
+    def scores(self, state: FreeUnits) -> TargetUnits:
         """What is compared with a target: `[..., free units]` to `[..., targets]`."""
         return self.cost.scores(self.output(state))
 
-    def cold_state(self, batch: int) -> Array:
+    def cold_state(self, batch: int) -> States:
         """All free units at 0: `[batch, free units]`."""
         return jnp.zeros((batch, self.num_free), self.dtype)
 
-    def total_energy(self, x: Array, state: Array, target: Array, beta: Array | float) -> Array:
+    def total_energy(self, x: Input, state: State, target: Target, beta: Array | float) -> Scalar:
         """F = E + beta C of one example (Eq. 4)."""
         return self.energy.energy(x, state) + beta * self.cost(self.output(state), target)
 
@@ -153,8 +165,8 @@ class Network(eqx.Module):
         self,
         clamped: AbstractClampedEnergy,
         beta: Array,
-        target: Array,
-        offset: Array | None = None,
+        target: Targets,
+        offset: Outputs | None = None,
     ) -> TotalEnergy:
         """F of a batch: `clamped` plus `beta` C against `target` `[batch, targets]`."""
         return TotalEnergy(clamped, self.cost, beta, target, self.num_outputs, offset)

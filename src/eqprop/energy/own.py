@@ -16,6 +16,7 @@ from eqprop.energy.base import (
     without_blocks,
 )
 from eqprop.energy.groups import Group, groups_of
+from eqprop.shapes import FreeUnits, Input, Inputs, PerExample, Scalar, State, States
 from eqprop.topology import Block, Wires
 
 
@@ -40,11 +41,11 @@ class AbstractOwnEnergy(AbstractEnergy):
     """
 
     @abc.abstractmethod
-    def energy(self, x: Array, state: Array) -> Array:
+    def energy(self, x: Input, state: State) -> Scalar:
         """E, a scalar, at inputs `[inputs]` and free units `[free units]`."""
 
     @abc.abstractmethod
-    def project(self, state: Array) -> Array:
+    def project(self, state: FreeUnits) -> FreeUnits:
         """The nearest allowed state; the state itself if all are allowed."""
 
     @property
@@ -59,10 +60,10 @@ class AbstractOwnEnergy(AbstractEnergy):
     def has_blocks(self) -> bool:
         return False
 
-    def force(self, x: Array, state: Array) -> Array:
+    def force(self, x: Input, state: State) -> State:
         return -jax.grad(self.energy, argnums=1)(x, state)
 
-    def clamp(self, x: Array) -> ClampedOwnEnergy:
+    def clamp(self, x: Inputs) -> ClampedOwnEnergy:
         return ClampedOwnEnergy(self, x)
 
     def groups(self) -> tuple[Group, ...]:
@@ -81,13 +82,13 @@ class ClampedOwnEnergy(AbstractClampedEnergy):
     own: AbstractOwnEnergy
     x: Array
 
-    def energy(self, state: Array) -> Array:
+    def energy(self, state: States) -> PerExample:
         return jax.vmap(self.own.energy)(self.x, state)
 
-    def force(self, state: Array) -> Array:
+    def force(self, state: States) -> States:
         return jax.vmap(self.own.force)(self.x, state)
 
-    def project(self, state: Array) -> Array:
+    def project(self, state: States) -> States:
         return jax.vmap(self.own.project)(state)
 
     def in_blocks(self, block_size: int | None) -> AbstractBlockClampedEnergy:

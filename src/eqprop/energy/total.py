@@ -13,6 +13,7 @@ from eqprop.energy.base import (
     AbstractCost,
     without_blocks,
 )
+from eqprop.shapes import BlockUnits, PerExample, States
 
 
 class TotalEnergy(AbstractBlockClampedEnergy):
@@ -52,17 +53,17 @@ class TotalEnergy(AbstractBlockClampedEnergy):
         """Where the output units stand in a state."""
         return slice(-self.num_outputs, None)
 
-    def energy(self, state: Array) -> Array:
+    def energy(self, state: States) -> PerExample:
         costs = jax.vmap(self.cost)(self._compared(state), self.target)
         return self.free.energy(state) + self.beta * costs
 
-    def force(self, state: Array) -> Array:
+    def force(self, state: States) -> States:
         return self.nudge(self.free.force(state), state, self.beta)
 
-    def project(self, state: Array) -> Array:
+    def project(self, state: States) -> States:
         return self.free.project(state)
 
-    def nudge(self, addend: Array, state: Array, strength: Array | float) -> Array:
+    def nudge(self, addend: Array, state: States, strength: Array | float) -> Array:
         """`addend` plus `strength` times the force of the cost on the output units of `state`."""
         pull = self.cost.force(self._compared(state), self.target)
         return addend.at[:, self.output].add(strength * pull)
@@ -78,17 +79,17 @@ class TotalEnergy(AbstractBlockClampedEnergy):
             raise without_blocks("the cost of a nudged phase", f"{name} is no parabola per output")
         return eqx.tree_at(lambda total: total.free, self, free)
 
-    def project_block(self, part: Array, block: int) -> Array:
+    def project_block(self, part: BlockUnits, block: int) -> BlockUnits:
         return self._blocks.project_block(part, block)
 
     def minimize_block(
         self,
-        state: Array,
+        state: States,
         block: int,
-        pull: Array | None = None,
+        pull: BlockUnits | None = None,
         stiffness: Array | None = None,
         moved: frozenset[int] | None = None,
-    ) -> Array:
+    ) -> BlockUnits:
         span, hidden = self.block_slices[block], state.shape[1] - self.num_outputs
         if span.start < hidden:
             return self._blocks.minimize_block(state, block, pull, stiffness, moved)
@@ -109,11 +110,11 @@ class TotalEnergy(AbstractBlockClampedEnergy):
     def is_parabola(self) -> bool:
         return self._blocks.is_parabola
 
-    def drawn(self, state: Array, pull: Array | float = 0.0) -> Array:
+    def drawn(self, state: States, pull: States | float = 0.0) -> States:
         nudge = self.nudge(jnp.zeros_like(state), state, self.beta)
         return self._blocks.drawn(state, nudge + pull)
 
-    def _compared(self, state: Array) -> Array:
+    def _compared(self, state: States) -> Array:
         output = state[:, self.output]
         return output if self.offset is None else output + self.offset
 
@@ -135,17 +136,17 @@ class HeldOutputs(AbstractBlockClampedEnergy):
     free: AbstractClampedEnergy
     outputs: Array
 
-    def start(self, state: Array) -> Array:
+    def start(self, state: States) -> States:
         """`state` with its output units at their place."""
         return state.at[:, -self.outputs.shape[1] :].set(self.outputs)
 
-    def energy(self, state: Array) -> Array:
+    def energy(self, state: States) -> PerExample:
         return self.free.energy(state)
 
-    def force(self, state: Array) -> Array:
+    def force(self, state: States) -> States:
         return self.free.force(state).at[:, -self.outputs.shape[1] :].set(0)
 
-    def project(self, state: Array) -> Array:
+    def project(self, state: States) -> States:
         return self.free.project(state)
 
     @property
@@ -155,17 +156,17 @@ class HeldOutputs(AbstractBlockClampedEnergy):
     def in_blocks(self, block_size: int | None) -> HeldOutputs:
         return eqx.tree_at(lambda held: held.free, self, self.free.in_blocks(block_size))
 
-    def project_block(self, part: Array, block: int) -> Array:
+    def project_block(self, part: BlockUnits, block: int) -> BlockUnits:
         return self._blocks.project_block(part, block)
 
     def minimize_block(
         self,
-        state: Array,
+        state: States,
         block: int,
-        pull: Array | None = None,
+        pull: BlockUnits | None = None,
         stiffness: Array | None = None,
         moved: frozenset[int] | None = None,
-    ) -> Array:
+    ) -> BlockUnits:
         span, hidden = self.block_slices[block], state.shape[1] - self.outputs.shape[1]
         if span.start < hidden:
             return self._blocks.minimize_block(state, block, pull, stiffness, moved)
@@ -175,7 +176,7 @@ class HeldOutputs(AbstractBlockClampedEnergy):
     def is_parabola(self) -> bool:
         return self._blocks.is_parabola
 
-    def drawn(self, state: Array, pull: Array | float = 0.0) -> Array:
+    def drawn(self, state: States, pull: States | float = 0.0) -> States:
         return self.start(self._blocks.drawn(state, pull))
 
     @property

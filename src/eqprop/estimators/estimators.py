@@ -134,7 +134,7 @@ class _EqPropEstimator(BaseEstimator):
             check_finite(chunk.log, state.network, 0)
             cost += float(chunk.log.cost.sum())
         self._going = state
-        model.network = trainer.read(state)
+        model.network, model.devices = state.network, trainer.reading(state)
         self.loss_curve_.append(cost / len(examples))
         self.n_iter_ = len(self.loss_curve_)
         return self

@@ -45,8 +45,8 @@ FIGURE3 = Experiment(
     published=Published(
         "Section 3.1, after 250 epochs: about 2.5 % test error (our validation error) and 0 % "
         "training error for the layer-skipping network and for the layered one with a rate "
-        "per layer; the layered one with a single rate is about 0.5 points worse in both errors. The "
-        "layer-skipping network needs around 25 % more epochs than the one with a rate per "
+        "per layer; the layered one with a single rate is about 0.5 points worse in both errors. "
+        "The layer-skipping network needs around 25 % more epochs than the one with a rate per "
         "layer.",
         errors={
             "layered": "0.5 / 3.0 after 250 epochs",

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from eqprop.energy import Network
+from eqprop.energy import HopfieldEnergy, Network
 from eqprop.errors import ConfigError
 from eqprop.exporting.saved import settings_of, write
 from eqprop.training import Model
@@ -21,7 +21,8 @@ def export(model: Model | Network, folder: str | Path) -> list[Path]:
     """Writes weights, biases, wiring and names for other tools, and a file for `eqprop.load`.
 
     `network.npz` holds `weights` `[units, units]` (symmetric), `biases` `[free units]`,
-    `layer_sizes`, `names` where units have some, and the parameters of a read-out;
+    `layer_sizes`, `names` where units have some, and the parameters of a read-out; and where
+    imperfect devices hold them, `weights_read` `[to, from]` and `biases_read`, what units see;
     `connections.csv` has one row per connection that exists; `units.csv` one per unit. Units are
     numbered input first. `settings.toml` names activation, cost, weakened feedback and the device
     that held the weights in training. `network.safetensors` holds all of it, and what was done to
@@ -45,10 +46,11 @@ def export(model: Model | Network, folder: str | Path) -> list[Path]:
     if isinstance(model, Network):
         model = Model(model.hopfield.topology(), network=model)
     topology, energy = model.topology, model.network.hopfield
-    weights = _numbers(energy.dense_weights())
     sizes, names = topology.layer_sizes, topology.names
-    biases = _numbers(np.concatenate([np.asarray(energy.biases[k]) for k in range(1, len(sizes))]))
+    weights, biases = _dense(energy)
     arrays: dict[str, Any] = {"weights": weights, "biases": biases, "layer_sizes": np.array(sizes)}
+    if model.devices is not None:
+        arrays["weights_read"], arrays["biases_read"] = _dense(model.seen.hopfield)
     if names is not None:
         arrays["names"] = np.array(names)
     for name, value in model.network.to_arrays().items():
@@ -78,6 +80,12 @@ def export(model: Model | Network, folder: str | Path) -> list[Path]:
     (folder / "settings.toml").write_text(settings.to_toml(), "utf-8")
     write(folder / SAVED, settings, model, {})
     return [*made, folder / "settings.toml", folder / SAVED]
+
+
+def _dense(energy: HopfieldEnergy) -> tuple[np.ndarray, np.ndarray]:
+    """Weights `[to, from]` and biases of a network."""
+    biases = [np.asarray(energy.biases[k]) for k in range(1, len(energy.layer_sizes))]
+    return _numbers(energy.dense_weights()), _numbers(np.concatenate(biases))
 
 
 def _numbers(values: np.ndarray) -> np.ndarray:

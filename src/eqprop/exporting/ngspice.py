@@ -10,22 +10,13 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
-from eqprop.energy import Network
 from eqprop.errors import ConfigError, DataError
+from eqprop.exporting.parts import settled_exactly
 from eqprop.exporting.spice import Circuit, write_netlists
-from eqprop.learning import Phase
-from eqprop.relaxation import (
-    AbstractRelaxation,
-    BlockCoordinateDescent,
-    Euler,
-    Residual,
-    relax,
-)
-from eqprop.training import Examples, Model, evaluate
+from eqprop.training import Model
 
 _PATIENCE = 600  # seconds for one circuit
 
@@ -33,7 +24,8 @@ _PATIENCE = 600  # seconds for one circuit
 def solved(file: Path) -> np.ndarray:
     """The states `[free units]` at which ngspice ends for a netlist that `write_netlists` wrote.
 
-    **Raises:** `ConfigError` where ngspice is not installed; `DataError` where it finds no end.
+    **Raises:** `ConfigError` where ngspice is not installed; `DataError` where it finds no end, or
+    none in ten minutes.
     """
     program = shutil.which("ngspice")
     if program is None:
@@ -42,10 +34,15 @@ def solved(file: Path) -> np.ndarray:
         )
     raw = file.with_suffix(".raw")
     raw.unlink(missing_ok=True)
-    done = subprocess.run(
-        [program, "-b", file.name], cwd=file.parent, capture_output=True, text=True,
-        timeout=_PATIENCE, errors="replace",
-    )  # fmt: skip
+    try:
+        done = subprocess.run(
+            [program, "-b", file.name], cwd=file.parent, capture_output=True, text=True,
+            timeout=_PATIENCE, errors="replace",
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        raise DataError(
+            f"ngspice must end within {_PATIENCE} s, got no end for {file}. Use a smaller network."
+        ) from None
     if not raw.is_file():
         told = re.findall(r"(?im)^.*(?:error|warning).*$", done.stdout + done.stderr)
         raise DataError(
@@ -107,16 +104,8 @@ def verify(model: Model, x: np.ndarray, circuit: Circuit | None = None) -> Verif
 
     **Arguments:** `x`: `[examples, inputs]`, as the network sees them.
     """
-    circuit = circuit or Circuit()
-    network = model.network
-    nothing = np.zeros((len(x), network.num_targets), np.float32)
-    examples = Examples.of(network, np.asarray(x, np.float32), nothing)
-    method = BlockCoordinateDescent(1.0) if network.energy.has_blocks else Euler(0.3)
-    start = np.zeros((len(x), network.num_free), np.float32)
-    found = evaluate(
-        network, examples, Phase(method, Residual(1e-6, max_steps=20_000)), states=start
-    )
-    ours = _exactly(network, np.asarray(x), np.asarray(found.states), method)
+    circuit, network = circuit or Circuit(), model.seen
+    ours = settled_exactly(network, x)
     ends = []
     with tempfile.TemporaryDirectory() as folder:
         for starts in (list(ours), None):
@@ -135,14 +124,3 @@ def _ended(file: Path, free: int) -> np.ndarray:
         return solved(file)
     except DataError:
         return np.full(free, np.nan)
-
-
-def _exactly(
-    network: Network, x: np.ndarray, states: np.ndarray, method: AbstractRelaxation
-) -> np.ndarray:
-    """The equilibria next to states, to float64's precision: ngspice knows its own to 1e-9."""
-    with jax.enable_x64(True):
-        exact = network.astype(jnp.float64)
-        clamped = exact.energy.clamp(jnp.asarray(x, jnp.float64))
-        stop = Residual(1e-10, max_steps=20_000)
-        return np.asarray(relax(clamped, jnp.asarray(states, jnp.float64), method, stop).state)

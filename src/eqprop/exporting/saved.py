@@ -14,7 +14,7 @@ from safetensors.numpy import save_file
 from eqprop.config.settings import RunConfig, build
 from eqprop.energy.settings import ACTIVATIONS, COSTS
 from eqprop.errors import ConfigError, DataError
-from eqprop.running.finished import model_of, network_from_arrays
+from eqprop.running.finished import devices_of, model_of, network_from_arrays
 from eqprop.training import Model
 from eqprop.training.preparation import Preparation
 
@@ -22,8 +22,9 @@ _KEY = "eqprop"
 
 
 def arrays_of(model: Model) -> dict[str, np.ndarray]:
-    """Wiring, weights and biases."""
-    return model.topology.to_arrays() | model.network.to_arrays()
+    """Wiring, weights and biases, and what it takes to read them from their devices."""
+    arrays = model.topology.to_arrays() | model.network.to_arrays()
+    return arrays | ({} if model.devices is None else model.devices.to_arrays())
 
 
 def restored(
@@ -31,7 +32,8 @@ def restored(
 ) -> Model:
     """The model of `arrays_of`, its settings, and what was done to its data."""
     topology, network = network_from_arrays(config, arrays, Path("the saved network"))
-    return model_of(config, topology, network, Preparation.from_dict(preparation))
+    done, devices = Preparation.from_dict(preparation), devices_of(config, network, arrays)
+    return model_of(config, topology, network, done, devices)
 
 
 def settings_of(model: Model) -> RunConfig:

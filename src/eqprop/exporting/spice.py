@@ -10,23 +10,14 @@ from typing import Literal
 import numpy as np
 
 from eqprop.energy import SquaredError
-from eqprop.energy.activation import name_of
-from eqprop.energy.feedback import Feedback
 from eqprop.errors import ConfigError
+from eqprop.exporting.parts import unit_of, ways_of
 from eqprop.training import Model
 
 MOST = 200_000
 """Resistors at most: 164,000 took ngspice 34 s to an operating point, a million not 10 minutes."""
 
 _OHMS = 1e3  # between a unit's source and its capacitor
-
-_SHAPES = {
-    "HardSigmoid": "min(max({pull}, 0), 1)",
-    "Activities(HardSigmoid)": "min(max({pull}, 0), 1)",
-    "Activities(Sigmoid)": "1/(1+exp(-({pull})))",
-    "Activities(Tanh)": "tanh({pull})",
-}
-"""A unit's voltage from the sum of what it receives. `limit()` does not clip in a B source."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,14 +72,8 @@ def netlist(
     **Raises:** `ConfigError` for an energy or activation that has no such circuit, for more than
     `MOST` resistors.
     """
-    energy = model.network.hopfield
-    shape, names = _SHAPES.get(name_of(energy.activation)), model.topology.names
-    if shape is None or energy.terms:
-        what = "terms of its own" if energy.terms else name_of(energy.activation)
-        raise ConfigError(
-            f"a circuit needs an activation out of {', '.join(_SHAPES)} and no further terms, got "
-            f"{what}. With other activations the paper's energy has no such equilibrium."
-        )
+    energy = model.seen.hopfield
+    unit, names = unit_of(energy, "a circuit"), model.topology.names
     x = np.asarray(x, np.float64)
     if x.shape != (model.network.num_inputs,):
         raise ConfigError(
@@ -124,7 +109,7 @@ def netlist(
         pull = f"{circuit.resistance!r}*i(Vg{k})+({float(bias[k])!r})" + nudges.get(k, "")
         lines += [
             f"Vg{k} g{k} 0 0",
-            f"Bu{k} u{k} 0 V={shape.format(pull=pull)}",
+            f"Bu{k} u{k} 0 V={unit.spice.format(pull=pull)}",
             f"Rp{k} u{k} p{k} {_OHMS:g}",
             f"Es{k} s{k} 0 p{k} 0 1",
             f"Em{k} m{k} 0 p{k} 0 -1",
@@ -201,19 +186,12 @@ def _transient(circuit: Circuit) -> str:
 
 def _edges(model: Model, circuit: Circuit) -> Iterator[tuple[int, int, float]]:
     """To which unit, from which, with which weight: both directions, inputs only on the way in."""
-    energy, sizes = model.network.hopfield, model.topology.layer_sizes
-    starts = np.concatenate([[0], np.cumsum(sizes)]).tolist()
-    feedback = Feedback(energy.feedback, sizes)
+    energy = model.seen.hopfield
+    starts = np.concatenate([[0], np.cumsum(energy.layer_sizes)]).tolist()
     rng = np.random.default_rng(circuit.seed)
-    for (post, pre), mask in model.topology.masks.items():
-        weight = np.asarray(energy.weights[post, pre], np.float64)
-        for forwards in (True, False):
-            if not forwards and pre == 0:
-                continue  # nothing goes back into an input
-            factor = feedback.on_the_way(*((post, pre) if forwards else (pre, post)))
-            # Each direction is a resistor of its own, with a spread of its own.
-            own = factor * weight * (1 + circuit.spread * rng.standard_normal(weight.shape))
-            own[rng.random(weight.shape) < circuit.stuck] = 0
-            for i, j in np.argwhere(mask & (own != 0)).tolist():
-                later, earlier, value = starts[post] + i, starts[pre] + j, float(own[i, j])
-                yield (later, earlier, value) if forwards else (earlier, later, value)
+    for to, frm, weights in ways_of(energy):
+        # Each direction is a resistor of its own, with a spread of its own.
+        own = weights * (1 + circuit.spread * rng.standard_normal(weights.shape))
+        own[rng.random(weights.shape) < circuit.stuck] = 0
+        for i, j in np.argwhere(own != 0).tolist():
+            yield starts[to] + i, starts[frm] + j, float(own[i, j])

@@ -28,6 +28,7 @@ __getattr__, __dir__, __all__ = attach(  # pyright: ignore[reportUnsupportedDund
             "Audit",
             "Oracle",
             "Settling",
+            "as_held",
             "audit",
             "nudge_of",
             "plain",

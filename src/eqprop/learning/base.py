@@ -21,6 +21,7 @@ from eqprop.relaxation import (
     Equilibrium,
     relax,
 )
+from eqprop.shapes import FreeUnits, InputUnits, OfEach, States, TargetUnits
 from eqprop.topology.work import Wires, Work
 
 Rule = TypeVar("Rule", bound="AbstractLearningRule")
@@ -40,7 +41,7 @@ class Phase(eqx.Module):
     termination: AbstractTermination
     is_cold: bool = eqx.field(static=True, default=False)
 
-    def relax(self, energy: AbstractClampedEnergy, state: Array, key: Array) -> Equilibrium:
+    def relax(self, energy: AbstractClampedEnergy, state: States, key: Array) -> Equilibrium:
         """Lets a batch of states settle in this phase."""
         start = jnp.zeros_like(state) if self.is_cold else state
         how = self.method, self.termination
@@ -72,7 +73,7 @@ class Estimate(eqx.Module):
     """
 
     gradient: Network
-    free_states: Array
+    free_states: States
     report: Report
 
 
@@ -148,17 +149,17 @@ class Batch(eqx.Module):
     - `seen`: what is read of states for an update, given a key; None for all of them.
     """
 
-    x: Array
-    target: Array
-    states: Array
+    x: InputUnits
+    target: TargetUnits
+    states: FreeUnits
     key: Array
-    weights: Array
-    present: Array
+    weights: OfEach
+    present: OfEach
     seen: Callable[[Array, Array], Array] | None = None
 
     @staticmethod
     def of(
-        x: Array, target: Array, states: Array, key: Array | None = None, weights: Any = None
+        x: Array, target: Array, states: States, key: Array | None = None, weights: Any = None
     ) -> Batch:
         """A batch whose places all hold an example.
 

@@ -22,6 +22,7 @@ from eqprop.relaxation import (
     BlockCoordinateDescent,
     is_traced,
 )
+from eqprop.shapes import Inputs, States, Targets
 from eqprop.topology.work import Wires, Work, two_phases
 
 
@@ -56,7 +57,7 @@ class ContrastiveHebbian(AbstractNudgedRule):
         return two_phases(wires, free_steps, other_steps)
 
     def phases(
-        self, network: Network, x: Array, target: Array, states: Array, key: Array
+        self, network: Network, x: Inputs, target: Targets, states: States, key: Array
     ) -> Phases:
         eta = jnp.asarray(1.0)
         return _phases(network, (x, target, states, key), self, eta)
@@ -117,7 +118,7 @@ class CoupledLearning(AbstractNudgedRule):
         return two_phases(wires, free_steps, other_steps)
 
     def phases(
-        self, network: Network, x: Array, target: Array, states: Array, key: Array
+        self, network: Network, x: Inputs, target: Targets, states: States, key: Array
     ) -> Phases:
         return _phases(network, (x, target, states, key), self, self.eta)
 

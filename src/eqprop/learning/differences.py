@@ -22,6 +22,7 @@ from eqprop.learning.base import (
     summed,
 )
 from eqprop.relaxation import AbstractRelaxation, AbstractTermination
+from eqprop.shapes import Inputs, PerExample, States, Targets
 
 Slope = tuple[Array | float, Array]
 """Coefficient, and states `[batch, free units]`, or differences from those of the free phase."""
@@ -29,11 +30,11 @@ Slope = tuple[Array | float, Array]
 
 def contrast(
     network: Network,
-    x: Array,
+    x: Inputs,
     slopes: Sequence[Slope],
-    example_weights: Array,
+    example_weights: PerExample,
     *,
-    origin: Array | None = None,
+    origin: States | None = None,
     axis: str | None = None,
 ) -> Network:
     """The sum over slopes of coefficient * dE/dtheta at its states, real part.
@@ -54,10 +55,10 @@ def contrast(
 
 def _contrast(
     network: Network,
-    x: Array,
+    x: Inputs,
     slopes: Sequence[Slope],
-    example_weights: Array,
-    origin: Array | None,
+    example_weights: PerExample,
+    origin: States | None,
     axis: str | None,
 ) -> Network:
     """The same, with whatever comes out where no connection exists."""
@@ -92,7 +93,7 @@ _MANY = 64
 
 
 def _readout(
-    network: Network, target: Array, states: Array, example_weights: Array, axis: str | None
+    network: Network, target: Targets, states: States, example_weights: PerExample, axis: str | None
 ) -> Network | None:
     """dC/dtheta at the free states; None for a cost without parameters.
 
@@ -138,9 +139,9 @@ class Phases(eqx.Module):
     """
 
     slopes: tuple[Slope, ...]
-    free_states: Array
+    free_states: States
     report: Report
-    origin: Array | None = None
+    origin: States | None = None
 
     def outputs(self, network: Network) -> list[tuple[Array | float, Array]]:
         """Coefficients and output units that are compared, `[batch, outputs]`."""
@@ -157,7 +158,7 @@ class AbstractContrastiveRule(AbstractLearningRule):
 
     @abc.abstractmethod
     def phases(
-        self, network: Network, x: Array, target: Array, states: Array, key: Array
+        self, network: Network, x: Inputs, target: Targets, states: States, key: Array
     ) -> Phases:
         """Lets a batch settle in all phases.
 

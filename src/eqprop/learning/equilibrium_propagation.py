@@ -23,6 +23,7 @@ from eqprop.relaxation import (
     Euler,
     is_traced,
 )
+from eqprop.shapes import Inputs, States, Targets
 from eqprop.topology.work import Wires, Work, two_phases
 
 
@@ -107,7 +108,7 @@ class EquilibriumPropagation(AbstractNudgedRule):
         return two_phases(wires, free_steps, other_steps)
 
     def phases(
-        self, network: Network, x: Array, target: Array, states: Array, key: Array
+        self, network: Network, x: Inputs, target: Targets, states: States, key: Array
     ) -> Phases:
         # Prepared once, so that both phases read the same copy of the couplings.
         clamped = self.free.method.prepare(network.energy.clamp(x))

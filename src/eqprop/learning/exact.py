@@ -17,10 +17,11 @@ from eqprop.learning.base import (
     Report,
     summed,
 )
+from eqprop.shapes import Input, Inputs, PerExample, Scalar, State, States, Target, Targets
 from eqprop.topology.work import Wires, Work, two_phases
 
 
-def interior_units(network: Network, x: Array, states: Array, margin: float = 1e-9) -> Array:
+def interior_units(network: Network, x: Inputs, states: States, margin: float = 1e-9) -> Array:
     """Which free units are not held at a bound, `[batch, free units]`.
 
     A unit is held if projecting s + force gives back exactly a bound that the force points
@@ -44,16 +45,16 @@ def interior_units(network: Network, x: Array, states: Array, margin: float = 1e
 
 def implicit_gradient(
     network: Network,
-    x: Array,
-    target: Array,
-    states: Array,
-    example_weights: Array | None = None,
+    x: Inputs,
+    target: Targets,
+    states: States,
+    example_weights: PerExample | None = None,
 ) -> Network:
     """dC/dtheta of the cost at equilibrium, by implicit differentiation, mean over the batch.
 
-    With s* the equilibrium, H the second derivative of E over the units that are not held at
-    a bound, and lambda = H^-1 dC/ds: dC/dtheta = -lambda' d(dE/ds)/dtheta (+ the direct part
-    for costs with parameters).
+    With f the force, J its derivative over the units that are not held at a bound, at the
+    equilibrium, and lambda = -J'^-1 dC/ds: dC/dtheta = lambda' df/dtheta (+ the direct part for
+    costs with parameters). The force need not have an energy.
 
     **Arguments:**
 
@@ -71,25 +72,26 @@ def implicit_gradient(
     return adjoint_gradient(network, x, target, states, adjoints, example_weights)
 
 
-def adjoints_of(network: Network, x: Array, target: Array, states: Array) -> Array:
-    """lambda = H^-1 dC/ds over the units that are not held at a bound, by a dense solve.
+def adjoints_of(network: Network, x: Inputs, target: Targets, states: States) -> Array:
+    """lambda = -J'^-1 dC/ds over the units that are not held at a bound, by a dense solve.
 
     `[batch, free units]`; zero for an example whose output units are all held: then its cost
     has no gradient.
     """
     interior = interior_units(network, x, states)
 
-    def adjoint(x: Array, pull: Array, state: Array, free: Array) -> Array:
-        hessian = -jax.jacfwd(lambda s: network.energy.force(x, s))(state)
+    def adjoint(x: Input, pull: State, state: State, free: Array) -> State:
+        slopes = -jax.jacfwd(lambda s: network.energy.force(x, s))(state)
         both = free[:, None] & free[None, :]
-        reduced = jnp.where(both, hessian, jnp.eye(len(state), dtype=state.dtype))
+        # Turned over: without an energy J is not symmetric.
+        reduced = jnp.where(both, slopes.T, jnp.eye(len(state), dtype=state.dtype))
         return jnp.linalg.solve(reduced, jnp.where(free, pull, 0))
 
     pulls = cost_slopes(network, target, states)
     return lax.map(lambda args: adjoint(*args), (x, pulls, states, interior))
 
 
-def cost_slopes(network: Network, target: Array, states: Array) -> Array:
+def cost_slopes(network: Network, target: Targets, states: States) -> Array:
     """dC/ds of each example, `[batch, free units]`: zero but for the output units."""
     cost = jax.grad(lambda state, target: network.cost(network.output(state), target))
     return jax.vmap(cost)(states, target)
@@ -97,22 +99,19 @@ def cost_slopes(network: Network, target: Array, states: Array) -> Array:
 
 def adjoint_gradient(
     network: Network,
-    x: Array,
-    target: Array,
-    states: Array,
-    adjoints: Array,
-    example_weights: Array,
+    x: Inputs,
+    target: Targets,
+    states: States,
+    adjoints: States,
+    example_weights: PerExample,
 ) -> Network:
-    """-lambda' d(dE/ds)/dtheta + dC/dtheta, summed over the batch by `example_weights`."""
+    """lambda' df/dtheta + dC/dtheta, summed over the batch by `example_weights`."""
 
     @eqx.filter_grad
     def slope(network: Network) -> Array:
-        def along(x: Array, target: Array, state: Array, direction: Array) -> Array:
-            def energy(state: Array) -> Array:
-                return network.energy.energy(x, state)
-
-            climb = jax.jvp(energy, (state,), (direction,))[1]
-            return network.cost(network.output(state), target) - climb
+        def along(x: Input, target: Target, state: State, direction: State) -> Scalar:
+            drive = dot(direction, network.energy.force(x, state))
+            return network.cost(network.output(state), target) + drive
 
         return dot(example_weights, jax.vmap(along)(x, target, states, adjoints))
 

@@ -16,6 +16,7 @@ from eqprop.learning.base import AbstractLearningRule, Phase, Report
 from eqprop.learning.differences import AbstractNudgedRule, Phases
 from eqprop.learning.nudging import check_beta
 from eqprop.relaxation import AbstractRelaxation, AbstractTermination, Euler, Joint, is_traced
+from eqprop.shapes import Inputs, States, Targets
 from eqprop.topology.work import Wires, Work, two_phases
 
 
@@ -99,7 +100,7 @@ class HolomorphicEquilibriumPropagation(AbstractNudgedRule):
         return Work(real.first, 2 * real.second, 4 * points * wires.total)
 
     def phases(
-        self, network: Network, x: Array, target: Array, states: Array, key: Array
+        self, network: Network, x: Inputs, target: Targets, states: States, key: Array
     ) -> Phases:
         clamped = self.free.method.prepare(network.energy.clamp(x))
         free = self.free.relax(clamped, states, jax.random.fold_in(key, 1))

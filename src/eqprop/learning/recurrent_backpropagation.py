@@ -18,6 +18,7 @@ from eqprop.learning.base import (
 )
 from eqprop.learning.exact import adjoint_gradient, cost_slopes, interior_units
 from eqprop.relaxation import BlockCoordinateDescent
+from eqprop.shapes import PerExample, States
 from eqprop.topology.work import Wires, Work, two_phases
 
 
@@ -79,13 +80,13 @@ class AdjointEnergy(AbstractClampedEnergy):
     pull: Array
     moving: Array
 
-    def energy(self, state: Array) -> Array:
+    def energy(self, state: States) -> PerExample:
         return -jnp.sum(state * (0.5 * self._bend(state) + self.pull), axis=1)
 
-    def force(self, state: Array) -> Array:
+    def force(self, state: States) -> States:
         return jnp.where(self.moving, self._bend(state) + self.pull, 0)
 
-    def project(self, state: Array) -> Array:
+    def project(self, state: States) -> States:
         return state
 
     def in_blocks(self, block_size: int | None) -> AbstractBlockClampedEnergy:

@@ -15,6 +15,7 @@ from eqprop.errors import ConfigError
 from eqprop.learning.base import Phase, Report
 from eqprop.learning.differences import Phases, Slope
 from eqprop.relaxation import BlockCoordinateDescent, Equilibrium
+from eqprop.shapes import Outputs, States
 
 
 class SecondPhase(eqx.Module):
@@ -29,13 +30,13 @@ class SecondPhase(eqx.Module):
     """
 
     energy: AbstractClampedEnergy
-    start: Array
-    free_state: Array
-    offset: Array | None
+    start: States
+    free_state: States
+    offset: Outputs | None
 
     @staticmethod
     def of(
-        network: Network, clamped: AbstractClampedEnergy, free_state: Array, carried: bool
+        network: Network, clamped: AbstractClampedEnergy, free_state: States, carried: bool
     ) -> SecondPhase:
         """After a free phase; `carried`: whether the difference moves."""
         if not carried:

@@ -12,6 +12,7 @@ from jax import Array
 from eqprop.energy import AbstractClampedEnergy
 from eqprop.errors import ConfigError
 from eqprop.relaxation.base import AbstractRelaxation, is_traced
+from eqprop.shapes import PerExample, States
 
 
 class Momentum(AbstractRelaxation):
@@ -35,22 +36,22 @@ class Momentum(AbstractRelaxation):
     def prepare(self, energy: AbstractClampedEnergy) -> AbstractClampedEnergy:
         return self.method.prepare(energy)
 
-    def init(self, prepared: AbstractClampedEnergy, state: Array) -> tuple[Array, Any]:
+    def init(self, prepared: AbstractClampedEnergy, state: States) -> tuple[Array, Any]:
         return state, self.method.init(prepared, state)
 
     def step(
         self,
         prepared: AbstractClampedEnergy,
-        state: Array,
+        state: States,
         memory: tuple[Array, Any],
         key: Array | None,
-    ) -> tuple[Array, tuple[Array, Any], Array]:
+    ) -> tuple[States, tuple[Array, Any], PerExample]:
         before, inner = memory
         ahead = prepared.project(state + self.inertia * (state - before))
         new, inner, seen = self.method.step(prepared, ahead, inner, key)
         return new, (state, inner), seen
 
-    def residual(self, energy: AbstractClampedEnergy, state: Array) -> Array:
+    def residual(self, energy: AbstractClampedEnergy, state: States) -> PerExample:
         return self.method.residual(energy, state)
 
 
@@ -74,7 +75,7 @@ class Anderson(AbstractRelaxation):
         return self.method.prepare(energy)
 
     def init(
-        self, prepared: AbstractClampedEnergy, state: Array
+        self, prepared: AbstractClampedEnergy, state: States
     ) -> tuple[Array, Array, Array, Any]:
         past = jnp.zeros((self.depth, *state.shape), state.dtype)
         return past, past, jnp.int32(0), self.method.init(prepared, state)
@@ -82,16 +83,16 @@ class Anderson(AbstractRelaxation):
     def step(
         self,
         prepared: AbstractClampedEnergy,
-        state: Array,
+        state: States,
         memory: tuple[Array, Array, Array, Any],
         key: Array | None,
-    ) -> tuple[Array, tuple[Array, Array, Array, Any], Array]:
+    ) -> tuple[States, tuple[Array, Array, Array, Any], PerExample]:
         images, moves, count, inner = memory
         image, inner, seen = self.method.step(prepared, state, inner, key)
         move = image - state
         # Differences to the newest; those of steps that were not taken yet are left out.
         taken = (jnp.arange(self.depth) < count)[:, None, None]
-        apart = jnp.where(taken, moves - move, 0)
+        apart = jnp.where(taken, moves - move[None], 0)
         identity = jnp.eye(self.depth, dtype=state.dtype)
 
         def shares_of(apart: Array, move: Array) -> Array:
@@ -100,12 +101,12 @@ class Anderson(AbstractRelaxation):
             return -jnp.linalg.solve(gram + ridge * identity, apart @ move)
 
         shares = jax.vmap(shares_of, in_axes=(1, 0))(apart, move)
-        mixed = image + jnp.einsum("bk,kbu->bu", shares, jnp.where(taken, images - image, 0))
+        mixed = image + jnp.einsum("bk,kbu->bu", shares, jnp.where(taken, images - image[None], 0))
         place = count % self.depth
         memory = images.at[place].set(image), moves.at[place].set(move), count + 1, inner
         return prepared.project(mixed), memory, seen
 
-    def residual(self, energy: AbstractClampedEnergy, state: Array) -> Array:
+    def residual(self, energy: AbstractClampedEnergy, state: States) -> PerExample:
         return self.method.residual(energy, state)
 
 
@@ -127,12 +128,12 @@ class Noisy(AbstractRelaxation):
     def prepare(self, energy: AbstractClampedEnergy) -> AbstractClampedEnergy:
         return self.method.prepare(energy)
 
-    def init(self, prepared: AbstractClampedEnergy, state: Array) -> Any:
+    def init(self, prepared: AbstractClampedEnergy, state: States) -> Any:
         return self.method.init(prepared, state)
 
     def step(
-        self, prepared: AbstractClampedEnergy, state: Array, memory: Any, key: Array | None
-    ) -> tuple[Array, Any, Array]:
+        self, prepared: AbstractClampedEnergy, state: States, memory: Any, key: Array | None
+    ) -> tuple[States, Any, PerExample]:
         if key is None:
             raise ConfigError(
                 "`key` must be given for a relaxation that draws. Pass it to `relax`."
@@ -142,5 +143,5 @@ class Noisy(AbstractRelaxation):
         drawn = jax.random.normal(mine, state.shape, state.dtype)
         return prepared.project(new + self.noise * drawn), memory, seen
 
-    def residual(self, energy: AbstractClampedEnergy, state: Array) -> Array:
+    def residual(self, energy: AbstractClampedEnergy, state: States) -> PerExample:
         return self.method.residual(energy, state)

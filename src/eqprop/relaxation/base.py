@@ -13,6 +13,7 @@ from jax import Array
 from jax.core import Tracer
 
 from eqprop.energy import AbstractBlockClampedEnergy, AbstractClampedEnergy
+from eqprop.shapes import Counts, PerExample, States
 
 SETTLED = 1e-3
 """A state counts as settled in training and evaluation when its residual is at most this."""
@@ -44,15 +45,15 @@ class Equilibrium(eqx.Module):
     - `outcome`: `[batch]`, an `Outcome` for each example; `words` says it.
     """
 
-    state: Array
+    state: States
     steps: Array
-    residual: Array
-    energy: Array
-    outcome: Array
+    residual: PerExample
+    energy: PerExample
+    outcome: Counts
 
     @staticmethod
     def of(
-        state: Array, steps: Array | int, residual: Array, energy: Array, tolerance: Array | float
+        state: States, steps: Array | int, residual: Array, energy: Array, tolerance: Array | float
     ) -> Equilibrium:
         """With the outcome that a residual means."""
         outcome = jnp.where(residual <= tolerance, Outcome.SETTLED, Outcome.STEP_LIMIT)
@@ -83,13 +84,13 @@ class AbstractRelaxation(eqx.Module):
         """
 
     @abc.abstractmethod
-    def init(self, prepared: AbstractClampedEnergy, state: Array) -> Any:
+    def init(self, prepared: AbstractClampedEnergy, state: States) -> Any:
         """What the method remembers from step to step, before the first; None for nothing."""
 
     @abc.abstractmethod
     def step(
-        self, prepared: AbstractClampedEnergy, state: Array, memory: Any, key: Array | None
-    ) -> tuple[Array, Any, Array]:
+        self, prepared: AbstractClampedEnergy, state: States, memory: Any, key: Array | None
+    ) -> tuple[States, Any, PerExample]:
         """One step or sweep on `state` `[batch, free units]`.
 
         **Arguments:** `memory`, as `init` or the step before gave it; `key`, of this step, for
@@ -100,17 +101,17 @@ class AbstractRelaxation(eqx.Module):
         """
 
     def first(
-        self, prepared: AbstractClampedEnergy, state: Array, memory: Any, key: Array | None
-    ) -> tuple[Array, Any, Array]:
+        self, prepared: AbstractClampedEnergy, state: States, memory: Any, key: Array | None
+    ) -> tuple[States, Any, PerExample]:
         """`step` from a state that is 0 everywhere, which some methods take with less work."""
         return self.step(prepared, state, memory, key)
 
     @abc.abstractmethod
-    def residual(self, energy: AbstractClampedEnergy, state: Array) -> Array:
+    def residual(self, energy: AbstractClampedEnergy, state: States) -> PerExample:
         """How far each example is from a fixed point of the method, `[batch]`."""
 
 
-def projected_residual(energy: AbstractClampedEnergy, state: Array) -> Array:
+def projected_residual(energy: AbstractClampedEnergy, state: States) -> PerExample:
     """How far the free units of each example are from where they are drawn, `[batch]`.
 
     The largest `|project(s + force) - s|`; of `Activities` `|rho(pull) - s|`, since their force is

@@ -22,6 +22,7 @@ from eqprop.errors import ConfigError, unknown_name
 from eqprop.relaxation.base import is_traced, projected_residual
 from eqprop.relaxation.euler import check_step_size
 from eqprop.relaxation.moves import AbstractLinearRelaxation, Kernel, Moves
+from eqprop.shapes import PerExample, States
 
 Order = Literal["forwards", "backwards", "alternating"]
 
@@ -75,12 +76,16 @@ class BlockCoordinateDescent(AbstractLinearRelaxation):
     def prepare(self, energy: AbstractClampedEnergy) -> AbstractBlockClampedEnergy:
         return energy.in_blocks(self.block_size)
 
-    def init(self, prepared: AbstractClampedEnergy, state: Array) -> Array | None:
+    def init(self, prepared: AbstractClampedEnergy, state: States) -> Array | None:
         return jnp.asarray(False) if self.order == "alternating" else None  # whether to go back
 
     def step(
-        self, prepared: AbstractClampedEnergy, state: Array, memory: Array | None, key: Array | None
-    ) -> tuple[Array, Array | None, Array]:
+        self,
+        prepared: AbstractClampedEnergy,
+        state: States,
+        memory: Array | None,
+        key: Array | None,
+    ) -> tuple[States, Array | None, PerExample]:
         assert isinstance(prepared, AbstractBlockClampedEnergy)  # `prepare` made sure
         blocks = self._blocks(prepared)
         if memory is None:
@@ -94,8 +99,12 @@ class BlockCoordinateDescent(AbstractLinearRelaxation):
         return state, ~memory, seen
 
     def first(
-        self, prepared: AbstractClampedEnergy, state: Array, memory: Array | None, key: Array | None
-    ) -> tuple[Array, Array | None, Array]:
+        self,
+        prepared: AbstractClampedEnergy,
+        state: States,
+        memory: Array | None,
+        key: Array | None,
+    ) -> tuple[States, Array | None, PerExample]:
         assert isinstance(prepared, AbstractBlockClampedEnergy)  # `prepare` made sure
         state, seen = self._sweep(prepared, state, self._blocks(prepared), at_zero=True)
         return state, None if memory is None else ~memory, seen
@@ -108,7 +117,7 @@ class BlockCoordinateDescent(AbstractLinearRelaxation):
     def _sweep(
         self,
         prepared: AbstractBlockClampedEnergy,
-        state: Array,
+        state: States,
         blocks: Sequence[int],
         *,
         at_zero: bool = False,
@@ -125,7 +134,7 @@ class BlockCoordinateDescent(AbstractLinearRelaxation):
             state = state.at[:, span].set(there)
         return state, seen
 
-    def residual(self, energy: AbstractClampedEnergy, state: Array) -> Array:
+    def residual(self, energy: AbstractClampedEnergy, state: States) -> PerExample:
         return projected_residual(energy, state)
 
     @property

@@ -14,11 +14,12 @@ from eqprop.energy import AbstractClampedEnergy
 from eqprop.relaxation.base import AbstractRelaxation, Equilibrium
 from eqprop.relaxation.launch import in_one_launch
 from eqprop.relaxation.termination import AbstractTermination, Among
+from eqprop.shapes import States
 
 
 def relax(
     energy: AbstractClampedEnergy,
-    state: Array,
+    state: States,
     method: AbstractRelaxation,
     termination: AbstractTermination,
     *,
@@ -61,7 +62,7 @@ def relax(
 @eqx.filter_jit(inline=True)  # pyright: ignore[reportCallIssue]
 def _relaxed(
     energy: AbstractClampedEnergy,
-    state: Array,
+    state: States,
     method: AbstractRelaxation,
     termination: AbstractTermination,
     key: Array | None,
@@ -121,7 +122,7 @@ def _relaxed(
 
 def observe(
     energy: AbstractClampedEnergy,
-    state: Array,
+    state: States,
     method: AbstractRelaxation,
     termination: AbstractTermination,
     steps: int | Array,
@@ -134,7 +135,7 @@ def observe(
 
 
 def watch(
-    energy: AbstractClampedEnergy, state: Array, method: AbstractRelaxation, steps: int | Array
+    energy: AbstractClampedEnergy, state: States, method: AbstractRelaxation, steps: int | Array
 ) -> tuple[Array, Array]:
     """Takes `steps` steps and looks at the energy after each, which doubles their cost.
 

@@ -13,6 +13,7 @@ from eqprop.errors import ConfigError
 from eqprop.relaxation.base import is_traced
 from eqprop.relaxation.moves import AbstractLinearRelaxation, Kernel, Moves
 from eqprop.relaxation.nudged_step import AbstractNudgedStep, explicit_step, nudged_step
+from eqprop.shapes import PerExample, States
 
 
 class Euler(AbstractLinearRelaxation):
@@ -39,19 +40,19 @@ class Euler(AbstractLinearRelaxation):
     def prepare(self, energy: AbstractClampedEnergy) -> AbstractClampedEnergy:
         return energy
 
-    def init(self, prepared: AbstractClampedEnergy, state: Array) -> None:
+    def init(self, prepared: AbstractClampedEnergy, state: States) -> None:
         return None
 
     def step(
-        self, prepared: AbstractClampedEnergy, state: Array, memory: None, key: Array | None
-    ) -> tuple[Array, None, Array]:
+        self, prepared: AbstractClampedEnergy, state: States, memory: None, key: Array | None
+    ) -> tuple[States, None, PerExample]:
         if isinstance(prepared, TotalEnergy):
             new, seen = self.nudging_step.move(prepared, state, self.step_size)
         else:
             new, seen = explicit_step(prepared, state, self.step_size)
         return new, None, seen
 
-    def residual(self, energy: AbstractClampedEnergy, state: Array) -> Array:
+    def residual(self, energy: AbstractClampedEnergy, state: States) -> PerExample:
         return self.step(energy, state, None, None)[2]
 
     @property
@@ -80,7 +81,7 @@ class Euler(AbstractLinearRelaxation):
         return Moves(found, keep, gain, push, step, whole, projected)
 
 
-def euler_limit(energy: AbstractClampedEnergy, state: Array, iterations: int = 100) -> Array:
+def euler_limit(energy: AbstractClampedEnergy, state: States, iterations: int = 100) -> PerExample:
     """2 / (largest curvature of the energy) near each state, `[batch]`.
 
     With longer Euler steps a settled state that no bound holds is left again, and falls into a

@@ -14,6 +14,7 @@ from eqprop.energy.interactions import ClampedBiases
 from eqprop.energy.products import matmul
 from eqprop.errors import ConfigError
 from eqprop.relaxation.base import AbstractRelaxation
+from eqprop.shapes import PerExample, States
 
 
 class ForwardPass(AbstractRelaxation):
@@ -40,12 +41,12 @@ class ForwardPass(AbstractRelaxation):
         check_acyclic(_connections(energy).weights)
         return energy
 
-    def init(self, prepared: AbstractClampedEnergy, state: Array) -> None:
+    def init(self, prepared: AbstractClampedEnergy, state: States) -> None:
         return None
 
     def step(
-        self, prepared: AbstractClampedEnergy, state: Array, memory: None, key: Array | None
-    ) -> tuple[Array, None, Array]:
+        self, prepared: AbstractClampedEnergy, state: States, memory: None, key: Array | None
+    ) -> tuple[States, None, PerExample]:
         assert isinstance(prepared, ClampedHopfieldEnergy)  # `prepare` made sure
         sizes = prepared.layer_sizes
         ends = np.cumsum([0, *sizes[1:]])
@@ -57,7 +58,7 @@ class ForwardPass(AbstractRelaxation):
         new = jnp.concatenate(list(layers.values()), axis=1)
         return new, None, jnp.max(jnp.abs(new - state), axis=1)
 
-    def residual(self, energy: AbstractClampedEnergy, state: Array) -> Array:
+    def residual(self, energy: AbstractClampedEnergy, state: States) -> PerExample:
         return self.step(energy, state, None, None)[2]
 
 
@@ -67,7 +68,7 @@ def drive(
     """What the units of a layer, `span` of the free ones, add up from the layers before it."""
     connections, biases = _connections(clamped), clamped.parts[1]
     assert isinstance(biases, ClampedBiases)  # `prepare` made sure
-    total = connections.input_drive[:, span] + biases.values[span]
+    total = connections.input_drive[:, span] + biases.values[None, span]
     for earlier, activity in layers.items():
         if earlier < layer and (layer, earlier) in connections.weights:
             total += matmul(activity, connections.weights[layer, earlier].T)

@@ -192,7 +192,7 @@ def _plainly(form: _Form, given: _Given) -> tuple[Array, Array]:
             here, block = state[:, start:stop], slice(start, stop)
             first, last = form.reached(start, stop)
             drawn = matmul(state[:, first:last], coupling[first:last, block])
-            moved = keep[block] * here + gain[block] * drawn + push[:, block]
+            moved = keep[None, block] * here + gain[None, block] * drawn + push[:, block]
             new = jnp.clip(moved, low, high)
             ahead = new if form.is_projected else jnp.clip(here + (moved - here) / step, low, high)
             off = jnp.abs(ahead - here) / (step if form.is_projected else 1)

@@ -14,13 +14,14 @@ from jax import Array
 
 from eqprop.energy import AbstractClampedEnergy, TotalEnergy
 from eqprop.errors import ConfigError, unknown_name
+from eqprop.shapes import States
 
 
 class AbstractNudgedStep(eqx.Module):
     """How a step of the relaxation adds the pull of the cost."""
 
     @abc.abstractmethod
-    def move(self, total: TotalEnergy, state: Array, step_size: Array) -> tuple[Array, Array]:
+    def move(self, total: TotalEnergy, state: States, step_size: Array) -> tuple[Array, Array]:
         """One step of `state` `[batch, free units]`, and the residual seen on the way `[batch]`."""
 
     @abc.abstractmethod
@@ -53,7 +54,7 @@ class AbstractNudgedStep(eqx.Module):
 class Joint(AbstractNudgedStep):
     """Both forces at once, as Eq. 4 and 5 say: s <- project(s + step_size * force of F)."""
 
-    def move(self, total: TotalEnergy, state: Array, step_size: Array) -> tuple[Array, Array]:
+    def move(self, total: TotalEnergy, state: States, step_size: Array) -> tuple[Array, Array]:
         return explicit_step(total, state, step_size)
 
     def effective_beta(self, beta: float, step_size: float, curvature: float | None) -> float:
@@ -82,7 +83,7 @@ class Split(AbstractNudgedStep):
     **References:** section 2.1.1 of the paper; github.com/jgammell/Equilibrium_Propagation_mobile.
     """
 
-    def move(self, total: TotalEnergy, state: Array, step_size: Array) -> tuple[Array, Array]:
+    def move(self, total: TotalEnergy, state: States, step_size: Array) -> tuple[Array, Array]:
         moved = state + step_size * total.free.force(state)
         # The nudge acts on the output that the energy moved already, not yet projected.
         moved = total.nudge(moved, moved, step_size * total.beta)
@@ -119,7 +120,7 @@ def nudged_step(value: str | AbstractNudgedStep) -> AbstractNudgedStep:
 
 
 def explicit_step(
-    energy: AbstractClampedEnergy, state: Array, step_size: Array
+    energy: AbstractClampedEnergy, state: States, step_size: Array
 ) -> tuple[Array, Array]:
     """One Euler step along the force, and the residual of the state before it."""
     force = energy.force(state)

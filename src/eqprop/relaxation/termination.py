@@ -10,6 +10,7 @@ from jax import Array
 
 from eqprop.errors import ConfigError
 from eqprop.relaxation.base import SETTLED, is_traced
+from eqprop.shapes import PerExample, Present
 
 
 class AbstractTermination(eqx.Module):
@@ -25,7 +26,7 @@ class AbstractTermination(eqx.Module):
     tolerance: eqx.AbstractVar[Array]
 
     @abc.abstractmethod
-    def is_done(self, residual: Array, present: Array) -> Array:
+    def is_done(self, residual: PerExample, present: Present) -> Array:
         """Whether to stop before `max_steps`.
 
         **Arguments:** `residual` `[batch]`; `present` `[batch]`, which of them are examples: what
@@ -33,7 +34,7 @@ class AbstractTermination(eqx.Module):
         """
 
     @abc.abstractmethod
-    def enough(self, present: Array) -> Array | None:
+    def enough(self, present: Present) -> Array | None:
         """How many examples within the tolerance make `is_done` true; None for another rule.
 
         A kernel counts them by itself. More than there are: it never stops early.
@@ -76,10 +77,10 @@ class FixedSteps(AbstractTermination):
     def measures(self) -> bool:
         return self.measured
 
-    def is_done(self, residual: Array, present: Array) -> Array:
+    def is_done(self, residual: PerExample, present: Present) -> Array:
         return jnp.asarray(False)
 
-    def enough(self, present: Array) -> Array:
+    def enough(self, present: Present) -> Array:
         return jnp.asarray(len(present) + 1, jnp.float32)
 
 
@@ -120,11 +121,11 @@ class Residual(AbstractTermination):
                 f"`share` must lie in (0, 1], got {float(self.share):g}. 1 waits for every example."
             )
 
-    def is_done(self, residual: Array, present: Array) -> Array:
+    def is_done(self, residual: PerExample, present: Present) -> Array:
         settled = jnp.sum((residual <= self.tolerance) & present, axis=-1)
         return settled >= self.enough(present)
 
-    def enough(self, present: Array) -> Array:
+    def enough(self, present: Present) -> Array:
         return self.share * jnp.sum(present, axis=-1)
 
 
@@ -139,14 +140,14 @@ class Among(AbstractTermination):
     rule: AbstractTermination
     present: Array
 
-    def __init__(self, rule: AbstractTermination, present: Array) -> None:
+    def __init__(self, rule: AbstractTermination, present: Present) -> None:
         self.max_steps, self.tolerance = rule.max_steps, rule.tolerance
         self.rule, self.present = rule, present
 
-    def is_done(self, residual: Array, present: Array) -> Array:
+    def is_done(self, residual: PerExample, present: Present) -> Array:
         return self.rule.is_done(residual, present)
 
-    def enough(self, present: Array) -> Array | None:
+    def enough(self, present: Present) -> Array | None:
         return self.rule.enough(present)
 
     @property

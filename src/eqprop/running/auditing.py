@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from eqprop.config.settings import RunConfig
 from eqprop.config.settings import load_recorded as load_config
 from eqprop.energy import Network
 from eqprop.errors import ConfigError
-from eqprop.learning import Audit, Oracle, audit, nudge_of, response
+from eqprop.learning import Audit, Oracle, as_held, audit, nudge_of, response
 from eqprop.records import RunFolder
 from eqprop.running.build import build_rule, load_data
 from eqprop.running.finished import load_model, look_from
@@ -46,7 +47,8 @@ def audit_run(
             "`run` must have a rule that relaxes, got one trained by 'backpropagation', which is "
             "the gradient of another network: its wiring read forwards. Audit another run."
         )
-    network = load_model(path).network
+    model = load_model(path)
+    held, network = model.network, model.seen
     train = load_data(config, data_dir).split("train")
     if not 1 <= examples <= len(train):
         raise ConfigError(f"`examples` must lie in 1..{len(train)}, got {examples}.")
@@ -55,15 +57,22 @@ def audit_run(
     batch, rule = (*_batch(chosen, network), states), build_rule(config, 1)
     if respond:
         nudge_of(rule)  # refuses rules that have none before anything is settled
-    oracle = Oracle.of(network, *batch)
-    rows = response(network, rule, *batch, oracle=oracle) if respond else []
+    read = model.devices or as_held
+    oracle = Oracle.of(network, *batch).through(read, held)
+    rows = response(held, rule, *batch, oracle=oracle, read=read) if respond else []
     several = look_from(config, network, chosen, 8).several
-    return audit(network, rule, *batch, oracle=oracle), rows, several
+    return audit(held, rule, *batch, oracle=oracle, read=read), rows, several
 
 
-def audit_examples(config: RunConfig, network: Network, examples: Examples, states: Any) -> Audit:
+def audit_examples(
+    config: RunConfig,
+    network: Network,
+    examples: Examples,
+    states: Any,
+    read: Callable[[Network], Network] = as_held,
+) -> Audit:
     """Audits a network under the run's own rule, as in every epoch but the first."""
-    return audit(network, build_rule(config, 1), *_batch(examples, network), states)
+    return audit(network, build_rule(config, 1), *_batch(examples, network), states, read=read)
 
 
 def table(found: Audit) -> list[list[str]]:

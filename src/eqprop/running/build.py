@@ -16,7 +16,7 @@ import optax
 from eqprop.config.sections import PhaseConfig
 from eqprop.config.settings import RunConfig
 from eqprop.data import Dataset
-from eqprop.devices import Clip
+from eqprop.devices import AbstractDevice, Clip
 from eqprop.energy import Network
 from eqprop.errors import ConfigError, DataError
 from eqprop.learning import AbstractLearningRule, Phase, learning_rates
@@ -164,8 +164,13 @@ def build_trainer(config: RunConfig, network: Network, examples: Examples) -> Tr
         chunk_batches=config.training.chunk_batches,
         record_every=config.training.record_every,
         data_shards=config.training.data_shards,
-        device=Clip(config.learning.max_weight or math.inf, config.device.kind.build()),
+        device=build_device(config),
     )
+
+
+def build_device(config: RunConfig) -> AbstractDevice:
+    """What holds the parameters of a run."""
+    return Clip(config.learning.max_weight or math.inf, config.device.kind.build())
 
 
 def load_data(config: RunConfig, data_dir: Path | None = None) -> Dataset:

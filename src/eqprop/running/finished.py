@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from eqprop.config.settings import load_recorded as load_config
 from eqprop.energy import Network
 from eqprop.errors import ConfigError, RunFolderError
 from eqprop.records import Checkpoints, RunFolder, read_checkpoint
-from eqprop.running.build import build_network, look_phase
+from eqprop.running.build import build_device, build_network, look_phase
 from eqprop.running.entries import evaluation_entry
 from eqprop.running.objects import recorded
 from eqprop.topology import Topology
@@ -27,6 +27,7 @@ from eqprop.training import (
     starts_of,
 )
 from eqprop.training.preparation import Preparation
+from eqprop.training.reading import Reading
 from eqprop.training.starts import COLD
 
 PREPARATION = "preparation.json"
@@ -76,11 +77,15 @@ def load_model(
     done = Preparation()
     if (folder.path / PREPARATION).is_file():
         done = Preparation.from_dict(folder.read_json(PREPARATION))
-    return model_of(config, topology, network, done)
+    return model_of(config, topology, network, done, devices_of(config, network, arrays))
 
 
 def model_of(
-    config: RunConfig, topology: Topology, network: Network, preparation: Preparation | None
+    config: RunConfig,
+    topology: Topology,
+    network: Network,
+    preparation: Preparation | None,
+    devices: Reading | None = None,
 ) -> Model:
     """A network that relaxes as its run looked at it."""
     return Model(
@@ -90,7 +95,15 @@ def model_of(
         evaluation=look_phase(config, network),
         preparation=preparation,
         config=config,
+        devices=devices,
     )
+
+
+def devices_of(
+    config: RunConfig, network: Network, arrays: Mapping[str, np.ndarray]
+) -> Reading | None:
+    """How a network is read, from the arrays that its run saved."""
+    return Reading.from_arrays(build_device(config), network, arrays)
 
 
 def network_from_arrays(
@@ -137,7 +150,7 @@ def evaluate_run(
     - `first`: so many examples of the split, instead of all.
     """
     config = load_config(RunFolder.open(path).path / "config.toml")
-    network = load_model(path).network
+    network = load_model(path).seen
     dataset = config.data.dataset.load(data_dir)
     if config.data.split == "journal":
         dataset = dataset.as_in_the_journal()
@@ -146,7 +159,8 @@ def evaluate_run(
         if not 1 <= first <= len(chosen):
             raise ConfigError(f"`first` must lie in 1..{len(chosen)}, got {first}.")
         chosen = chosen.first(first)
-    examples = Examples.of(network, config.device.kind.given(chosen.x), chosen.target)
+    x = config.device.kind.given(chosen.x)
+    examples = Examples.of(network, x, chosen.target, learned=False)
     names = starts_of(starts)
     if names == COLD:
         found = look(config, network, examples)

@@ -15,7 +15,7 @@ from eqprop.data import Split
 from eqprop.devices import Held
 from eqprop.energy import Network
 from eqprop.errors import RunFolderError, Stopped
-from eqprop.learning import AbstractLearningRule
+from eqprop.learning import AbstractLearningRule, as_held
 from eqprop.records import Checkpoint, Checkpoints, RunFolder, environment
 from eqprop.relaxation import monotone_bound
 from eqprop.running import health
@@ -92,7 +92,7 @@ class RunInProgress:
         validation = dataset.split("validation")
         self.part = validation.stratified_rows(config.evaluation.examples)
         self.looked_at = {
-            name: _examples(network, dataset.split(name))
+            name: _examples(network, dataset.split(name), learned=False)
             for name in ("validation", "test")
             if name in dataset.splits
         }
@@ -334,8 +334,9 @@ class RunInProgress:
         count = min(wanted.audit_examples, len(examples))
         first = Examples(examples.x[:count], examples.target[:count])
         states = self.trainer.kept_states(state, count)
-        network = jax.device_put(self.trainer.read(state), jax.local_devices()[0])
-        found = audit_examples(self.config, network, first, states)
+        held = jax.device_put(state.network, jax.local_devices()[0])
+        read = self.trainer.reading(state) or as_held
+        found = audit_examples(self.config, held, first, states, read)
         return [{"kind": "audit", "epoch": epoch} | found.to_dict()]
 
     def _probe(self) -> Probe:
@@ -484,5 +485,5 @@ class RunInProgress:
         self._tell(notice=text)
 
 
-def _examples(network: Any, split: Split) -> Examples:
-    return Examples.of(network, split.x, split.target, split.weight)
+def _examples(network: Any, split: Split, *, learned: bool = True) -> Examples:
+    return Examples.of(network, split.x, split.target, split.weight, learned=learned)

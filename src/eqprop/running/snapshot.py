@@ -94,8 +94,10 @@ class Snapshot:
     trainer: Trainer
 
     def network_arrays(self) -> dict[str, np.ndarray]:
-        """Wiring, weights and biases."""
-        return self.topology.to_arrays() | self.state.network.to_arrays()
+        """Wiring, weights and biases, and what it takes to read them from their devices."""
+        reading = self.trainer.reading(self.state)
+        arrays = self.topology.to_arrays() | self.state.network.to_arrays()
+        return arrays | ({} if reading is None else reading.to_arrays())
 
     def files(self) -> dict[str, dict[str, np.ndarray]]:
         """Everything, as the arrays of a resume point."""

@@ -32,7 +32,9 @@ class Examples(eqx.Module):
         return self.x.shape[0]
 
     @staticmethod
-    def of(network: Network, x: Any, target: Any, weight: Any = None) -> Examples:
+    def of(
+        network: Network, x: Any, target: Any, weight: Any = None, *, learned: bool = True
+    ) -> Examples:
         """Checks arrays against `network`.
 
         **Arguments:**
@@ -40,6 +42,8 @@ class Examples(eqx.Module):
         - `x`: `[examples, ...]` in [0, 1], or uint8 pixels; further axes are flattened.
         - `target`: class labels `[examples]` (whole numbers), or `[examples, outputs]`.
         - `weight`: `[examples]`, 0 or more; they are scaled to a mean of 1.
+        - `learned`: whether they are trained on. Targets must then lie where output units can be;
+          those that are only compared with may lie beyond.
 
         **Raises:** `DataError` for inputs outside [0, 1], NaN, labels out of range, or
         shapes that do not fit.
@@ -71,7 +75,8 @@ class Examples(eqx.Module):
             )
         if not np.isfinite(target).all():
             raise DataError("`target` must be finite, got NaN or infinity. Clean the data first.")
-        _check_reach(network, target)
+        if learned:
+            _check_reach(network, target)
         target = target.astype(network.dtype, copy=False)
         if weight is None:
             return Examples(x, target)

@@ -29,6 +29,7 @@ from eqprop.training.finite import check_finite
 from eqprop.training.health import PYTHON, guessing, warnings_of
 from eqprop.training.preparation import Preparation
 from eqprop.training.probing import probe
+from eqprop.training.reading import Reading
 from eqprop.training.starts import COLD, evaluate_starts, starts_of
 from eqprop.training.train import TrainState
 from eqprop.training.trainer import Trainer
@@ -80,6 +81,7 @@ class Model:
     - `preparation`: what a run did to its data: `predict` and `outputs` then take inputs as they
       were before, and answer in the words and units of the data.
     - `config`: the settings of the run that trained it; a saved model has them, too.
+    - `devices`: how parameters are read from what holds `network`; None for as they are.
 
     >>> import eqprop, numpy as np
     >>> x = np.random.default_rng(0).random((200, 6)); labels = (x[:, 0] > x[:, 1]).astype(int)
@@ -98,6 +100,7 @@ class Model:
         evaluation: Phase | None = None,
         preparation: Preparation | None = None,
         config: Any = None,
+        devices: Reading | None = None,
     ) -> None:
         if network is not None and network.layer_sizes != topology.layer_sizes:
             raise ConfigError(
@@ -110,8 +113,14 @@ class Model:
         self.evaluation = evaluation or evaluation_phase(self.network)
         self.preparation = preparation or Preparation()
         self.config = config
+        self.devices = devices
         self._going: TrainState | None = None
         self._epochs = 0
+
+    @property
+    def seen(self) -> Network:
+        """`network` as phases and predictions see it: read from its devices, if it has any."""
+        return self.network if self.devices is None else self.devices(self.network)
 
     def fit(
         self,
@@ -126,7 +135,8 @@ class Model:
     ) -> list[float]:
         """Trains further, with persistent particles for the examples of this call.
 
-        Whatever the rule draws goes on from call to call.
+        Whatever the rule draws goes on from call to call. Parameters are trained and then read as
+        they are: devices that held them are gone. `Run.resume` trains with them.
 
         **Arguments:**
 
@@ -143,6 +153,7 @@ class Model:
         `PATIENCE` epochs.
         """
         examples = Examples.of(self.network, x, target)
+        self.devices = None
         trainer = Trainer(
             examples,
             _SGD,
@@ -249,8 +260,11 @@ class Model:
           several, of whose equilibria that of lowest energy counts (`evaluate_starts`).
         - `starts_seed`: of random ones.
         """
-        examples = Examples.of(self.network, x, target)
+        if self.config is not None:
+            x = self.config.device.kind.given(np.asarray(x))
+        network = self.seen
+        examples = Examples.of(network, x, target, learned=False)
         if starts_of(starts) == COLD:
-            return evaluate(self.network, examples, self.evaluation)
-        found = evaluate_starts(self.network, examples, self.evaluation, starts, seed=starts_seed)
+            return evaluate(network, examples, self.evaluation)
+        found = evaluate_starts(network, examples, self.evaluation, starts, seed=starts_seed)
         return found.lowest

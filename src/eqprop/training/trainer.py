@@ -21,6 +21,7 @@ from eqprop.learning.contrastive import check_held_targets
 from eqprop.training.batches import Layout
 from eqprop.training.examples import Examples
 from eqprop.training.logs import BatchLog
+from eqprop.training.reading import Reading
 from eqprop.training.sharding import deal_out, mesh_for, replicate
 from eqprop.training.train import DEVICES, Fixed, Own, TrainState, train_chunk
 
@@ -145,6 +146,10 @@ class Trainer:
     def read(self, state: TrainState) -> Network:
         """The parameters as an evaluation sees them, after so many batches."""
         return self.device.read(self._device_key(state.batches_seen), state.held)
+
+    def reading(self, state: TrainState) -> Reading | None:
+        """The same for later; None where parameters are seen as they are held."""
+        return Reading.of(self.device, self._device_key(state.batches_seen), state.held)
 
     @property
     def batches_per_epoch(self) -> int:

@@ -100,7 +100,7 @@ def write_page(
         raise ConfigError(f"a page shows one network or two, got {len(shown)}.")
     wanted = (shelf.x.shape[1], len(shelf.classes))
     for each in shown:
-        network = each.model.network
+        network = each.model.seen
         has = (network.num_inputs, network.cost.num_targets(network.num_outputs))
         if has != wanted:
             raise ConfigError(
@@ -135,7 +135,7 @@ def rounded(network: Network, precision: Precision) -> Network:
 
 
 def _network(shown: Shown, precision: Precision) -> dict[str, Any]:
-    model, network = shown.model, shown.model.network
+    model, network = shown.model, shown.model.seen
     energy, cost, method = network.hopfield, network.cost, model.evaluation.method
     activation = name_of(energy.activation)
     if activation not in _STATES:
@@ -147,6 +147,11 @@ def _network(shown: Shown, precision: Precision) -> dict[str, Any]:
         raise ConfigError(
             "the page knows connections and biases, got a network with terms of its own: "
             f"{', '.join(type(term).__name__ for term in energy.terms)}."
+        )
+    if energy.connections.back is not None:
+        raise ConfigError(
+            f"the page knows connections that are alike in both directions, got '{shown.name}', "
+            "trained with `device.gain` or `device.unequal`."
         )
     if not isinstance(cost, SquaredError | CrossEntropy):
         raise ConfigError(
@@ -190,7 +195,7 @@ def _network(shown: Shown, precision: Precision) -> dict[str, Any]:
 
 def _steps(shown: Shown) -> dict[str, Any] | None:
     """What the page does in a nudged phase as in training; None where it can only settle."""
-    steps, network = shown.steps, shown.model.network
+    steps, network = shown.steps, shown.model.seen
     plain = isinstance(network.hopfield.activation, HardSigmoid)
     if steps is None or not plain or not isinstance(network.cost, SquaredError):
         return None

@@ -17,6 +17,7 @@ __getattr__, __dir__, __all__ = attach(  # pyright: ignore[reportUnsupportedDund
     {
         "agreement": ("Agreement",),
         "auditor": (
+            "as_held",
             "audit",
             "nudge_of",
             "response",

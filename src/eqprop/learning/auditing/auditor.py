@@ -41,6 +41,11 @@ _FAR = 10 * SETTLED
 """Two states further apart than this in some unit are two states."""
 
 
+def as_held(network: Network) -> Network:
+    """What phases see of devices without an effect."""
+    return network
+
+
 def audit(
     network: Network,
     rule: AbstractLearningRule,
@@ -49,6 +54,7 @@ def audit(
     states: Any,
     *,
     oracle: Oracle | None = None,
+    read: Callable[[Network], Network] = as_held,
 ) -> Audit:
     """Compares a rule's correction with the exact gradient of the settled cost.
 
@@ -61,15 +67,19 @@ def audit(
     - `rule`: any learning rule.
     - `x` `[examples, inputs]`, `target` `[examples, targets]`: 20 to 100 examples will do.
     - `states`: where free phases start, `[examples, free units]`: the persistent particles.
-    - `oracle`: the exact gradient of these examples (default: `Oracle.of` them).
+    - `oracle`: the exact gradient of these examples in `network` (default: `Oracle.of` them).
+    - `read`: what phases see of `network`, where imperfect devices hold it (`Model.devices`). The
+      exact gradient is then that in what they hold. It is defined without an energy too: where
+      the two directions of a connection differ.
 
     **Returns:** an `Audit`.
 
     **Raises:** `ConfigError` for arrays of another shape, and for what the rule refuses.
     """
+    held, network = network, read(network)
     rule.check(network)
     x, target, states = as_batch(network, x, target, states, network.dtype)
-    oracle = oracle or Oracle.of(network, x, target, states)
+    oracle = oracle or Oracle.of(network, x, target, states).through(read, held)
     batch = _batch(network, x, target, states, oracle)
     correction = _correction(rule, network, batch)
     pairs, kinds, overall = agreements(network, correction.gradient, oracle.gradient)
@@ -108,6 +118,7 @@ def audit(
         block_limit=block_limit,
         saturation=tuple(float(part.mean()) if box else math.nan for part in at_bound),
         off_wiring=off_wiring(network, correction.gradient),
+        has_energy=network is network.without_back(),
     )
     return dataclasses.replace(result, verdict=verdict_of(result))
 
@@ -122,6 +133,7 @@ def response(
     betas: Sequence[float] = (1.0, 0.5, 0.2, 0.1, 0.05),
     steps: Sequence[int] = (4, 8, 20, 60),
     oracle: Oracle | None = None,
+    read: Callable[[Network], Network] = as_held,
 ) -> list[dict[str, Any]]:
     """How the agreement with the exact gradient changes with beta and with the nudged steps.
 
@@ -137,8 +149,10 @@ def response(
     **Raises:** `ConfigError` for a rule without a nudge, and for arrays of another shape.
     """
     nudged = nudge_of(rule)
+    held, network = network, read(network)
     x, target, states = as_batch(network, x, target, states, network.dtype)
-    oracle, rows = oracle or Oracle.of(network, x, target, states), []
+    oracle = oracle or Oracle.of(network, x, target, states).through(read, held)
+    rows = []
     batch = _batch(network, x, target, states, oracle)
     for size, count in itertools.product(betas, steps):
         changed = nudged.varied(size, count)
@@ -202,7 +216,7 @@ def _correction(
     gradients, nudged, betas = [], (), []
     for single in _each_sign(rule):
         found = _estimate(single, network, batch)
-        gradients.append(jax.device_get(found.gradient))
+        gradients.append(jax.device_get(found.gradient.without_back()))
         nudged += found.report.nudged
         betas += _betas(single, float(found.report.beta))
     mean = jax.tree.map(lambda *parts: sum(parts) / len(parts), *gradients)

@@ -57,6 +57,8 @@ class Audit:
       for an activation without bounds.
     - `off_wiring`: root mean square of the correction where no connection exists; not 0 only in
       a broken rule.
+    - `has_energy`: False where the two directions of a connection differ, by devices: then the
+      difference of two phases is no gradient of anything.
     - `verdict`: sentences for a reader, the worst first.
     """
 
@@ -82,6 +84,7 @@ class Audit:
     block_limit: float
     saturation: tuple[float, ...]
     off_wiring: float
+    has_energy: bool = True
     verdict: tuple[str, ...] = ()
 
     @property

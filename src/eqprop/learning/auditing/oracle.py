@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
@@ -110,6 +111,23 @@ class Oracle:
             step_limit=limit,
         )
 
+    def through(self, read: Callable[[Network], Network], network: Network) -> Oracle:
+        """The same with the gradient in what devices hold, where this one is in what they read.
+
+        **Arguments:** `network`, which is held; `read`, by which it became the network of this
+        oracle.
+        """
+
+        @eqx.filter_jit
+        def pulled_back(network: Network, slopes: Network) -> Network:
+            seen, back = eqx.filter_vjp(read, network)
+            like = eqx.filter(seen, eqx.is_inexact_array)
+            (gradient,) = back(jax.tree.map(lambda s, leaf: s.astype(leaf.dtype), slopes, like))
+            return network.constrain(gradient)
+
+        found = pulled_back(network, self.gradient)
+        return dataclasses.replace(self, gradient=jax.device_get(found))
+
 
 def as_batch(
     network: Network, x: Any, target: Any, states: Any, dtype: Any
@@ -151,12 +169,17 @@ def gentle_step(limit: Any) -> Any:
 
 
 def _lowest_eigenvalue(network: Network) -> float:
-    """Of the coupling between free units; NaN for an energy without one."""
+    """Of the coupling between free units, its real part; NaN for an energy without one."""
     starts = np.concatenate([[0, 0], np.cumsum(network.layer_sizes[1:])])
     dense = np.zeros((starts[-1], starts[-1]))
-    couplings = network.energy.couplings()
-    for (post, pre), weight in couplings.items():
+    back = network.energy.couplings_back()
+    for (post, pre), weight in network.energy.couplings().items():
         if pre:
             rows, columns = (slice(starts[k], starts[k + 1]) for k in (post, pre))
-            dense[rows, columns] = weight
-    return float(np.linalg.eigvalsh(dense + dense.T)[0]) if couplings else np.nan
+            dense[rows, columns] += weight
+            dense[columns, rows] += back[post, pre].T
+    if not back:
+        return np.nan
+    if (dense == dense.T).all():
+        return float(np.linalg.eigvalsh(dense)[0])
+    return float(np.linalg.eigvals(dense).real.min())

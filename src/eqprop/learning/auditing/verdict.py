@@ -50,7 +50,7 @@ def _climbs(found: Audit) -> bool:
     gentle = found.small_nudge_cosine
     swapped = found.cost_slope > _ROUNDING and found.overall.cosine < 0
     opposed = found.overall.cosine < -FAIR if math.isnan(gentle) else gentle < -OPPOSED
-    return swapped or opposed
+    return swapped or (opposed and found.has_energy)
 
 
 def _advice(found: Audit) -> list[str]:
@@ -72,6 +72,11 @@ def _advice(found: Audit) -> list[str]:
             f"The correction points away from the gradient (cosine {found.overall.cosine:.2f}), "
             f"with a small nudge it would not ({found.small_nudge_cosine:.2f}): the nudge is too "
             "strong, or too short."
+        )
+    if not found.has_energy:
+        said.append(
+            "No energy exists: units differ in gain, or the two directions of a connection in "
+            "strength. The difference of two phases is then no gradient, whatever the nudge."
         )
     if found.lost > 0:
         said.append(
