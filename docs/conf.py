@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 import sys
 from typing import Any
 
@@ -10,6 +11,7 @@ from docutils import nodes
 from docutils.utils.math.latex2mathml import tex2mathml
 
 import eqprop
+from eqprop import shapes
 from eqprop.cli import COMMANDS
 
 project = "eqprop"
@@ -36,6 +38,10 @@ html_math_renderer = "mathml"  # browsers draw it themselves, without a network
 default_role = "code"
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
+# Signatures show the names of shapes; the glossary says what they stand for.
+autodoc_type_aliases = {
+    name: name for name in vars(shapes) if name[0].isupper() and name not in ("Array", "Inexact")
+}
 autodoc_default_options = {"members": True, "show-inheritance": True}
 myst_enable_extensions = ["deflist", "dollarmath"]
 myst_heading_anchors = 3
@@ -57,6 +63,15 @@ def _formula(writer: Any, node: nodes.math | nodes.math_block) -> None:
     raise nodes.SkipNode
 
 
+def _named(
+    app: Any, what: str, name: str, of: Any, options: Any, signature: str | None, back: str | None
+) -> tuple[str | None, str | None]:
+    """A signature whose optional shapes have their plain names."""
+    alias = re.compile(r"TypeAliasForwardRef\('(\w+)'\)")
+    return signature and alias.sub(r"\1", signature), back and alias.sub(r"\1", back)
+
+
 def setup(app: Any) -> None:
-    """Registers what draws formulas."""
+    """Registers what draws formulas, and what writes signatures."""
     app.add_html_math_renderer("mathml", (_formula, None), (_formula, None))
+    app.connect("autodoc-process-signature", _named)

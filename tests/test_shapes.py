@@ -1,11 +1,15 @@
 """Shapes that signatures name are checked while tests run."""
 
+import inspect
+from pathlib import Path
+
 import jax
 import jax.numpy as jnp
 import pytest
-from jaxtyping import TypeCheckError
+from jaxtyping import AbstractArray, TypeCheckError
 
 import eqprop
+from eqprop import shapes
 from eqprop.learning.exact import interior_units
 
 
@@ -22,6 +26,16 @@ def test_a_wrong_shape_is_an_error_even_where_it_would_broadcast(x, states):
         interior_units(network, jnp.ones(x), jnp.full(states, 0.5))
 
 
+def test_the_glossary_explains_every_name():
+    page = (Path(__file__).parents[1] / "docs" / "reference" / "glossary.md").read_text("utf-8")
+    kinds = [name for name, kind in vars(shapes).items() if _is_shape(kind)]
+    assert len(kinds) > 10 and all(f"`{name}`" in page for name in kinds)
+
+
+def _is_shape(kind):
+    return inspect.isclass(kind) and issubclass(kind, AbstractArray)
+
+
 def test_what_comes_out_is_checked_too():
     class Flat(eqprop.SquaredError):
         def scores(self, output):
@@ -35,7 +49,10 @@ def test_what_comes_out_is_checked_too():
 
 RULES = {
     "equilibrium-propagation": {},
-    "carried": {"learning": {"carried": True}, "nudged": {"method": "block", "max_steps": 3}},
+    "carried": {
+        "learning": {"carried": True, "beta": 0.2},
+        "nudged": {"method": "block", "steps": 3, "nudging_step": "joint"},
+    },
     "euler": {"free": {"method": "euler"}},
     "weakened": {"network": {"feedback": 0.5}},
     "cross-entropy": {"network": {"cost": "cross-entropy"}},
