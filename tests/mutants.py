@@ -69,7 +69,7 @@ MUTANTS = [
     Mutant("a wrong sign in the difference of the sigmoid", "energy/activation.py",
            "/ (1 + (2 * activity - 1) * t)", "/ (1 - (2 * activity - 1) * t)", CARRIED),
     Mutant("differences are weakened like states", "energy/connections.py",
-           "blocks = _blocks(self.ways, self.layer_sizes, self.block_size, back, batch)",
+           "blocks = _blocks(ways(self), self.layer_sizes, self.block_size, back, batch)",
            "blocks = self.blocks", CARRIED),
     Mutant("differences lose the product of both ends", "energy/connections.py",
            "before = before + feedback.scale(pre) * e_pre", "before = before", CARRIED),

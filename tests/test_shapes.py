@@ -79,4 +79,4 @@ def test_nothing_is_broadcast_from_one_rank_to_another(name, tmp_path):
         run = eqprop.train(settings, out=tmp_path)
         assert 0 <= run.summary["validation_error"] <= 1
         with pytest.raises(ValueError, match="could not be broadcast"):
-            jnp.ones((2, 3)) + jnp.ones(3)
+            jnp.add(jnp.ones((2, 3)), jnp.ones(3))

@@ -44,7 +44,7 @@ def test_what_is_read_back_settles_where_we_do_once_units_answer_as_ours(
     activation, feedback, tmp_path
 ):
     model, x = model_of(activation, feedback), examples()
-    path, found = write_nir(model, x, tmp_path / "network.nir", lossy=True)
+    path, found = write_nir(model, graph(model, lossy=True), x, tmp_path / "network.nir")
     assert found.with_units < 1e-6
     # What NIR cannot say matters, and is told.
     assert found.as_written > 0.01

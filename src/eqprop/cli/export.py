@@ -58,9 +58,9 @@ def command(
     elif to == "nir":
         from eqprop.exporting.neuromorphic import graph, write_nir
 
-        graph(model, lossy=lossy)  # what it refuses comes before data are read
+        made = graph(model, lossy=lossy)  # what it refuses comes before data are read
         x, _ = _examples(run, split, examples, data_dir)
-        file, deviation = write_nir(model, x, out / "network.nir", lossy=lossy)
+        file, deviation = write_nir(model, made, x, out / "network.nir")
         print(deviation.told())
         files = [file]
     else:

@@ -111,7 +111,7 @@ class Connections(AbstractInteraction):
         return ClampedConnections(
             weights=self.weights,
             back=self.back,
-            blocks=_blocks(self.ways, self.layer_sizes, None, feedback.on_the_way, len(x)),
+            blocks=_blocks(ways(self), self.layer_sizes, None, feedback.on_the_way, len(x)),
             input_drive=jnp.concatenate(drives, axis=1),
             layer_sizes=self.layer_sizes,
             feedback=feedback,
@@ -139,11 +139,6 @@ class Connections(AbstractInteraction):
     def couplings(self) -> Mapping[Block, np.ndarray]:
         return {block: np.asarray(weight) for block, weight in self.weights.items()}
 
-    @property
-    def ways(self) -> Ways:
-        """What later units get of earlier ones, and these of later ones."""
-        return self.weights, self.back or self.weights
-
 
 class ClampedConnections(AbstractClampedInteraction):
     """`Connections` with their inputs clamped to a batch.
@@ -167,11 +162,6 @@ class ClampedConnections(AbstractClampedInteraction):
     block_size: int | None = eqx.field(static=True, default=None)
     is_of_differences: bool = eqx.field(static=True, default=False)
 
-    @property
-    def ways(self) -> Ways:
-        """As of `Connections`."""
-        return self.weights, self.back or self.weights
-
     def energy(self, state: States, active: States) -> PerExample:
         weight = self.feedback.per_unit(self.feedback.weight, self.input_drive.dtype)
         pull = 0.5 * self.coupled(active) + self.input_drive
@@ -188,14 +178,14 @@ class ClampedConnections(AbstractClampedInteraction):
             return self
         weakened = self.feedback.back if self.is_of_differences else self.feedback.on_the_way
         batch = len(self.input_drive)
-        blocks = _blocks(self.ways, self.layer_sizes, block_size, weakened, batch)
+        blocks = _blocks(ways(self), self.layer_sizes, block_size, weakened, batch)
         return dataclasses.replace(self, blocks=blocks, block_size=block_size)
 
     def of_differences(self) -> ClampedConnections:
         blocks, back = self.blocks, self.feedback.back
         if not self.feedback.is_whole:
             batch = len(self.input_drive)
-            blocks = _blocks(self.ways, self.layer_sizes, self.block_size, back, batch)
+            blocks = _blocks(ways(self), self.layer_sizes, self.block_size, back, batch)
         nothing = jnp.zeros_like(self.input_drive)
         return dataclasses.replace(self, blocks=blocks, input_drive=nothing, is_of_differences=True)
 
@@ -213,7 +203,7 @@ class ClampedConnections(AbstractClampedInteraction):
         def between(layer: int, other: int) -> Array:
             if _pair(layer, other) not in self.weights:
                 return jnp.zeros((sizes[layer], sizes[other]), kind)
-            return _coupling(self.ways, other, layer, slice(None))
+            return _coupling(ways(self), other, layer, slice(None))
 
         free = range(1, len(sizes))
         return jnp.block([[between(layer, other) for other in free] for layer in free])
@@ -303,8 +293,13 @@ class _UnitBlock(_AbstractBlock):
         return jnp.concatenate([matmul(seen, strip) for strip in self.strips], axis=1)[:, :size]
 
 
+def ways(wired: Connections | ClampedConnections) -> Ways:
+    """What later units get of earlier ones, and these of later ones."""
+    return wired.weights, wired.back or wired.weights
+
+
 def _blocks(
-    ways: Ways,
+    both: Ways,
     layer_sizes: tuple[int, ...],
     block_size: int | None,
     weakened: Callable[[int, int], float],
@@ -315,7 +310,7 @@ def _blocks(
     **Arguments:** `weakened`: by what the pull of a layer from another is multiplied; `batch`: how
     many examples will pull.
     """
-    weights, back = ways
+    weights, back = both
     begins = [0, 0, *np.cumsum(layer_sizes[1:]).tolist()]  # of each layer in the state
     coupled = [post for post, pre in weights if post == pre]
     blocks: list[_AbstractBlock] = []
@@ -340,7 +335,7 @@ def _blocks(
 
         def strip(start: int, stop: int, layer: int = layer, others: list[int] = others) -> Array:
             couplings = [
-                weakened(layer, other) * _coupling(ways, layer, other, slice(start, stop))
+                weakened(layer, other) * _coupling(both, layer, other, slice(start, stop))
                 for other in others
             ]
             return jnp.pad(jnp.concatenate(couplings), ((0, 0), (0, -(stop - start) % _LANES)))
@@ -357,9 +352,9 @@ def _pair(layer: int, other: int) -> Block:
     return max(layer, other), min(layer, other)
 
 
-def _coupling(ways: Ways, layer: int, other: int, units: slice) -> Array:
+def _coupling(both: Ways, layer: int, other: int, units: slice) -> Array:
     """What some units of `layer` receive from those of `other`: `[other, units]`."""
-    weight, back = (way[_pair(layer, other)] for way in ways)
+    weight, back = (way[_pair(layer, other)] for way in both)
     if layer == other:
         return back[:, units] + weight[units].T
     return weight[units].T if layer > other else back[:, units]

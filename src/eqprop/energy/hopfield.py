@@ -19,7 +19,7 @@ from eqprop.energy.base import (
     AbstractEnergy,
     without_blocks,
 )
-from eqprop.energy.connections import Connections, block_spans
+from eqprop.energy.connections import Connections, block_spans, ways
 from eqprop.energy.feedback import Feedback
 from eqprop.energy.groups import Group
 from eqprop.energy.interactions import (
@@ -264,7 +264,7 @@ class HopfieldEnergy(AbstractEnergy):
         return self.connections.couplings()
 
     def couplings_back(self) -> Mapping[Block, np.ndarray]:
-        return {block: np.asarray(weight) for block, weight in self.connections.ways[1].items()}
+        return {block: np.asarray(weight) for block, weight in ways(self.connections)[1].items()}
 
     def topology(self) -> Topology:
         """The wiring, as a host-side `Topology`."""

@@ -113,15 +113,14 @@ def graph(model: Model, *, lossy: bool = False) -> nir.NIRGraph:
 
 
 def write_nir(
-    model: Model, x: np.ndarray, path: str | Path, *, lossy: bool = False
+    model: Model, made: nir.NIRGraph, x: np.ndarray, path: str | Path
 ) -> tuple[Path, Deviation]:
     """Writes a graph, reads it back, lets it settle, and tells how far it ends from the network.
 
-    **Arguments:** `x`: `[examples, inputs]`, as the network sees them; the rest as of `graph`.
+    **Arguments:** `made`: of `graph`; `x`: `[examples, inputs]`, as the network sees them.
 
     **Returns:** the file, and the deviation.
     """
-    made = graph(model, lossy=lossy)
     import nir
 
     path = Path(path)

@@ -11,6 +11,7 @@ import numpy as np
 
 from eqprop.energy import HopfieldEnergy, Network
 from eqprop.energy.activation import name_of
+from eqprop.energy.connections import ways
 from eqprop.energy.feedback import Feedback
 from eqprop.errors import ConfigError
 from eqprop.learning import Phase
@@ -61,7 +62,7 @@ def ways_of(energy: HopfieldEnergy) -> Iterator[tuple[int, int, np.ndarray]]:
     Inside a layer both directions are a triangle each.
     """
     feedback = Feedback(energy.feedback, energy.layer_sizes)
-    forwards, back = energy.connections.ways
+    forwards, back = ways(energy.connections)
     for post, pre in forwards:
         weights = np.asarray(forwards[post, pre], np.float64)
         yield post, pre, feedback.on_the_way(post, pre) * weights

@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from eqprop.energy import SquaredError
+from eqprop.energy import HopfieldEnergy, SquaredError
 from eqprop.errors import ConfigError
 from eqprop.exporting.parts import unit_of, ways_of
 from eqprop.training import Model
@@ -79,7 +79,7 @@ def netlist(
         raise ConfigError(
             f"`x` must be one example of {model.network.num_inputs} inputs, got shape {x.shape}."
         )
-    edges = list(_edges(model, circuit))
+    edges = list(_edges(energy, circuit))
     inputs, free = model.network.num_inputs, model.network.num_free
     bias = np.concatenate([np.asarray(b, np.float64) for b in energy.biases.values()])
     if circuit.fold:
@@ -184,9 +184,8 @@ def _transient(circuit: Circuit) -> str:
     return f"tran {step!r} {100 * circuit.time_constant!r} uic"
 
 
-def _edges(model: Model, circuit: Circuit) -> Iterator[tuple[int, int, float]]:
+def _edges(energy: HopfieldEnergy, circuit: Circuit) -> Iterator[tuple[int, int, float]]:
     """To which unit, from which, with which weight: both directions, inputs only on the way in."""
-    energy = model.seen.hopfield
     starts = np.concatenate([[0], np.cumsum(energy.layer_sizes)]).tolist()
     rng = np.random.default_rng(circuit.seed)
     for to, frm, weights in ways_of(energy):

@@ -27,6 +27,10 @@ from eqprop.shapes import PerExample, States
 Order = Literal["forwards", "backwards", "alternating"]
 
 
+Turn = Array | None
+"""Whether the next sweep goes backwards; None where all go one way."""
+
+
 class BlockCoordinateDescent(AbstractLinearRelaxation):
     """Each block of units in turn, input side first: s_k <- project(s_k + w (W u + b - s_k)).
 
@@ -76,16 +80,12 @@ class BlockCoordinateDescent(AbstractLinearRelaxation):
     def prepare(self, energy: AbstractClampedEnergy) -> AbstractBlockClampedEnergy:
         return energy.in_blocks(self.block_size)
 
-    def init(self, prepared: AbstractClampedEnergy, state: States) -> Array | None:
+    def init(self, prepared: AbstractClampedEnergy, state: States) -> Turn:
         return jnp.asarray(False) if self.order == "alternating" else None  # whether to go back
 
     def step(
-        self,
-        prepared: AbstractClampedEnergy,
-        state: States,
-        memory: Array | None,
-        key: Array | None,
-    ) -> tuple[States, Array | None, PerExample]:
+        self, prepared: AbstractClampedEnergy, state: States, memory: Turn, key: Array | None
+    ) -> tuple[States, Turn, PerExample]:
         assert isinstance(prepared, AbstractBlockClampedEnergy)  # `prepare` made sure
         blocks = self._blocks(prepared)
         if memory is None:
@@ -99,12 +99,8 @@ class BlockCoordinateDescent(AbstractLinearRelaxation):
         return state, ~memory, seen
 
     def first(
-        self,
-        prepared: AbstractClampedEnergy,
-        state: States,
-        memory: Array | None,
-        key: Array | None,
-    ) -> tuple[States, Array | None, PerExample]:
+        self, prepared: AbstractClampedEnergy, state: States, memory: Turn, key: Array | None
+    ) -> tuple[States, Turn, PerExample]:
         assert isinstance(prepared, AbstractBlockClampedEnergy)  # `prepare` made sure
         state, seen = self._sweep(prepared, state, self._blocks(prepared), at_zero=True)
         return state, None if memory is None else ~memory, seen

@@ -100,7 +100,7 @@ def write_page(
         raise ConfigError(f"a page shows one network or two, got {len(shown)}.")
     wanted = (shelf.x.shape[1], len(shelf.classes))
     for each in shown:
-        network = each.model.seen
+        network = each.model.network
         has = (network.num_inputs, network.cost.num_targets(network.num_outputs))
         if has != wanted:
             raise ConfigError(
@@ -195,7 +195,7 @@ def _network(shown: Shown, precision: Precision) -> dict[str, Any]:
 
 def _steps(shown: Shown) -> dict[str, Any] | None:
     """What the page does in a nudged phase as in training; None where it can only settle."""
-    steps, network = shown.steps, shown.model.seen
+    steps, network = shown.steps, shown.model.network
     plain = isinstance(network.hopfield.activation, HardSigmoid)
     if steps is None or not plain or not isinstance(network.cost, SquaredError):
         return None
