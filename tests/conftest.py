@@ -20,11 +20,14 @@ from eqprop.running.machine import release_programs  # noqa: E402
 _COMPILED = tempfile.TemporaryDirectory(prefix="eqprop-compiled-")
 os.environ["JAX_COMPILATION_CACHE_DIR"] = _COMPILED.name
 
-# Two thirds of the time would go to compiling small programs well; badly compiled ones are as
-# right. What is asked for outside, as by those who measure, stands.
-_QUICK = "--xla_backend_optimization_level"
-if _QUICK not in os.environ.get("XLA_FLAGS", ""):
-    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {_QUICK}=0".strip()
+# Most of the time would go to compiling small programs well; badly compiled ones are as right.
+# What is asked for outside, as by those who measure, stands. JAX 0.12 lacks the second flag.
+_QUICK = {"--xla_backend_optimization_level": "0"}
+if jax.__version_info__ < (0, 11):
+    _QUICK["--xla_cpu_use_fusion_emitters"] = "false"
+_ASKED = os.environ.get("XLA_FLAGS", "")
+_ADDED = (f"{flag}={value}" for flag, value in _QUICK.items() if flag not in _ASKED)
+os.environ["XLA_FLAGS"] = " ".join([_ASKED, *_ADDED]).strip()
 
 # Far below the limit, since doctests, which run last, do not see this file.
 _MOST_MAPS = 20_000

@@ -75,7 +75,7 @@ def test_nothing_is_broadcast_from_one_rank_to_another(name, tmp_path):
         "training": {"epochs": 1},
         **RULES[name],
     }
-    with jax.numpy_rank_promotion("raise"):
+    with jax.numpy_rank_promotion("raise"), jax.numpy_dtype_promotion("strict"):
         run = eqprop.train(settings, out=tmp_path)
         assert 0 <= run.summary["validation_error"] <= 1
         with pytest.raises(ValueError, match="could not be broadcast"):

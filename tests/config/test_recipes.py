@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from eqprop.config.recipes import RECIPES, cook
 from eqprop.config.settings import RunConfig, load
-from eqprop.errors import ConfigError
+from eqprop.data import Dataset, Split
+from eqprop.errors import ConfigError, DataError
+from eqprop.running.run import train
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -63,3 +66,19 @@ def test_a_wiring_that_python_holds_takes_the_place_of_the_recipes():
     assert config.topology.wiring.name == "given"
     assert config.topology.layer_sizes == (6, 58, 2)
     assert config.learning == cook("paper").learning
+
+
+@pytest.mark.parametrize("name", ["fast", "deep", "small", "skips"])
+def test_a_recipe_for_classes_refuses_numbers_before_a_folder_is_made(name, tmp_path):
+    config = cook(name, overrides=["data.dataset=diabetes"], shape=(10, 1))
+    with pytest.raises(DataError, match=r"learns classes.* diabetes .*numbers.*squared-error"):
+        train(config, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_shares_of_classes_are_classes_and_numbers_are_not():
+    rng = np.random.default_rng(0)
+    x, shares = rng.random((60, 4)), rng.dirichlet(np.ones(3), 60)
+    for target, said in ((shares, True), (2 * shares, False), (shares[:, :1], False)):
+        splits = {part: Split(x, target) for part in ("train", "validation")}
+        assert Dataset("mixed", splits, target.shape[1]).has_classes is said

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import eqprop
-from eqprop.energy import Activities, CrossEntropy
-from eqprop.learning import Batch
+from eqprop.energy import Activities, CrossEntropy, TotalEnergy
+from eqprop.learning import Batch, audit
 from problems import estimate
 
 SETTLE = eqprop.Phase(
@@ -296,3 +296,36 @@ def test_what_cannot_be_carried_is_refused_before_anything_is_compiled():
     termed = eqprop.Network(plain.hopfield.plus(Term()), plain.cost)
     with pytest.raises(eqprop.ConfigError, match="the term Term must say"):
         rule(blocks).check(termed)
+
+
+@pytest.mark.parametrize("carried", [True, False])
+def test_an_audit_says_how_far_phases_end_apart_and_what_rounding_leaves_of_it(x64, carried):
+    wide, x, y = problem("layered", "tanh", 0.01, sizes=(6, 5, 5, 5, 4))
+    phase = eqprop.Phase(SETTLE.method, eqprop.FixedSteps(40))
+    rule = eqprop.EquilibriumPropagation(eqprop.Centered(0.05), phase, phase, carried)
+    cold = wide.cold_state(5)
+    ends = [
+        eqprop.relax(
+            TotalEnergy(wide.energy.clamp(x), wide.cost, jnp.asarray(beta), y),
+            cold,
+            SETTLE.method,
+            SETTLE.termination,
+        ).state
+        for beta in (0.05, -0.05)
+    ]
+    apart = np.split(ends[0] - ends[1], [5, 10, 15], axis=1)
+    right = [np.sqrt(np.mean(layer**2)) for layer in apart]
+    assert right[0] < 1e-7 < 1e-2 < right[-1]  # further and further from the outputs
+    found = audit(wide, rule, x, y, cold)
+    assert found.displacement == pytest.approx(right, rel=1e-6)
+    assert not any("drowns" in line for line in found.verdict)
+    narrow = audit(wide.astype(jnp.float32), rule, x, y, cold)
+    assert narrow.displacement[1:] == pytest.approx(right[1:], rel=0.05)
+    if carried:
+        assert narrow.displacement[0] == pytest.approx(right[0], rel=1e-3)
+        assert not any(narrow.rounding) and narrow.pairs[0].cosine > 0.999
+        return
+    assert all(1e-9 < unknown < 1e-7 for unknown in narrow.rounding)
+    assert narrow.pairs[0].cosine < 0.95
+    (line,) = (line for line in narrow.verdict if "drowns" in line)
+    assert "layer 1 by" in line and "carried=True" in line and "layer 3" not in line

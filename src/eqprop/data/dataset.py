@@ -101,6 +101,15 @@ class Dataset:
         return "classification" if one_hot and target.shape[1] > 1 else "regression"
 
     @property
+    def has_classes(self) -> bool:
+        """Whether each target stands for one class, or holds a share of each."""
+        if self.task == "classification":
+            return True
+        target = self.splits["train"].target
+        shares = (target >= 0).all() and np.allclose(target.sum(axis=1), 1)
+        return bool(shares) and target.shape[1] > 1
+
+    @property
     def num_inputs(self) -> int:
         """Input units a network needs."""
         return self.splits["train"].x.shape[1]

@@ -241,7 +241,7 @@ class Analog(AbstractDevice):
             own["noise"] = jnp.where(is_written, noise, own["noise"])
             own["age"] = jnp.where(is_written, 0, own["age"] + 1)
             own["pulses"] += pulses
-            own["writes"] += is_written
+            own["writes"] += is_written.astype(pulses.dtype)
             values.append(_existing(group, self._stuck(value, own)))
             state[group.name] = own
         if self.mismatch is not None:

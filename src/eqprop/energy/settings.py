@@ -118,11 +118,13 @@ class ActivitiesSettings(ActivationChoice, name="activities"):
 class CostChoice(Choice):
     """What the outputs should have been.
 
-    `holds_targets`: whether its targets are states of output units.
+    `holds_targets`: whether its targets are states of output units. `learns_classes`: whether they
+    must be classes, or a share of each.
     """
 
     kind = COSTS
     holds_targets: ClassVar[bool] = False
+    learns_classes: ClassVar[bool] = False
 
     def curvature(self) -> float | None:
         """As `AbstractCost.curvature`."""
@@ -163,6 +165,8 @@ class SquaredErrorSettings(CostChoice, name="squared-error"):
 
 class CrossEntropySettings(CostChoice, name="cross-entropy"):
     """The last layer read by a softmax with parameters of its own."""
+
+    learns_classes = True
 
     def build(self, outputs: int, targets: int, key: Array) -> AbstractCost:
         from eqprop.energy.cost import CrossEntropy

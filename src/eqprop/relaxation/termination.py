@@ -122,11 +122,11 @@ class Residual(AbstractTermination):
             )
 
     def is_done(self, residual: PerExample, present: Present) -> Array:
-        settled = jnp.sum((residual <= self.tolerance) & present, axis=-1)
+        settled = jnp.sum((residual <= self.tolerance) & present, axis=-1, dtype=float)
         return settled >= self.enough(present)
 
     def enough(self, present: Present) -> Array:
-        return self.share * jnp.sum(present, axis=-1)
+        return self.share * jnp.sum(present, axis=-1, dtype=float)
 
 
 class Among(AbstractTermination):

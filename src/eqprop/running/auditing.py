@@ -121,7 +121,18 @@ def facts(found: Audit) -> list[str]:
         f"{found.astray:.0%} of the free phases end elsewhere than where the oracle settled",
         f"{found.elsewhere:.0%} settle elsewhere from a cold start than from the states given",
         *([f"units at a bound per layer: {saturation} %"] if bounds else []),
+        *_displacements(found),
     ]
+
+
+def _displacements(found: Audit) -> list[str]:
+    if not found.displacement:
+        return []
+    moved, unknown = (
+        ", ".join(f"{size:.1e}" for size in sizes) for sizes in (found.displacement, found.rounding)
+    )
+    lost = f"rounding of the states: {unknown}" if any(found.rounding) else "none is subtracted"
+    return [f"phases end apart, per layer: {moved}; {lost}"]
 
 
 def _batch(examples: Examples, network: Network) -> tuple[Any, Any]:

@@ -201,10 +201,15 @@ def first_examples(
 
 
 def check_fit(config: RunConfig, dataset: Dataset) -> None:
-    """Refuses layer sizes that do not fit the data set or this machine."""
+    """Refuses layer sizes or a cost that do not fit the data set, and too much for this machine."""
     check_memory(config)
-    sizes = config.topology.layer_sizes
-    if not config.network.cost.holds_targets:
+    sizes, cost = config.topology.layer_sizes, config.network.cost
+    if cost.learns_classes and not dataset.has_classes:
+        raise DataError(
+            f"`network.cost` {cost.name!r} learns classes, and the targets of {dataset.name} are "
+            "numbers. Set network.cost to 'squared-error'."
+        )
+    if not cost.holds_targets:
         if sizes[0] != dataset.num_inputs:
             raise DataError(
                 f"`topology.layer_sizes` must begin with {dataset.num_inputs} for {dataset.name}, "

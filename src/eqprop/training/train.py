@@ -307,7 +307,7 @@ def _train_batch(
             start = jnp.where(is_cold, 0, start)
     else:
         start = jnp.stack([network.cold_state(slots.shape[1])] * len(slots))
-    weights = present / total.astype(x.dtype)
+    weights = present.astype(x.dtype) / total.astype(x.dtype)
     if examples.weight is not None:
         weights *= examples.weight.at[where].get(mode="clip")
     parts = Batch(x, target, start, key, weights, present, own.device.seen)

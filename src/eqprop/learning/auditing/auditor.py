@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from eqprop.energy import Network
+from eqprop.energy import Feedback, Network
 from eqprop.energy.products import dot
 from eqprop.errors import ConfigError
 from eqprop.learning.auditing.agreement import agreements, off_wiring
@@ -22,7 +22,7 @@ from eqprop.learning.auditing.findings import Audit, Settling, untouched
 from eqprop.learning.auditing.oracle import Oracle, as_batch, gentle_step
 from eqprop.learning.auditing.verdict import GOOD, verdict_of
 from eqprop.learning.base import AbstractLearningRule, Batch, Estimate
-from eqprop.learning.differences import AbstractContrastiveRule, AbstractNudgedRule
+from eqprop.learning.differences import AbstractContrastiveRule, AbstractNudgedRule, Phases
 from eqprop.learning.equilibrium_propagation import EquilibriumPropagation
 from eqprop.learning.nudging import AbstractNudging
 from eqprop.relaxation import (
@@ -87,6 +87,8 @@ def audit(
     box = network.energy.box
     at_bound = [np.isin(part, box or ()) for part in np.split(oracle.settled, ends, axis=1)]
     block_step, block_limit = _block_steps(rule, network)
+    compared = _compared(rule, network, batch)
+    displacement, rounding = _apart(network, compared)
     gentle, left = math.nan, untouched((*pairs, *kinds))
     never = left
     if (overall.cosine < GOOD or left) and (other := _gently(rule, network, oracle)) is not None:
@@ -104,7 +106,7 @@ def audit(
         betas=correction.betas,
         effective_betas=tuple(_effective_beta(rule, network, b) for b in correction.betas),
         small_nudge_cosine=gentle,
-        cost_slope=_towards_the_target(rule, network, batch),
+        cost_slope=_towards_the_target(network, batch, compared),
         never_touched=never,
         overall=overall,
         pairs=pairs,
@@ -119,6 +121,8 @@ def audit(
         saturation=tuple(float(part.mean()) if box else math.nan for part in at_bound),
         off_wiring=off_wiring(network, correction.gradient),
         has_energy=network is network.without_back(),
+        displacement=displacement,
+        rounding=rounding,
     )
     return dataclasses.replace(result, verdict=verdict_of(result))
 
@@ -260,29 +264,68 @@ def _gently(
     return _changed(rule, AbstractNudgedRule, lambda node: node.gently(0.05, settle, second))
 
 
-def _towards_the_target(rule: AbstractLearningRule, network: Network, batch: Batch) -> float:
+def _compared(rule: AbstractLearningRule, network: Network, batch: Batch) -> list[Phases]:
+    """The phases of a contrastive rule, or of those inside another one; none of other rules."""
+    parts = _parts(rule, AbstractContrastiveRule)
+    return [_phases(single, network, batch) for part in parts for single in _each_sign(part)]
+
+
+@eqx.filter_jit
+def _phases(rule: Any, network: Network, batch: Batch) -> Phases:
+    return rule.phases(network, batch.x, batch.target, batch.states, batch.key)
+
+
+def _towards_the_target(network: Network, batch: Batch, compared: Sequence[Phases]) -> float:
     """How the cost changes from the less to the more nudged states of a contrastive rule.
 
     Relative to its size, by the rule's own coefficients. A nudge of any strength lowers the cost,
     so that it is above 0 only where phases are swapped; NaN for a rule without such states.
     """
-    parts = _parts(rule, AbstractContrastiveRule)
-    found = [_costs(single, network, batch) for part in parts for single in _each_sign(part)]
-    if not found:
-        return math.nan
-    change, size = (float(sum(each)) for each in zip(*found, strict=True))
+    change = size = 0.0
+    for found in compared:
+        for coefficient, outputs in found.outputs(network):
+            costs = dot(batch.weights, jax.vmap(network.cost)(outputs, batch.target))
+            change += float(jnp.real(coefficient * costs))
+            size += float(jnp.abs(coefficient * costs))
     return change / size if size else math.nan
 
 
-@eqx.filter_jit
-def _costs(rule: Any, network: Network, batch: Batch) -> tuple[Array, Array]:
-    found = rule.phases(network, batch.x, batch.target, batch.states, batch.key)
-    change, size = jnp.zeros(()), jnp.zeros(())
-    for coefficient, outputs in found.outputs(network):
-        costs = dot(batch.weights, jax.vmap(network.cost)(outputs, batch.target))
-        change += jnp.real(coefficient * costs)
-        size += jnp.abs(coefficient * costs)
-    return change, size
+def _apart(
+    network: Network, compared: Sequence[Phases]
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Per free layer: how far phases end apart, and what subtracting their states leaves unknown.
+
+    In double precision, and 0 for the latter where differences are carried.
+    """
+    if not compared:
+        return (), ()
+    squares = [_apart_of(network, found) for found in compared]
+    ends = np.cumsum(network.layer_sizes[1:])[:-1]
+    means = (np.mean(parts, axis=(0, 1)) for parts in zip(*squares, strict=True))
+    displacement, rounding = (
+        tuple(float(np.sqrt(layer.mean())) for layer in np.split(mean, ends)) for mean in means
+    )
+    return displacement, rounding
+
+
+def _apart_of(network: Network, found: Phases) -> tuple[np.ndarray, np.ndarray]:
+    """The squares of the same, `[examples, free units]` each."""
+    states = np.stack([np.asarray(states) for _, states in found.slopes])
+    wide = states.astype(np.promote_types(states.dtype, np.float64))
+    if found.origin is None:
+        unknown = np.spacing(np.abs(states)).astype(np.float64).max(axis=0)
+    else:
+        energy = network.hopfield
+        feedback = Feedback(energy.feedback, energy.layer_sizes)
+        wide, unknown = (
+            wide * feedback.per_unit(feedback.scale, np.float64),
+            np.zeros(wide[0].shape),
+        )
+        if len(wide) == 1:  # beside the free phase, whose difference is 0
+            wide = np.concatenate([wide, 0 * wide])
+    # Two states are as far apart as twice the root mean square around their middle.
+    around = np.abs(wide - wide.mean(axis=0))
+    return 4 * np.mean(around**2, axis=0), unknown**2
 
 
 def _astray(free: Equilibrium, oracle: Oracle) -> float:

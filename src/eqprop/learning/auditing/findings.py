@@ -59,6 +59,10 @@ class Audit:
       a broken rule.
     - `has_energy`: False where the two directions of a connection differ, by devices: then the
       difference of two phases is no gradient of anything.
+    - `displacement`: per free layer, how far a contrastive rule's phases end apart (root mean
+      square over units and examples); none for rules of another kind.
+    - `rounding`: the same of a unit in the last place of these states, which is what subtracting
+      them leaves unknown; 0 where the difference is carried.
     - `verdict`: sentences for a reader, the worst first.
     """
 
@@ -85,6 +89,8 @@ class Audit:
     saturation: tuple[float, ...]
     off_wiring: float
     has_energy: bool = True
+    displacement: tuple[float, ...] = ()
+    rounding: tuple[float, ...] = ()
     verdict: tuple[str, ...] = ()
 
     @property

@@ -16,6 +16,7 @@ OPPOSED = 0.1
 
 _MANY = 0.1  # of the examples
 _ROUNDING = 1e-4  # of a cost slope
+_ABOVE = 10  # times its rounding, a displacement is known to a tenth
 
 
 def verdict_of(found: Audit) -> tuple[str, ...]:
@@ -110,6 +111,19 @@ def _advice(found: Audit) -> list[str]:
         said.append(
             f"{found.nudged.unsettled:.0%} of the second phases did not settle (largest residual "
             f"{found.nudged.largest:.1e}): take more steps, or accept a truncated correction."
+        )
+    drowned = [
+        f"layer {layer} by {moved:.0e} where rounding is {unknown:.0e}"
+        for layer, (moved, unknown) in enumerate(
+            zip(found.displacement, found.rounding, strict=True), start=1
+        )
+        if 0 < moved < _ABOVE * unknown
+    ]
+    if drowned:
+        said.append(
+            f"The second phase moves {', '.join(drowned)}: the difference of the two phases drowns "
+            "in it. Carry the difference (carried=True, learning.carried = true of a run), nudge "
+            "more, or compute in float64."
         )
     pairs = list(zip(found.betas, found.effective_betas, strict=True))
     hard = [beta for beta, effective in pairs if math.isinf(effective)]
