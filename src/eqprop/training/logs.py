@@ -147,7 +147,9 @@ def sizes(
 
     def size(group: Group, tree: Any) -> Array:
         array = group.of(tree)
-        count = array.size if group.mask is None else jnp.maximum(1.0, jnp.sum(group.mask, dtype=array.dtype))
+        count = array.size
+        if group.mask is not None:
+            count = jnp.maximum(1.0, jnp.sum(group.mask, dtype=array.dtype))
         return jnp.sqrt(jnp.sum(array**2) / count).astype(network.dtype)
 
     def measure() -> list[dict[str, Array]]:
