@@ -91,6 +91,10 @@ def contestants(given: argparse.Namespace) -> Iterator[Runner]:
         if given.python:
             told = "backpropagation, PyTorch", "backpropagation.py"
             yield theirs(*told, [], seed, given.epochs, *map(str, shape))
+        if given.accurate_epochs:
+            yield ours("recipe accurate", "accurate", "recipe", seed, given.accurate_epochs)
+            told = "backpropagation, JAX, with decay"
+            yield ours(told, "accurate", "backpropagation", seed, given.accurate_epochs)
     if given.skips_epochs:
         yield ours("recipe skips", "skips", "recipe", 0, given.skips_epochs)
     if given.paper_epochs:
@@ -108,6 +112,7 @@ def main() -> None:
     options.add_argument("--fre", type=Path, help="checkout of FRE-RNN-EP")
     options.add_argument("--ebl", type=Path, help="checkout of energy-based-learning")
     options.add_argument("--epochs", type=int, default=10, help="of `fast` and backpropagation")
+    options.add_argument("--accurate-epochs", type=int, default=50)
     options.add_argument("--skips-epochs", type=int, default=10)
     options.add_argument("--paper-epochs", type=int, default=4)
     options.add_argument("--fre-epochs", type=int, default=14)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from eqprop.analysis.collect import read_rows
+from eqprop.analysis.collect import Row, read_rows
 from eqprop.analysis.complexity import measured
 from eqprop.plots.audit import audit_picture
 from eqprop.plots.curves import error_curves
@@ -27,6 +27,15 @@ HERE = Path(__file__).parent
 
 Draw = Callable[..., Any]
 
+
+def beside_published(ours: Sequence[Row], published: Sequence[Row], stem: Path) -> None:
+    """Ours and the published runs of the same networks, as far as ours have come."""
+    last = max(row["epoch"] for row in ours)
+    same = {f"{row['condition']}, published" for row in ours}
+    theirs = [row for row in published if row["condition"] in same and row["epoch"] <= last]
+    error_curves([*ours, *theirs], stem)
+
+
 DRAWN: dict[str, tuple[Draw, Sequence[str]]] = {
     "audit-layered": (audit_picture, ["audit-layered", "audit-layered-response"]),
     "audit-rewired": (audit_picture, ["audit-rewired", "audit-rewired-response"]),
@@ -38,6 +47,10 @@ DRAWN: dict[str, tuple[Draw, Sequence[str]]] = {
     "figure6": (lambda stem: neuron(measured()[1], stem), []),
     "figure7": (lambda stem: neuron(measured()[0], stem), []),
     "initialisation": (error_curves, ["initialisation"]),
+    "journal-5x100": (
+        beside_published,
+        ["unfinished/journal-mnist-5x100", "journal-published"],
+    ),
     "journal-diabetes": (error_curves, ["journal-diabetes"]),
     "journal-wine": (error_curves, ["journal-wine"]),
     "particles": (error_curves, ["particles"]),

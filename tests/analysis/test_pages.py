@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from eqprop.analysis.pages import accuracy, ends
+from eqprop.analysis.pages import accuracy, course, ends
 
 
 def row(who: str, seed: int, epoch: int, seconds: float, error: float) -> dict[str, str]:
@@ -46,3 +46,18 @@ def test_ends_are_means_over_seeds_in_percent_but_for_counts():
         "| second | 50.00 | 25.00 | 3.0 |",
         "| first | 25.00 (12.50, 37.50) | - | 13.3 (12.3, 14.3) |",
     ]
+
+
+def test_a_course_has_both_errors_of_the_epochs_that_a_run_has_come_to():
+    rows = [
+        {"condition": "a", "epoch": "1", "training_error": "0.5", "validation_kept_error": ""},
+        {"condition": "a", "epoch": "2", "training_error": "0.25", "validation_kept_error": "0.3"},
+        {"condition": "b", "epoch": "1", "training_error": "0.125", "validation_kept_error": "0"},
+    ]
+    head, _, first, second = course(rows, [1, 2], {"a": "A", "b": "b"}).strip().splitlines()
+    assert (
+        head
+        == "|  | training %, epoch 1 | training %, epoch 2 | kept %, epoch 1 | kept %, epoch 2 |"
+    )
+    assert first == "| A | 50.00 | 25.00 | - | 30.00 |"
+    assert second == "| b | 12.50 | - | 0.00 | - |"

@@ -544,10 +544,31 @@ def accuracy(rows: Sequence[Mapping[str, str]], limits: Sequence[float]) -> str:
     return lay_out(["code", *heads, "last test error %", "epochs", "s an epoch"], table)
 
 
+def course(
+    rows: Sequence[Mapping[str, str]], epochs: Sequence[int], show: Mapping[str, str]
+) -> str:
+    """Training errors and those of kept states in percent, of single runs, at some epochs.
+
+    **Arguments:** `epochs`: after which; a run that has not come to one has a dash there.
+    """
+    heads = [f"{what}, epoch {epoch}" for what in ("training %", "kept %") for epoch in epochs]
+    table = []
+    for condition, name in show.items():
+        run = {int(row["epoch"]): row for row in rows if row["condition"] == condition}
+        found = (
+            run[epoch][key] if epoch in run else ""
+            for key in ("training_error", "validation_kept_error")
+            for epoch in epochs
+        )
+        table.append([name, *(number(float(error)) if error else "-" for error in found)])
+    return lay_out(["", *heads], table)
+
+
 KINDS = {
     "accuracy": accuracy,
     "conditions": conditions,
     "correlations": correlations,
+    "course": course,
     "depths": depths,
     "differences": differences,
     "ends": ends,
@@ -562,7 +583,7 @@ KINDS = {
     "sensitivity": sensitivity,
     "wirings": wirings,
 }
-OPTIONS = ("columns", "counts", "epoch", "limits", "looks", "reference", "show", "size")
+OPTIONS = ("columns", "counts", "epoch", "epochs", "limits", "looks", "reference", "show", "size")
 """Entries of tables.toml that a kind may take."""
 
 

@@ -27,6 +27,10 @@ LABELS = {
     "rewired": "layer-skipping, one learning rate",
     "layered-5x100": "5 x 100, layered",
     "rewired-5x100": "5 x 100, layer-skipping",
+    "5x100-layered": "5 x 100, layered",
+    "5x100-rewired": "5 x 100, layer-skipping",
+    "5x100-layered, published": "5 x 100, layered, published",
+    "5x100-rewired, published": "5 x 100, layer-skipping, published",
 }
 
 
