@@ -28,12 +28,14 @@ from eqprop.devices import (
     Sensor,
 )
 from eqprop.devices.settings import DEVICES
+from eqprop.energy import HeldOutputs, TotalEnergy
 from eqprop.energy.linear import linear
 from eqprop.errors import ConfigError
+from eqprop.learning import Batch
 from eqprop.running.build import load_data
 from eqprop.running.finished import evaluate_run
 from eqprop.running.run import train
-from problems import BRIEF_RULE, rewired_problem, trainer_for
+from problems import BRIEF_RULE, TIGHT, rewired_problem, settle, small_network, trainer_for
 
 KEY = jax.random.key(5)
 DRAWS = 10_000
@@ -500,3 +502,93 @@ def test_a_finished_run_is_evaluated_through_the_converter_too(tmp_path):
         assert cost == pytest.approx(folder.read_json("summary.json")["validation_cost"], 1e-6)
         found[bits] = cost
     assert found[1] != found[None]
+
+
+class Noisy:
+    """Reads of a network, each other than the last, and which keys they had."""
+
+    def __init__(self, network, strength):
+        self.network, self.strength, self.keys = network, strength, []
+
+    def __call__(self, key):
+        self.keys.append(jax.random.key_data(key).tolist())
+        arrays = self.network.to_arrays()
+        drawn = {
+            name: 1 + self.strength * jax.random.normal(key, value.shape, value.dtype)
+            for name, value in arrays.items()
+        }
+        return self.network.with_arrays({n: drawn[n] * value for n, value in arrays.items()})
+
+
+@pytest.mark.parametrize("nudging", ["one-sided", "centered", "contrastive-hebbian"])
+def test_every_phase_settles_on_a_reading_of_its_own(nudging, x64):
+    """Oracle: each phase relaxed by itself, and products of states in NumPy."""
+    network, x, y = small_network(topology=eqprop.layered([8, 7, 6, 3]))
+    if nudging == "contrastive-hebbian":
+        rule = eqprop.ContrastiveHebbian(TIGHT, TIGHT)
+    else:
+        kind = {"one-sided": eqprop.OneSided, "centered": eqprop.Centered}[nudging]
+        rule = eqprop.EquilibriumPropagation(kind(0.3), TIGHT, TIGHT)
+    cold = network.cold_state(4)
+    noisy = Noisy(network, 0.1)
+    batch = dataclasses.replace(Batch.of(x, y, cold), reread=noisy)
+    found = rule.estimate(network, batch)
+    assert len(noisy.keys) == (2 if nudging == "centered" else 1)
+    assert len({tuple(key) for key in noisy.keys}) == len(noisy.keys)
+
+    free = settle(network, x)
+    if nudging == "contrastive-hebbian":
+        held = HeldOutputs(batch.again(2).energy.clamp(x), y)
+        ends = [eqprop.relax(held, held.start(free), TIGHT.method, TIGHT.termination).state, free]
+        shares = [1, -1]
+    else:
+        betas = [0.3, -0.3] if nudging == "centered" else [0.3]
+        ends = [
+            eqprop.relax(
+                TotalEnergy(seen.energy.clamp(x), network.cost, jnp.asarray(beta), y),
+                free,
+                TIGHT.method,
+                TIGHT.termination,
+            ).state
+            for beta, seen in zip(betas, map(batch.again, (2, 3)), strict=False)
+        ]
+        ends, shares = [*ends, free][:2], [1 / 0.6, -1 / 0.6]
+        if nudging == "one-sided":
+            shares = [1 / 0.3, -1 / 0.3]
+    parts = [np.split(np.asarray(end), [7, 13], axis=1) for end in ends]
+    wanted = -sum(
+        share * np.einsum("bi,bj->ij", part[1], part[0]) / 4
+        for share, part in zip(shares, parts, strict=True)
+    )
+    ours = np.asarray(found.gradient.hopfield.weights[2, 1])
+    np.testing.assert_allclose(ours, wanted, atol=1e-9)
+    once = rule.estimate(network, Batch.of(x, y, cold)).gradient.hopfield.weights[2, 1]
+    assert np.abs(once - wanted).max() > 0.1 * np.abs(once).max()
+
+
+def test_a_carried_difference_is_of_one_reading(x64):
+    network, x, y = small_network()
+    blocks = eqprop.Phase(eqprop.BlockCoordinateDescent(1.0), eqprop.FixedSteps(3))
+    rule = eqprop.EquilibriumPropagation(eqprop.OneSided(0.3), blocks, blocks, carried=True)
+    batch = dataclasses.replace(Batch.of(x, y, network.cold_state(4)), reread=Noisy(network, 0.1))
+    with pytest.raises(ConfigError, match=r"reads its devices anew, got carried=True"):
+        rule.estimate(network, batch)
+
+
+def test_reading_each_phase_anew_is_nothing_without_noise_and_another_thing_with_it():
+    def ends(noise, rereads):
+        device = Analog(ROOM, Added(), Effects.of(read_noise=noise), rereads=rereads)
+        return weights(trained(device, epochs=1)[1].network)
+
+    np.testing.assert_array_equal(ends(0.0, True), ends(0.0, False))
+    assert np.abs(ends(0.05, True) - ends(0.05, False)).max() > 1e-3
+
+
+def test_a_rule_that_cannot_read_each_phase_anew_is_refused():
+    for learning in ({"rule": "recurrent-backpropagation"}, {"carried": True, "beta": 0.2}):
+        nudged = {"method": "block"} if "carried" in learning else {}
+        with pytest.raises(ConfigError, match=r"`device.read_each` must be 'batch' for"):
+            build({
+                "device": {"kind": "analog", "read_each": "phase"},
+                "learning": learning, "nudged": nudged,
+            })  # fmt: skip

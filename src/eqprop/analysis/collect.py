@@ -16,6 +16,9 @@ from eqprop.records import RunFolder
 from eqprop.sweeps.sweep import Cell, Sweep
 
 Row = Mapping[str, Any]
+Rows = Sequence[Row]
+NewRow = dict[str, Any]
+"""Under the names of its columns; one that is being put together."""
 
 EPOCH_COLUMNS = (
     "condition",
@@ -43,7 +46,7 @@ _PAIR = re.compile(r"\d+-\d+")
 UPDATE_COLUMNS = ("condition", "seed", "batch", "pair", "correction", "update")
 
 
-def epoch_rows(sweep: Sweep) -> list[dict[str, Any]]:
+def epoch_rows(sweep: Sweep) -> list[NewRow]:
     """A row per cell and epoch, of the cells that the sweep tells of."""
     rows = []
     for label, folder in _labelled(sweep, sweep.told):
@@ -53,7 +56,7 @@ def epoch_rows(sweep: Sweep) -> list[dict[str, Any]]:
     return rows
 
 
-def update_rows(sweep: Sweep) -> list[dict[str, Any]]:
+def update_rows(sweep: Sweep) -> list[NewRow]:
     """A row per finished cell, recorded batch, and pair of layers `post-pre`."""
     rows = []
     for label, folder in _labelled(sweep, sweep.told):
@@ -67,19 +70,19 @@ def update_rows(sweep: Sweep) -> list[dict[str, Any]]:
     return rows
 
 
-def summaries(sweep: Sweep) -> dict[Cell, dict[str, Any]]:
+def summaries(sweep: Sweep) -> dict[Cell, NewRow]:
     """The summary of each cell: how it ended, or where it is as far as that was recorded."""
     return {cell: _summary(sweep, cell) for cell in sweep.told}
 
 
-def _summary(sweep: Sweep, cell: Cell) -> dict[str, Any]:
+def _summary(sweep: Sweep, cell: Cell) -> NewRow:
     run = sweep.run(cell)
     if run.is_finished:
         return run.read_json("summary.json")
     return {"dataset": sweep.config(cell).data.dataset.name, **run.epochs()[-1]}
 
 
-def cut(sweep: Sweep, epochs: Sequence[Row]) -> list[Cell]:
+def cut(sweep: Sweep, epochs: Rows) -> list[Cell]:
     """The finished cells whose `epoch_rows` do not reach the epoch that their summary tells."""
     ends = {(row["condition"], row["seed"]): row["epoch"] for row in epochs}
     return [
@@ -89,7 +92,7 @@ def cut(sweep: Sweep, epochs: Sequence[Row]) -> list[Cell]:
     ]
 
 
-def _labelled(sweep: Sweep, cells: Iterable[Cell]) -> Iterator[tuple[dict[str, Any], RunFolder]]:
+def _labelled(sweep: Sweep, cells: Iterable[Cell]) -> Iterator[tuple[NewRow, RunFolder]]:
     for cell in cells:
         yield {"condition": cell.condition, "seed": cell.seed}, sweep.run(cell)
 
@@ -104,7 +107,7 @@ def layers_of(pair: str) -> tuple[int, int]:
     return post, pre
 
 
-def write_rows(rows: Sequence[Row], columns: Sequence[str], path: Path) -> None:
+def write_rows(rows: Rows, columns: Sequence[str], path: Path) -> None:
     """Rows as CSV, the whole file or nothing; empty where something was not measured."""
     text = io.StringIO(newline="")
     table = csv.DictWriter(text, columns, restval="", extrasaction="ignore")
@@ -113,7 +116,7 @@ def write_rows(rows: Sequence[Row], columns: Sequence[str], path: Path) -> None:
     RunFolder(path.parent).write_text(path.name, text.getvalue())
 
 
-def read_rows(path: Path) -> list[dict[str, Any]]:
+def read_rows(path: Path) -> list[NewRow]:
     """The rows that `write_rows` wrote: numbers as numbers, None where nothing was measured."""
     with open(path, encoding="utf-8", newline="") as opened:
         return [
@@ -133,13 +136,13 @@ def _value(text: str) -> Any:
 FLAT_COLUMNS = ("what", "value")
 
 
-def flat_rows(values: Mapping[str, Any]) -> list[dict[str, Any]]:
+def flat_rows(values: Mapping[str, Any]) -> list[NewRow]:
     """Nested values as rows of a name and a number; those of a list are counted.
 
     >>> flat_rows({"free": {"steps": 3}, "betas": [1, -1]})[1:]
     [{'what': 'betas 1', 'value': 1}, {'what': 'betas 2', 'value': -1}]
     """
-    rows: list[dict[str, Any]] = []
+    rows: list[NewRow] = []
 
     def add(name: str, value: Any) -> None:
         if isinstance(value, Mapping):
@@ -155,24 +158,24 @@ def flat_rows(values: Mapping[str, Any]) -> list[dict[str, Any]]:
     return rows
 
 
-def conditions_of(rows: Sequence[Row]) -> list[str]:
+def conditions_of(rows: Rows) -> list[str]:
     """The conditions in the order in which they come."""
     return list(dict.fromkeys(row["condition"] for row in rows))
 
 
-def by_seed(rows: Sequence[Row], condition: str) -> list[list[Row]]:
+def by_seed(rows: Rows, condition: str) -> list[list[Row]]:
     """The rows of a condition, seed by seed."""
     chosen = [row for row in rows if row["condition"] == condition]
     seeds = dict.fromkeys(row["seed"] for row in chosen)
     return [[row for row in chosen if row["seed"] == seed] for seed in seeds]
 
 
-def of_cell(rows: Sequence[Row], cell: Cell) -> list[Row]:
+def of_cell(rows: Rows, cell: Cell) -> list[Row]:
     """The rows of one run of a sweep."""
     return [row for row in rows if (row["condition"], row["seed"]) == (cell.condition, cell.seed)]
 
 
-def last_epoch(rows: Sequence[Row]) -> list[Row]:
+def last_epoch(rows: Rows) -> list[Row]:
     """The rows of the last epoch: where runs of one length have ended. Runs not over have none."""
     ended = max((int(row["epoch"]) for row in rows), default=0)
     return [row for row in rows if int(row["epoch"]) == ended]
@@ -193,7 +196,7 @@ def mean_and_interval(values: Sequence[float]) -> tuple[float, float | None]:
     return mean, float(stdtrit(count - 1, 0.975) * np.std(values, ddof=1) / count**0.5)
 
 
-def measure_of(rows: Sequence[Row]) -> tuple[str, int]:
+def measure_of(rows: Rows) -> tuple[str, int]:
     """What tells how well runs do, and by what it is multiplied for a reader.
 
     The error in percent; for a regression, where no example is ever wrong, the mean cost.
@@ -209,7 +212,7 @@ def measure_of(rows: Sequence[Row]) -> tuple[str, int]:
 LAYER_COLUMNS = ("condition", "seed", "pair", "update", "late_update", "late_correction")
 
 
-def layer_rows(updates: Sequence[Row]) -> list[dict[str, Any]]:
+def layer_rows(updates: Rows) -> list[NewRow]:
     """What `update_rows` come to: a row per run and pair of layers.
 
     `update` is the mean over all records; `late_update` and `late_correction`, before the
@@ -236,7 +239,7 @@ SPEEDS = ("output_to_input", "output_to_rest", "spread")
 """What `layer_speeds` tells."""
 
 
-def layer_speeds(rows: Sequence[Row], size: str = "late_update") -> dict[str, dict[str, float]]:
+def layer_speeds(rows: Rows, size: str = "late_update") -> dict[str, dict[str, float]]:
     """How unevenly the layers of each condition learn at the end of its runs.
 
     **Arguments:**

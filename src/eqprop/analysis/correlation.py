@@ -5,10 +5,10 @@ from __future__ import annotations
 import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from eqprop.analysis.collect import NewRow, Rows
 from eqprop.running.wiring import build_topology
 from eqprop.sweeps.sweep import Cell, Sweep
 from eqprop.topology import small_world
@@ -22,7 +22,7 @@ MEASURED = "figure5-small-world.csv"
 _RESAMPLED = 2000
 
 
-def measured(sweep: Sweep) -> list[dict[str, Any]]:
+def measured(sweep: Sweep) -> list[NewRow]:
     """A row per finished cell with hidden layers full inside: measures and errors.
 
     A wiring takes seconds to measure; rows that stand in `MEASURED` are taken from there, unless
@@ -52,7 +52,7 @@ def _known(file: Path) -> dict[tuple[str, int], dict[str, str]]:
     return {(row["condition"], int(row["seed"])): row for row in rows} if whole else {}
 
 
-def _row(sweep: Sweep, cell: Cell, found: Mapping[str, float]) -> dict[str, Any]:
+def _row(sweep: Sweep, cell: Cell, found: Mapping[str, float]) -> NewRow:
     summary = sweep.run(cell).read_json("summary.json")
     return (
         {"condition": cell.condition, "seed": cell.seed}
@@ -61,9 +61,7 @@ def _row(sweep: Sweep, cell: Cell, found: Mapping[str, float]) -> dict[str, Any]
     )
 
 
-def rank_correlations(
-    rows: Sequence[Mapping[str, Any]], error: str = "training_error", seed: int = 0
-) -> list[dict[str, Any]]:
+def rank_correlations(rows: Rows, error: str = "training_error", seed: int = 0) -> list[NewRow]:
     """Spearman's correlation of each measure with the error, and its 95 % interval.
 
     `pooled` ranks all wirings together, which mostly says that both go with p. `within p` ranks

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
-
 import numpy as np
 
-from eqprop.analysis.collect import by_seed, conditions_of, last_epoch
+from eqprop.analysis.collect import Rows, by_seed, conditions_of, last_epoch
 
 Ends = dict[str, dict[int, tuple[str, list[float]]]]
 """By wiring and depth: the setting, and the errors of its seeds."""
 
 
-def best_by_depth(rows: Sequence[Mapping[str, Any]]) -> Ends:
+def best_by_depth(rows: Rows) -> Ends:
     """The errors at the end of the setting whose mean is the smallest, for each wiring and depth.
 
     Conditions are called as those of the experiment `depth`: "10 skips, rate 0.003, g 0.01, 2+1".

@@ -8,11 +8,11 @@ import tomllib
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from eqprop.analysis import collect, correlation, paired
+from eqprop.analysis.collect import Row, Rows
 from eqprop.analysis.depths import best_by_depth
 
 
@@ -82,7 +82,7 @@ def conditions(
         ends[row["condition"], row["seed"]] = int(row["epoch"])
     epoch = epoch or min(ends.values())
     kinds = ("training", "validation")
-    wrong: list[Mapping[str, Any]] = [
+    wrong: list[Row] = [
         {"task": row.get("task", "")}
         | {f"{kind}_error": float(row[f"{kind}_error"] or 0) for kind in kinds}
         for row in rows
@@ -162,9 +162,7 @@ def points(differences: Sequence[float], factor: int = 100) -> str:
     return with_interval(differences, factor, "+")
 
 
-def means_of(
-    rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], what: str = ""
-) -> list[str]:
+def means_of(rows: Rows, columns: Mapping[str, str], what: str = "") -> list[str]:
     """A line per condition: the mean of each column with its interval over seeds, in percent.
 
     **Arguments:** `columns`: with the words before them; `what`: said before all. A column that no
@@ -600,7 +598,7 @@ def pages(folder: Path) -> dict[str, str]:
     return made
 
 
-def glance(entries: Sequence[Mapping[str, Any]]) -> list[str]:
+def glance(entries: Rows) -> list[str]:
     """What the sections of a page find about each claim; nothing where no section judges one."""
     rows = [
         [claim, verdict, f"[{entry['title']}](#{anchor(entry['title'])})"]
@@ -616,7 +614,7 @@ def anchor(title: str) -> str:
     return kept.replace(" ", "-")
 
 
-def section(folder: Path, entry: Mapping[str, Any], machine: str) -> str:
+def section(folder: Path, entry: Row, machine: str) -> str:
     """A heading, where the numbers come from, what they say, and the table.
 
     **Arguments:** `machine`: where neither the entry nor its first CSV file says another.

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
-from eqprop.analysis.collect import mean_and_interval
+from eqprop.analysis.collect import NewRow, Row, Rows, mean_and_interval
 
 BASELINE = "random-sign"
 """The paper's rule, which the others are compared with."""
@@ -13,12 +12,12 @@ BASELINE = "random-sign"
 DIFFERENCE_COLUMNS = ("network", "rule", "seeds", "mean", "low", "high")
 
 
-def interval_of(row: Mapping[str, Any]) -> str:
+def interval_of(row: Row) -> str:
     """The interval of a row of `paired_differences` in points; empty for one seed."""
     return "" if row["low"] == "" else f"[{100 * row['low']:+.2f}, {100 * row['high']:+.2f}]"
 
 
-def paired_differences(rows: Sequence[Mapping[str, Any]], baseline: str) -> list[dict[str, Any]]:
+def paired_differences(rows: Rows, baseline: str) -> list[NewRow]:
     """Final validation error of each rule minus that of one of them, by network and seed.
 
     Online training errors are not compared: where a budget ends in mid-epoch they are of other

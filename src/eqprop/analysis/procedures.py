@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 
+from eqprop.analysis.collect import NewRow
 from eqprop.topology import Topology, rewire, rewire_ends, small_world
 
 COLUMNS = (
@@ -30,7 +30,7 @@ def compared(
     seeds: Sequence[int],
     probabilities: Sequence[float] = PROBABILITIES,
     tell: Callable[[str], None] = lambda _: None,
-) -> list[dict[str, Any]]:
+) -> list[NewRow]:
     """A row per p, seed and procedure.
 
     **Returns:** shares of the original connections that are still there, counts by kind of
@@ -52,7 +52,7 @@ def compared(
     return rows
 
 
-def _facts(made: Topology, before: np.ndarray, seed: int) -> dict[str, Any]:
+def _facts(made: Topology, before: np.ndarray, seed: int) -> NewRow:
     after = made.adjacency().toarray()
     counts = made.accounting()
     inputs, outputs = made.layer_sizes[0], made.layer_sizes[-1]

@@ -5,16 +5,15 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from eqprop.analysis import collect
+from eqprop.analysis.collect import NewRow
 from eqprop.config.settings import RunConfig
 from eqprop.relaxation.settings import ResidualSettings
 from eqprop.sweeps.sweep import Cell, Sweep
 
-Rows = list[dict[str, Any]]
 KEPT = "validation_kept"
 
 
@@ -27,9 +26,9 @@ class Drawn:
     """
 
     sweep: Sweep
-    epochs: Rows
-    updates: Rows
-    layers: Rows
+    epochs: list[NewRow]
+    updates: list[NewRow]
+    layers: list[NewRow]
     caption: str
 
     @staticmethod

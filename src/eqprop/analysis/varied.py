@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from eqprop.analysis import collect
-from eqprop.analysis.collect import by_seed, conditions_of, mean_and_interval, measure_of
+from eqprop.analysis.collect import (
+    NewRow,
+    Row,
+    Rows,
+    by_seed,
+    conditions_of,
+    mean_and_interval,
+    measure_of,
+)
 from eqprop.analysis.tables import Drawn
 
 MEASURES = ("training", "validation", "validation_kept", "test")
@@ -18,7 +25,7 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def ends(drawn: Drawn) -> list[dict[str, Any]]:
+def ends(drawn: Drawn) -> list[NewRow]:
     """A row per run that has finished: what was varied, and how it ended.
 
     Keys are `condition`, `seed`, the varied settings, and `MEASURES`: errors as shares, costs as
@@ -32,7 +39,7 @@ def ends(drawn: Drawn) -> list[dict[str, Any]]:
             if (row["condition"], row["seed"]) == (cell.condition, cell.seed)
             and row.get("validation_error") is not None
         ]  # fmt: skip
-        last: Mapping[str, Any] = looked[-1] if looked else {}
+        last: Row = looked[-1] if looked else {}
         flat = drawn.sweep.config(cell).flat()
         rows.append(
             {"condition": cell.condition, "seed": cell.seed}
@@ -47,7 +54,7 @@ def ends(drawn: Drawn) -> list[dict[str, Any]]:
     return rows
 
 
-def compared(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def compared(rows: Rows) -> list[NewRow]:
     """A row per condition and measure: mean over seeds, and difference from the first condition.
 
     `low` and `high` are the ends of the 95 % interval (Student's t; empty for one seed). A
@@ -84,7 +91,7 @@ def _spread(name: str, values: Sequence[float]) -> dict[str, float]:
     return {name: mean} | ({} if half is None else {low: mean - half, high: mean + half})
 
 
-def told(rows: Sequence[Mapping[str, Any]], scale: float) -> tuple[list[str], list[list[str]]]:
+def told(rows: Rows, scale: float) -> tuple[list[str], list[list[str]]]:
     """`compared`'s rows as a table: columns, and rows of text.
 
     **Arguments:** `scale`: of `measure_of`, for a reader.
@@ -117,7 +124,7 @@ SHORT = {"training": "training", "validation": "cold", "validation_kept": "kept"
 _FAR = "difference_high"
 
 
-def _cell(row: Mapping[str, Any], mean: str, high: str, scale: float, sign: str = "") -> str:
+def _cell(row: Row, mean: str, high: str, scale: float, sign: str = "") -> str:
     """A mean with half the length of its interval."""
     if mean not in row:
         return "-"

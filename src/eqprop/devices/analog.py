@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import operator
+from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
@@ -159,6 +160,7 @@ class Analog(AbstractDevice):
     - `with_biases`: whether biases are held by such devices too.
     - `sensor`: what is read of the states for an update.
     - `mismatch`: of units, and of the two directions of a connection.
+    - `rereads`: whether every phase of a batch reads anew, with noise of its own.
 
     >>> import eqprop, jax
     >>> from eqprop.devices import Rounded
@@ -177,6 +179,7 @@ class Analog(AbstractDevice):
     mismatch: Mismatch | None
     pair: bool = eqx.field(static=True)
     with_biases: bool = eqx.field(static=True)
+    rereads: bool = eqx.field(static=True)
 
     def __init__(
         self,
@@ -188,11 +191,12 @@ class Analog(AbstractDevice):
         *,
         pair: bool = False,
         with_biases: bool = False,
+        rereads: bool = False,
     ) -> None:
         self.room, self.writing = room, writing
         self.effects = effects or Effects.of()
         self.sensor, self.mismatch = sensor, mismatch
-        self.pair, self.with_biases = pair, with_biases
+        self.pair, self.with_biases, self.rereads = pair, with_biases, rereads
 
     def groups(self, network: Network) -> list[Group]:
         """What is held by devices."""
@@ -259,6 +263,9 @@ class Analog(AbstractDevice):
             values.append(_existing(group, value))
         network = replaced(held.network, groups, values)
         return network if self.mismatch is None else self.mismatch.seen(network, held.state[_UNITS])
+
+    def reread(self, held: Held) -> Callable[[Array], Network] | None:
+        return (lambda key: self.read(key, held)) if self.rereads else None
 
     def memory(self, held: Held) -> Any:
         effects = self.effects

@@ -9,6 +9,7 @@ see parameters as they are read.
 from __future__ import annotations
 
 import abc
+from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
@@ -50,6 +51,10 @@ class AbstractDevice(eqx.Module):
     @abc.abstractmethod
     def read(self, key: Array, held: Held) -> Network:
         """The parameters as a phase sees them."""
+
+    def reread(self, held: Held) -> Callable[[Array], Network] | None:
+        """`read` for the later phases of a batch; None where one read serves all of its phases."""
+        return None
 
     def memory(self, held: Held) -> Any:
         """What `read` needs of the state once nothing is written any more, on the host.

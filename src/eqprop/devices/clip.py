@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import jax.numpy as jnp
@@ -39,6 +40,9 @@ class Clip(AbstractDevice):
 
     def read(self, key: Array, held: Held) -> Network:
         return self.device.read(key, held)
+
+    def reread(self, held: Held) -> Callable[[Array], Network] | None:
+        return self.device.reread(held)
 
     def memory(self, held: Held) -> Any:
         return self.device.memory(held)

@@ -75,6 +75,10 @@ class AnalogSettings(DeviceChoice):
     read_noise: Rate = Field(
         default=0.0, description="in weights, new for every batch and for every look"
     )
+    read_each: Literal["batch", "phase"] = Field(
+        default="batch",
+        description="phase: the noise of reads is new for every phase of a batch too",
+    )
     drift: Rate = Field(
         default=0.0,
         description="exponent nu of (1 + age)^-nu, age in updates since a device was written",
@@ -114,9 +118,16 @@ class AnalogSettings(DeviceChoice):
     def check(self, config: Any) -> None:
         if self.gain or self.unequal:
             self._check_without_energy(config)
+        carried = getattr(config.learning, "carried", False)
+        if self.read_each == "phase" and (carried or not config.learning.rule.compares_states):
+            raise ValueError(
+                "`device.read_each` must be 'batch' for a rule that does not compare the states of "
+                f"two phases, got 'phase' with '{config.learning.rule.name}'"
+                + (" and the difference carried" if carried else "")
+            )
         if self.state_bits is None and not self.state_noise:
             return
-        if config.learning.rule.relaxations < 2 or getattr(config.learning, "carried", False):
+        if config.learning.rule.relaxations < 2 or carried:
             raise ValueError(
                 "`device.state_bits` and `device.state_noise` need a rule that compares the states "
                 f"of two phases, got '{config.learning.rule.name}'"
@@ -160,7 +171,7 @@ class AnalogSettings(DeviceChoice):
         room = Range(jnp.float32(self.low), jnp.float32(self.high))
         return Analog(
             room, self.writing(room), self._effects(), self._sensor(), self._mismatch(),
-            pair=self.pair, with_biases=self.biases,
+            pair=self.pair, with_biases=self.biases, rereads=self.read_each == "phase",
         )  # fmt: skip
 
     def _effects(self) -> Effects:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from eqprop.experiments.experiment import Experiment, Settings, lasting, merged
 from eqprop.experiments.figure3 import networks
 
@@ -13,8 +11,8 @@ def _methods(preset: str) -> dict[str, Settings]:
 
     Backpropagation reads a network forwards, which connections inside a layer do not allow.
     """
-    backwards: dict[str, Any] = {"learning": {"rule": "backpropagation"}}
-    acyclic: dict[str, Any] = {"topology": {"drop_intralayer": True}}
+    backwards: Settings = {"learning": {"rule": "backpropagation"}}
+    acyclic: Settings = {"topology": {"drop_intralayer": True}}
     found: dict[str, Settings] = {}
     for name, settings in networks(preset).items():
         found[name] = settings

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from eqprop.experiments.experiment import Experiment, Published, Settings, lasting, merged
 from eqprop.experiments.figure3 import networks
@@ -29,7 +29,7 @@ def _conditions(preset: str) -> dict[str, Settings]:
         found[f"{network}, exact"] = changes
         for bits in _BITS[preset]:
             for rounding in ("stochastic", "nearest"):
-                device: dict[str, Any] = {"device": rounded(bits, rounding)}
+                device: Settings = {"device": rounded(bits, rounding)}
                 found[f"{network}, {bits} bits, {rounding}"] = merged(changes, device)
         for bits in _STATES[preset]:
             wide = {"kind": "analog", "low": -100.0, "high": 100.0, "state_bits": bits}

@@ -115,7 +115,7 @@ _NAME = re.compile(r"(\d+) (\S+), rate (\S+), (?:g (\S+), (\d+)\+(\d+)|backpropa
 
 def wirings(depth: int) -> dict[str, Settings]:
     """Every wiring of so many hidden layers, all with the same number of connections."""
-    skips: dict[str, Any] = {"wiring": "rewire_each", "p": P}
+    skips: Settings = {"wiring": "rewire_each", "p": P}
     inner = [[post, pre] for post in range(3, depth + 1) for pre in range(1, post - 1)]
     whole = [[layer + 2, layer] for layer in range(1, depth - 1, 3)]
     return {

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from eqprop.experiments.experiment import Experiment, Settings, lasting, merged
 from eqprop.experiments.figure3 import networks
 
@@ -26,7 +24,7 @@ def _conditions(preset: str) -> dict[str, Settings]:
     for network in ("layered", "rewired"):
         found[f"{network}, exact"] = shown[network]
         for name in NAMES:
-            device: dict[str, Any] = {"device": {"kind": name}}
+            device: Settings = {"device": {"kind": name}}
             found[f"{network}, {name}"] = merged(shown[network], device)
     return found
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from eqprop.config.paper import CONNECTIONS, PER_LAYER, RELEASED, SIZES
 from eqprop.experiments.experiment import (
     PAPER,
@@ -24,7 +22,7 @@ def three_by_500(preset: str) -> list[int]:
 
 def networks(preset: str) -> dict[str, Settings]:
     """Section 2.3.2, 2.3.1 and 2.3.3, in the order of the tables."""
-    per_layer: dict[str, Any] = {"learning": {"learning_rate": PER_LAYER}}
+    per_layer: Settings = {"learning": {"learning_rate": PER_LAYER}}
     return {
         "layered": {},
         "per-layer": per_layer,

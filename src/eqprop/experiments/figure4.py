@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from eqprop.config.paper import SMALL_CONNECTIONS
 from eqprop.experiments.experiment import (
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 def panels(preset: str) -> dict[str, Settings]:
     """Three networks of 3 x 500 hidden units, two of 5 x 100."""
-    small: dict[str, Any] = five_by_100(preset)
+    small: Settings = five_by_100(preset)
     return networks(preset) | {
         "layered-5x100": {"topology": small},
         "rewired-5x100": {"topology": replaced(preset, SMALL_CONNECTIONS, **small)},

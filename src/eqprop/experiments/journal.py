@@ -10,8 +10,6 @@ take, until they have settled. `validation` stands for the test examples, as the
 
 from __future__ import annotations
 
-from typing import Any
-
 from eqprop.config.paper import PER_LAYER
 from eqprop.experiments.experiment import (
     PAPER,
@@ -62,7 +60,7 @@ def _networks(preset: str) -> dict[str, Settings]:
         base = merged(_BASE, shared)
         found[f"{task}layered"] = base
         if task in ("", "3x500-"):
-            rates: dict[str, Any] = {"learning": {"learning_rate": PER_LAYER}}
+            rates: Settings = {"learning": {"learning_rate": PER_LAYER}}
             found[f"{task}per-layer"] = merged(base, rates)
         found[f"{task}rewired"] = merged(base, {"topology": WIRING})
     return found

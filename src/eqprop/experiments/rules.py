@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from eqprop.analysis.paired import BASELINE
 from eqprop.config.paper import CONNECTIONS, PAPER_P
@@ -106,7 +106,7 @@ def _conditions(preset: str) -> dict[str, Settings]:
         rules, wiring = _AT_A_RECIPE, {"wiring": "rewire", "p": PAPER_P}
     found: dict[str, Settings] = {}
     for network in ("layered", "rewired"):
-        topology: dict[str, Any] = wiring if network == "rewired" else {}
+        topology: Settings = wiring if network == "rewired" else {}
         for rule, changes in rules.items():
             # A budget is checked after each chunk: short ones end close to it.
             training = {"budget": budget(preset, network), "chunk_batches": 10}

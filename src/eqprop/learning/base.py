@@ -147,6 +147,8 @@ class Batch(eqx.Module):
     - `weights`: `[batch]`, what each example counts in the sum that the gradient is.
     - `present`: `[batch]`, which places hold an example; the others only fill up the batch.
     - `seen`: what is read of states for an update, given a key; None for all of them.
+    - `reread`: the network as a later phase sees it, given a key, where each phase reads its
+      devices anew; None where all phases see one network.
     """
 
     x: InputUnits
@@ -156,6 +158,7 @@ class Batch(eqx.Module):
     weights: OfEach
     present: OfEach
     seen: Callable[[Array, Array], Array] | None = None
+    reread: Callable[[Array], Network] | None = None
 
     @staticmethod
     def of(
@@ -178,15 +181,32 @@ class Batch(eqx.Module):
         Let them settle one after the other: side by side those that are done would wait for the
         last, and on a CPU a product with twice the examples takes twice the time.
         """
-        shared = dataclasses.replace(self, key=None, seen=None)
-        parts = [jax.tree.map(lambda leaf, k=k: leaf[k], shared) for k in range(len(self.x))]
-        return [dataclasses.replace(part, key=self.key, seen=self.seen) for part in parts]
+        arrays, rest = self._apart()
+        parts = [jax.tree.map(lambda leaf, k=k: leaf[k], arrays) for k in range(len(self.x))]
+        return [dataclasses.replace(part, **rest) for part in parts]
 
     def joined(self) -> Batch:
         """All parts of a batch with an axis of parts in front, as one."""
-        shared = dataclasses.replace(self, key=None, seen=None)
-        flat = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), shared)
-        return dataclasses.replace(flat, key=self.key, seen=self.seen)
+        arrays, rest = self._apart()
+        flat = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), arrays)
+        return dataclasses.replace(flat, **rest)
+
+    def again(self, phase: int) -> Network:
+        """The network as a phase after the first sees it, of a batch with `reread`."""
+        assert self.reread is not None
+        return self.reread(jax.random.fold_in(jax.random.fold_in(self.key, _AGAIN), phase))
+
+    def _apart(self) -> tuple[Batch, dict[str, Any]]:
+        """What has a row per example, and what is shared by all."""
+        rest = {"key": self.key, "seen": self.seen, "reread": self.reread}
+        return dataclasses.replace(self, **dict.fromkeys(rest)), rest
+
+
+_AGAIN = 2**31 - 5
+"""The stream of what later phases read, beside those of a rule."""
+
+Again = Callable[[int], Network]
+"""From the number of a phase, 2 for the first one after the free phase, to its network."""
 
 
 def stacked(parts: Sequence[Any]) -> Any:

@@ -13,7 +13,7 @@ from jax import Array
 
 from eqprop.energy import HeldOutputs, Network, SquaredError
 from eqprop.errors import ConfigError
-from eqprop.learning.base import AbstractLearningRule, Phase
+from eqprop.learning.base import AbstractLearningRule, Again, Phase
 from eqprop.learning.differences import AbstractNudgedRule, Phases
 from eqprop.learning.second_phase import SecondPhase, check_difference
 from eqprop.relaxation import (
@@ -57,10 +57,17 @@ class ContrastiveHebbian(AbstractNudgedRule):
         return two_phases(wires, free_steps, other_steps)
 
     def phases(
-        self, network: Network, x: Inputs, target: Targets, states: States, key: Array
+        self,
+        network: Network,
+        x: Inputs,
+        target: Targets,
+        states: States,
+        key: Array,
+        *,
+        again: Again | None = None,
     ) -> Phases:
         eta = jnp.asarray(1.0)
-        return _phases(network, (x, target, states, key), self, eta)
+        return _phases(network, (x, target, states, key), self, eta, again)
 
     def gently(
         self, beta: float, settle: AbstractTermination, second: AbstractRelaxation
@@ -118,9 +125,16 @@ class CoupledLearning(AbstractNudgedRule):
         return two_phases(wires, free_steps, other_steps)
 
     def phases(
-        self, network: Network, x: Inputs, target: Targets, states: States, key: Array
+        self,
+        network: Network,
+        x: Inputs,
+        target: Targets,
+        states: States,
+        key: Array,
+        *,
+        again: Again | None = None,
     ) -> Phases:
-        return _phases(network, (x, target, states, key), self, self.eta)
+        return _phases(network, (x, target, states, key), self, self.eta, again)
 
     def gently(
         self, beta: float, settle: AbstractTermination, second: AbstractRelaxation
@@ -177,11 +191,14 @@ def _phases(
     batch: tuple[Array, Array, Array, Array],
     rule: ContrastiveHebbian | CoupledLearning,
     eta: Array,
+    again: Again | None,
 ) -> Phases:
     x, target, states, key = batch
     energy = rule.free.method.prepare(network.energy.clamp(x))
     free = rule.free.relax(energy, states, jax.random.fold_in(key, 1))
     second = SecondPhase.of(network, energy, free.state, rule.carried)
+    if again is not None:
+        second = second.anew(rule.clamped.method.prepare(again(2).energy.clamp(x)))
     output = network.output(free.state)
     eta = eta.astype(states.dtype)
     there = (1 - eta) * output + eta * target  # exact for eta 1

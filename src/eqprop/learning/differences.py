@@ -14,6 +14,7 @@ from eqprop.energy import HopfieldEnergy, Network
 from eqprop.energy.products import dot
 from eqprop.learning.base import (
     AbstractLearningRule,
+    Again,
     Batch,
     Estimate,
     Report,
@@ -158,16 +159,28 @@ class AbstractContrastiveRule(AbstractLearningRule):
 
     @abc.abstractmethod
     def phases(
-        self, network: Network, x: Inputs, target: Targets, states: States, key: Array
+        self,
+        network: Network,
+        x: Inputs,
+        target: Targets,
+        states: States,
+        key: Array,
+        *,
+        again: Again | None = None,
     ) -> Phases:
         """Lets a batch settle in all phases.
 
-        **Arguments:** as of `Batch`.
+        **Arguments:** as of `Batch`; `again`, the network of each later phase, where phases read it
+        anew: it is handed over to rules of such batches only.
         """
+
+    def _phases(self, network: Network, batch: Batch) -> Phases:
+        own = network, batch.x, batch.target, batch.states, batch.key
+        return self.phases(*own) if batch.reread is None else self.phases(*own, again=batch.again)
 
     def estimate(self, network: Network, batch: Batch, *, axis: str | None = None) -> Estimate:
         self.check(network)
-        found = self.phases(network, batch.x, batch.target, batch.states, batch.key)
+        found = self._phases(network, batch)
         gradient = network.constrain(_gradient(network, batch, found, axis))
         return Estimate(gradient, found.free_states, found.report)
 
@@ -175,9 +188,7 @@ class AbstractContrastiveRule(AbstractLearningRule):
         self, network: Network, parts: Batch, *, axis: str | None = None
     ) -> tuple[Network, Array, Report]:
         self.check(network)
-        found = [
-            self.among(p).phases(network, p.x, p.target, p.states, p.key) for p in parts.each()
-        ]
+        found = [self.among(part)._phases(network, part) for part in parts.each()]
         # One product for all parts: the weights are read and written once.
         whole = parts.joined()
         slopes = tuple(

@@ -11,7 +11,7 @@ from jax import Array
 
 from eqprop.energy import HopfieldEnergy, Network
 from eqprop.errors import ConfigError
-from eqprop.learning.base import AbstractLearningRule, Phase
+from eqprop.learning.base import AbstractLearningRule, Again, Phase
 from eqprop.learning.differences import AbstractNudgedRule, Phases
 from eqprop.learning.nudging import AbstractNudging, Centered
 from eqprop.learning.second_phase import SecondPhase, check_difference
@@ -108,7 +108,14 @@ class EquilibriumPropagation(AbstractNudgedRule):
         return two_phases(wires, free_steps, other_steps)
 
     def phases(
-        self, network: Network, x: Inputs, target: Targets, states: States, key: Array
+        self,
+        network: Network,
+        x: Inputs,
+        target: Targets,
+        states: States,
+        key: Array,
+        *,
+        again: Again | None = None,
     ) -> Phases:
         # Prepared once, so that both phases read the same copy of the couplings.
         clamped = self.free.method.prepare(network.energy.clamp(x))
@@ -116,18 +123,22 @@ class EquilibriumPropagation(AbstractNudgedRule):
 
         second = SecondPhase.of(network, clamped, free.state, self.carried)
 
-        def nudge(beta: Array) -> Equilibrium:
-            total = network.nudged(second.energy, beta, target, second.offset)
-            return second.relax(self.nudged, total, jax.random.fold_in(key, 2))
+        def nudge(beta: Array, phase: int) -> Equilibrium:
+            seen, own = network, second
+            if again is not None:
+                seen = again(phase)
+                own = second.anew(self.nudged.method.prepare(seen.energy.clamp(x)))
+            total = seen.nudged(own.energy, beta, target, own.offset)
+            return own.relax(self.nudged, total, jax.random.fold_in(key, 2))
 
         upper, lower = self.nudging.pair(key)
         beta = jnp.asarray(upper, states.dtype)
         below_beta = jnp.asarray(0 if lower is None else lower, states.dtype)
         share = 1 / (beta - below_beta)
-        above = nudge(beta)
+        above = nudge(beta, 2)
         if lower is None:
             return second.phases(second.slopes(share, above.state), free, (above,), beta)
-        below = nudge(below_beta)
+        below = nudge(below_beta, 3)
         slopes = ((share, above.state), (-share, below.state))
         return second.phases(slopes, free, (above, below), beta)
 

@@ -45,6 +45,18 @@ class SecondPhase(eqx.Module):
         offset = network.output(free_state)
         return SecondPhase(around, jnp.zeros_like(free_state), free_state, offset)
 
+    def anew(self, clamped: AbstractClampedEnergy) -> SecondPhase:
+        """The same phase on the energy of parameters that are read anew for it.
+
+        **Raises:** `ConfigError` where the difference is carried: it is that of one energy.
+        """
+        if self.offset is not None:
+            raise ConfigError(
+                "the difference must not be carried where each phase reads its devices anew, got "
+                "carried=True. Set carried=False, or read once for a batch."
+            )
+        return dataclasses.replace(self, energy=clamped)
+
     def relax(self, phase: Phase, nudged: AbstractClampedEnergy, key: Array) -> Equilibrium:
         """Lets the phase settle on the energy, once that is nudged."""
         if self.offset is not None:  # differences are 0 before

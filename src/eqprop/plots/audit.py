@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
+from eqprop.analysis.collect import Rows
 from eqprop.plots.style import PAGE, color, figure, legend_above, plain_log
 
-Rows = Sequence[Mapping[str, Any]]
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _PAIR = re.compile(r"\d+-\d+")
 
@@ -50,7 +51,7 @@ def audit_picture(parts: Rows, answer: Rows, stem: Path) -> None:
             _answer(grid[0, 2], answer)
 
 
-def _answer(axes: Any, rows: Rows) -> None:
+def _answer(axes: Axes, rows: Rows) -> None:
     rows = [row for row in rows if row["name"] == "all"]
     for position, steps in enumerate(dict.fromkeys(row["steps"] for row in rows)):
         chosen = [row for row in rows if row["steps"] == steps]

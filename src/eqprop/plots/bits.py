@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from eqprop.analysis.collect import by_seed, conditions_of
+from eqprop.analysis.collect import Rows, by_seed, conditions_of
 from eqprop.plots.style import PAGE, color, figure, legend_above, means_and_runs, plain_log
 
 _WEIGHTS = re.compile(r"(\d+) bits, (\w+)")
@@ -17,7 +15,7 @@ _STATES = re.compile(r"states of (\d+) bits")
 _LINES = {"stochastic": "-", "nearest": "--"}
 
 
-def error_against_bits(rows: Sequence[Mapping[str, Any]], stem: Path) -> None:
+def error_against_bits(rows: Rows, stem: Path) -> None:
     """Training error of the last epoch against bits of weights and of states.
 
     A point is a run, a line goes through the means; dotted is the same network without rounding.

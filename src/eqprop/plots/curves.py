@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from eqprop.analysis.collect import by_seed, conditions_of, measure_of
+from eqprop.analysis.collect import Row, Rows, by_seed, conditions_of, measure_of
 from eqprop.plots.style import (
     COLORS,
     PAGE,
@@ -42,7 +40,7 @@ KINDS = {
 """What is drawn of each kind of error: words and line."""
 
 
-def error_curves(rows: Sequence[Mapping[str, Any]], stem: Path) -> None:
+def error_curves(rows: Rows, stem: Path) -> None:
     """Training and validation error against epochs; `.png`, `.svg`, `.pdf`.
 
     A colour is a condition, a line style a kind of error: training, validation from states kept
@@ -108,17 +106,17 @@ def error_curves(rows: Sequence[Mapping[str, Any]], stem: Path) -> None:
         last.set_xlabel("epoch")
 
 
-def _kinds(rows: Sequence[Mapping[str, Any]], what: str) -> list[str]:
+def _kinds(rows: Rows, what: str) -> list[str]:
     """The kinds of error that were recorded."""
     return [kind for kind in KINDS if any(has(row, f"{kind}_{what}") for row in rows)]
 
 
-def has(row: Mapping[str, Any], key: str) -> bool:
+def has(row: Row, key: str) -> bool:
     """Whether something was measured: not every look measures everything."""
     return row.get(key) not in (None, "")
 
 
-def error_rows(rows: Sequence[Mapping[str, Any]], stem: Path) -> None:
+def error_rows(rows: Rows, stem: Path) -> None:
     """A row per condition: every kind of error at the end of its runs; `.png`, `.svg`, `.pdf`.
 
     Several seeds are drawn as their mean on a line from the smallest to the largest.

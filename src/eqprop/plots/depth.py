@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
+from eqprop.analysis.collect import Rows
 from eqprop.analysis.depths import best_by_depth
 from eqprop.plots.style import PAGE, color, figure, legend_above, means_and_runs
 
 
-def error_against_depth(rows: Sequence[Mapping[str, Any]], stem: Path) -> None:
+def error_against_depth(rows: Rows, stem: Path) -> None:
     """Validation error at the end against the number of hidden layers; `.png`, `.svg`, `.pdf`.
 
     A colour is a wiring, dashed are networks trained by backpropagation. A point is a run; the line

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-from eqprop.analysis.collect import by_seed, conditions_of
+from eqprop.analysis.collect import Row, Rows, by_seed, conditions_of
 from eqprop.plots.style import PAGE, color, figure, legend_above, means_and_runs
 
 _ERRORS = {
@@ -16,12 +14,12 @@ _ERRORS = {
 }
 
 
-def error_against_share(rows: Sequence[Mapping[str, Any]], stem: Path) -> None:
+def error_against_share(rows: Rows, stem: Path) -> None:
     """Errors of the last epoch against p; `.png`, `.svg`, `.pdf`.
 
     A point is a run, a line goes through the means. All lines begin at the layered network.
     """
-    found: dict[str, dict[float, list[Mapping[str, Any]]]] = {}
+    found: dict[str, dict[float, list[Row]]] = {}
     for condition in conditions_of(rows):
         kind, _, share = condition.partition(", p=")
         ends = [run[-1] for run in by_seed(rows, condition)]

@@ -5,11 +5,14 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from eqprop.analysis import collect
 from eqprop.analysis.complexity import Complexity
 from eqprop.plots.style import PAGE, figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 # The paper's colours: first phase, correction, outputs only, every neuron in the second phase.
 FIRST, CORRECTION, OUTPUT, SECOND = "#000000", "#009E73", "#E69F00", "#CC0000"
@@ -63,7 +66,7 @@ class _Box:
     bottom: Point
 
 
-def _first_phase(axes: Any, found: Complexity) -> tuple[_Box, _Box]:
+def _first_phase(axes: Axes, found: Complexity) -> tuple[_Box, _Box]:
     arriving, leaving = (
         ("messages from\nall neighbours", "to all neighbours")
         if _both_ways(found)
@@ -77,7 +80,7 @@ def _first_phase(axes: Any, found: Complexity) -> tuple[_Box, _Box]:
     return synapses, state
 
 
-def _second_phase(axes: Any, found: Complexity, memory: _Box, correction: _Box) -> None:
+def _second_phase(axes: Axes, found: Complexity, memory: _Box, correction: _Box) -> None:
     second = _box(axes, (2.6, 1.7), 2.4, "second synapses\nsum of W times error", SECOND)
     bends = found.hidden[1].derivative
     error = _box(axes, (5.7, 1.7), 1.9, "times rho'" if bends else "error", SECOND)
@@ -100,7 +103,7 @@ def _both_ways(found: Complexity) -> bool:
     return bool(found.hidden[0].forwards and found.hidden[0].backwards)
 
 
-def _legend(axes: Any, found: Complexity, differs: bool) -> None:
+def _legend(axes: Axes, found: Complexity, differs: bool) -> None:
     from matplotlib.lines import Line2D
 
     first, second = ("free", "nudged") if _both_ways(found) else ("forward", "backward")
@@ -130,7 +133,7 @@ def _style(shade: str) -> Literal["-", "--"]:
     return "--" if shade == SECOND else "-"  # told apart without the colour, too
 
 
-def _box(axes: Any, centre: Point, width: float, text: str, shade: str) -> _Box:
+def _box(axes: Axes, centre: Point, width: float, text: str, shade: str) -> _Box:
     from matplotlib.patches import FancyBboxPatch
 
     (x, y), height = centre, 0.35 + 0.3 * len(text.splitlines())
@@ -146,7 +149,7 @@ def _box(axes: Any, centre: Point, width: float, text: str, shade: str) -> _Box:
 
 
 def _wire(
-    axes: Any, points: Sequence[Point], shade: str, label: str = "", at: Point = (0, 0)
+    axes: Axes, points: Sequence[Point], shade: str, label: str = "", at: Point = (0, 0)
 ) -> None:
     """A line along the points with an arrow at its end."""
     *before, start, end = points

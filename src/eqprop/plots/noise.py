@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from eqprop.analysis.collect import conditions_of, last_epoch
+from eqprop.analysis.collect import Rows, conditions_of, last_epoch
 from eqprop.plots.style import PAGE, color, figure, legend_above, means_and_runs, plain_log
 
 _WIDE = 4  # panels on a line
@@ -24,7 +22,7 @@ _NAMES = {
 }
 
 
-def error_against_strength(rows: Sequence[Mapping[str, Any]], stem: Path) -> None:
+def error_against_strength(rows: Rows, stem: Path) -> None:
     """Training error of the last epoch against each strength; `.png`, `.svg`, `.pdf`.
 
     A point is a run, a line goes through the means; dotted is the network without the effect.

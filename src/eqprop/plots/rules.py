@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-from eqprop.analysis.collect import by_seed, conditions_of
+from eqprop.analysis.collect import Rows, by_seed, conditions_of
 from eqprop.plots.style import PAGE, color, figure, legend_above, plain_log
 
 
-def work_curves(rows: Sequence[Mapping[str, Any]], stem: Path) -> None:
+def work_curves(rows: Rows, stem: Path) -> None:
     """Online training error against multiply-adds, a panel per network, a line per rule.
 
     A run has a line of its own. Its points are its epochs; the last one, where the budget ends, may

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +16,11 @@ from eqprop.errors import RunFolderError
 # A notebook names a backend that may not exist here; nothing below uses one.
 _backend = os.environ.pop("MPLBACKEND", None)
 import matplotlib  # noqa: E402
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
+    from matplotlib.figure import Figure
 
 if _backend is not None:
     os.environ["MPLBACKEND"] = _backend
@@ -58,7 +63,7 @@ def figure(
 
 
 @contextmanager
-def blank(size: Sequence[float]) -> Iterator[Any]:
+def blank(size: Sequence[float]) -> Iterator[Figure]:
     """An empty figure of this size in inches, drawn as the package wants it.
 
     Whatever the user's own settings say (a backend, LaTeX, a style) holds elsewhere.
@@ -88,7 +93,7 @@ def _defaults() -> dict[str, Any]:
     return {k: v for k, v in matplotlib.rcParamsDefault.items() if k not in kept} | own
 
 
-def save(drawn: Any, path: Path) -> None:
+def save(drawn: Figure, path: Path) -> None:
     """Writes a picture.
 
     **Raises:** `RunFolderError` if it cannot.
@@ -101,7 +106,7 @@ def save(drawn: Any, path: Path) -> None:
         ) from None
 
 
-def plain_log(axis: Any, *, between_tens: bool = True) -> None:
+def plain_log(axis: Axis, *, between_tens: bool = True) -> None:
     """Numbers on a log axis without powers of ten; more of them where it is short.
 
     **Arguments:** `between_tens`: False where a narrow panel has no room for them.
@@ -109,7 +114,7 @@ def plain_log(axis: Any, *, between_tens: bool = True) -> None:
 
     from matplotlib.ticker import NullFormatter
 
-    def between(value: float, _: int) -> str:
+    def between(value: float, _: float) -> str:
         low, high = sorted(axis.get_view_interval())
         text = f"{value:g}"
         return text if high < 4 * low or text.lstrip("0.")[:1] in tuple("235") else ""
@@ -118,7 +123,7 @@ def plain_log(axis: Any, *, between_tens: bool = True) -> None:
     axis.set_minor_formatter(between if between_tens else NullFormatter())
 
 
-def mean_and_band(axes: Any, x: Any, points: Sequence[Sequence[float]], **line: Any) -> None:
+def mean_and_band(axes: Axes, x: Any, points: Sequence[Sequence[float]], **line: Any) -> None:
     """The mean over seeds, and a band from the smallest to the largest.
 
     **Arguments:** `points`: for every x the values of the seeds that have one there.
@@ -129,7 +134,7 @@ def mean_and_band(axes: Any, x: Any, points: Sequence[Sequence[float]], **line: 
         axes.fill_between(x, low, high, color=line["color"], alpha=0.15, linewidth=0)
 
 
-def legend_above(axes: Any, columns: int = 3, *, whole: bool = True, **options: Any) -> None:
+def legend_above(axes: Axes, columns: int = 3, *, whole: bool = True, **options: Any) -> None:
     """A legend above the picture, or above these axes alone, where it hides nothing."""
     options = {"ncols": columns, **options}
     if whole:
@@ -141,7 +146,7 @@ def legend_above(axes: Any, columns: int = 3, *, whole: bool = True, **options: 
 
 
 def means_and_runs(
-    axes: Any,
+    axes: Axes,
     points: Mapping[Any, Sequence[float]],
     shade: Any,
     line: str = "-",

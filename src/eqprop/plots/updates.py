@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from eqprop.analysis.collect import by_seed, conditions_of, layer_rows, layer_speeds, layers_of
+from eqprop.analysis.collect import (
+    Rows,
+    by_seed,
+    conditions_of,
+    layer_rows,
+    layer_speeds,
+    layers_of,
+)
 from eqprop.plots.curves import LABELS
 from eqprop.plots.style import PAGE, color, figure, legend_above, mean_and_band, plain_log
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 WINDOW = 11
 """Records in the centred moving average of figure 4."""
-
-Rows = Sequence[Mapping[str, Any]]
 
 
 def smoothed(values: np.ndarray, window: int = WINDOW) -> np.ndarray:
@@ -141,7 +149,7 @@ def against_p(epochs: Rows, updates: Rows, stem: Path) -> None:
 
 
 def _curve(
-    axes: Any, values: Mapping[str, float], measure: Callable[[str], list[float]], **line: Any
+    axes: Axes, values: Mapping[str, float], measure: Callable[[str], list[float]], **line: Any
 ) -> None:
     """A line through the conditions that have been run."""
     found = {p: seeds for condition, p in values.items() if (seeds := measure(condition))}

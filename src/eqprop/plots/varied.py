@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from eqprop.analysis.collect import Rows
 from eqprop.plots.style import PAGE, color, figure, legend_above, plain_log
 
 _MARKERS = "osDv^"
@@ -21,7 +22,7 @@ def is_number(value: Any) -> bool:
 
 
 def against_a_number(
-    rows: Sequence[Mapping[str, Any]],
+    rows: Rows,
     varied: str,
     lines: str | None,
     names: Mapping[str, str],

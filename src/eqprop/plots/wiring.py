@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from eqprop.analysis import collect
 from eqprop.plots.style import blank, save
 from eqprop.topology import Topology
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 GRAPH_LIMIT = 80
 """Topologies of at most so many units are drawn as graphs, larger ones as block densities."""
@@ -47,7 +50,7 @@ def graph(topology: Topology, path: Path) -> None:
         save(figure, path)
 
 
-def _graph(topology: Topology, figure: Any) -> None:
+def _graph(topology: Topology, figure: Figure) -> None:
     from matplotlib.lines import Line2D
     from matplotlib.patches import FancyArrowPatch
 
@@ -100,7 +103,7 @@ def block_densities(topology: Topology, path: Path) -> None:
         save(figure, path)
 
 
-def _densities(topology: Topology, figure: Any) -> None:
+def _densities(topology: Topology, figure: Figure) -> None:
     count, layers = topology.accounting(), topology.num_layers
     share = np.full((layers, layers), np.nan)
     for (post, pre), existing in count.per_block.items():

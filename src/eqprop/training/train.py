@@ -310,7 +310,8 @@ def _train_batch(
     weights = present.astype(x.dtype) / total.astype(x.dtype)
     if examples.weight is not None:
         weights *= examples.weight.at[where].get(mode="clip")
-    parts = Batch(x, target, start, key, weights, present, own.device.seen)
+    reread = own.device.reread(state.held)
+    parts = Batch(x, target, start, key, weights, present, own.device.seen, reread)
     raw, states, report = fixed.rule.estimate_parts(network, parts, axis=SHARDS)
     if persistent:
         particles = particles.at[where].set(states, mode="drop")
