@@ -109,7 +109,7 @@ MUTANTS = [
     Mutant("the nudge has twice the sign", "learning/nudging.py",
            "return jnp.where(jax.random.bernoulli(key), self.beta, -self.beta), None",
            "return jnp.where(jax.random.bernoulli(key), self.beta, self.beta), None", GRADIENT),
-    Mutant("centred nudging is one-sided", EP, "below = nudge(below_beta)",
+    Mutant("centred nudging is one-sided", EP, "below = nudge(below_beta, 3)",
            "below = free", GRADIENT),
     Mutant("missing connections learn", "learning/base.py",
            "network.constrain(updates)", "updates", GRADIENT),
