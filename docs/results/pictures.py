@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from eqprop.analysis.collect import Row, read_rows
+from eqprop.analysis.collect import Rows, read_rows
 from eqprop.analysis.complexity import measured
 from eqprop.plots.audit import audit_picture
 from eqprop.plots.curves import error_curves
@@ -28,7 +28,7 @@ HERE = Path(__file__).parent
 Draw = Callable[..., Any]
 
 
-def beside_published(ours: Sequence[Row], published: Sequence[Row], stem: Path) -> None:
+def beside_published(ours: Rows, published: Rows, stem: Path) -> None:
     """Ours and the published runs of the same networks, as far as ours have come."""
     last = max(row["epoch"] for row in ours)
     same = {f"{row['condition']}, published" for row in ours}

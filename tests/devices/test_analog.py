@@ -28,14 +28,22 @@ from eqprop.devices import (
     Sensor,
 )
 from eqprop.devices.settings import DEVICES
-from eqprop.energy import HeldOutputs, TotalEnergy
+from eqprop.energy import HeldOutputs
 from eqprop.energy.linear import linear
 from eqprop.errors import ConfigError
 from eqprop.learning import Batch
 from eqprop.running.build import load_data
 from eqprop.running.finished import evaluate_run
 from eqprop.running.run import train
-from problems import BRIEF_RULE, TIGHT, rewired_problem, settle, small_network, trainer_for
+from problems import (
+    BRIEF_RULE,
+    TIGHT,
+    nudged_end,
+    rewired_problem,
+    settle,
+    small_network,
+    trainer_for,
+)
 
 KEY = jax.random.key(5)
 DRAWS = 10_000
@@ -544,12 +552,7 @@ def test_every_phase_settles_on_a_reading_of_its_own(nudging, x64):
     else:
         betas = [0.3, -0.3] if nudging == "centered" else [0.3]
         ends = [
-            eqprop.relax(
-                TotalEnergy(seen.energy.clamp(x), network.cost, jnp.asarray(beta), y),
-                free,
-                TIGHT.method,
-                TIGHT.termination,
-            ).state
+            nudged_end(seen, x, y, beta, free, TIGHT)
             for beta, seen in zip(betas, map(batch.again, (2, 3)), strict=False)
         ]
         ends, shares = [*ends, free][:2], [1 / 0.6, -1 / 0.6]

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 import eqprop
-from eqprop.energy import Activities, CrossEntropy, TotalEnergy
+from eqprop.energy import Activities, CrossEntropy
 from eqprop.learning import Batch, audit
-from problems import estimate
+from problems import estimate, nudged_end
 
 SETTLE = eqprop.Phase(
     eqprop.BlockCoordinateDescent(1.0, block_size=2), eqprop.Residual(1e-13, max_steps=5000)
@@ -304,15 +304,7 @@ def test_an_audit_says_how_far_phases_end_apart_and_what_rounding_leaves_of_it(x
     phase = eqprop.Phase(SETTLE.method, eqprop.FixedSteps(40))
     rule = eqprop.EquilibriumPropagation(eqprop.Centered(0.05), phase, phase, carried)
     cold = wide.cold_state(5)
-    ends = [
-        eqprop.relax(
-            TotalEnergy(wide.energy.clamp(x), wide.cost, jnp.asarray(beta), y),
-            cold,
-            SETTLE.method,
-            SETTLE.termination,
-        ).state
-        for beta in (0.05, -0.05)
-    ]
+    ends = [nudged_end(wide, x, y, beta, cold, SETTLE) for beta in (0.05, -0.05)]
     apart = np.split(ends[0] - ends[1], [5, 10, 15], axis=1)
     right = [np.sqrt(np.mean(layer**2)) for layer in apart]
     assert right[0] < 1e-7 < 1e-2 < right[-1]  # further and further from the outputs

@@ -317,10 +317,8 @@ def _apart_of(network: Network, found: Phases) -> tuple[np.ndarray, np.ndarray]:
     else:
         energy = network.hopfield
         feedback = Feedback(energy.feedback, energy.layer_sizes)
-        wide, unknown = (
-            wide * feedback.per_unit(feedback.scale, np.float64),
-            np.zeros(wide[0].shape),
-        )
+        wide = wide * feedback.per_unit(feedback.scale, np.float64)
+        unknown = np.zeros(wide[0].shape)  # nothing is subtracted
         if len(wide) == 1:  # beside the free phase, whose difference is 0
             wide = np.concatenate([wide, 0 * wide])
     # Two states are as far apart as twice the root mean square around their middle.
