@@ -143,7 +143,7 @@ MUTANTS = [
     Mutant("intralayer coupling is not symmetric", "energy/connections.py",
            "return back[:, units] + weight[units].T", "return weight[:, units]", HOPFIELD),
     Mutant("the input drive is forgotten", "energy/connections.py",
-           "return self.coupled(active) + self.input_drive", "return self.coupled(active)", HOPFIELD),
+           "total((self.coupled(active), self.input_drive, noise))", "total((self.coupled(active), noise))", HOPFIELD),
     Mutant("biases are skipped in the force", "energy/activation.py",
            "self.derivative(state) * pull + push - state",
            "self.derivative(state) * pull - state", HOPFIELD),
@@ -216,7 +216,7 @@ MUTANTS = [
            "unsettled=lax.psum(self.unsettled, SHARDS)", "unsettled=self.unsettled",
            "tests/training/test_shards.py"),
     Mutant("recorded sizes count what does not exist", "training/train.py",
-           "gradient = state.network.constrain(raw.without_back())", "gradient = raw", "tests/training/test_training.py"),
+           "gradient = state.network.constrain(raw.as_written())", "gradient = raw", "tests/training/test_training.py"),
     Mutant("backpropagation through time forgets a step", "learning/through_time.py",
            "jnp.arange(self.num_steps))", "jnp.arange(self.num_steps - 1))", RULES),
     Mutant("a relaxation sends one message per connection", "topology/work.py",
@@ -310,7 +310,15 @@ MUTANTS = [
             nudging=Centered(beta),""", """return EquilibriumPropagation(
             nudging=Centered(beta),""", "tests/learning/test_audit.py -k derived"),
     Mutant("wires lose as much everywhere", "devices/analog.py",
-           "(1 - effects.wires * _distance(value.shape))", "(1 - effects.wires)", ANALOG),
+           "passed = 1 - effects.wires * _distance(value.shape)", "passed = 1 - effects.wires",
+           ANALOG),
+    Mutant("every step has the noise of the first", "energy/noise.py",
+           "jax.random.fold_in(self.key, jax.random.bits(key))", "self.key", f"{ANALOG} -k step"),
+    Mutant("noise comes back stronger than what it is of", "energy/noise.py",
+           "strength=feedback.strength**2", "strength=feedback.strength", f"{ANALOG} -k step"),
+    Mutant("parts of a batch share their noise", "energy/network.py",
+           "key = jax.random.fold_in(self._noise.key, number)", "key = self._noise.key",
+           f"{ANALOG} -k parts"),
 ]  # fmt: skip
 
 

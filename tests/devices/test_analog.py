@@ -578,13 +578,113 @@ def test_a_carried_difference_is_of_one_reading(x64):
         rule.estimate(network, batch)
 
 
-def test_reading_each_phase_anew_is_nothing_without_noise_and_another_thing_with_it():
-    def ends(noise, rereads):
-        device = Analog(ROOM, Added(), Effects.of(read_noise=noise), rereads=rereads)
+def test_reading_anew_is_nothing_without_noise_and_another_thing_with_it():
+    def ends(noise, each):
+        device = Analog(ROOM, Added(), Effects.of(read_noise=noise), read_each=each)
         return weights(trained(device, epochs=1)[1].network)
 
-    np.testing.assert_array_equal(ends(0.0, True), ends(0.0, False))
-    assert np.abs(ends(0.05, True) - ends(0.05, False)).max() > 1e-3
+    once, noisy = ends(0.0, "batch"), ends(0.05, "batch")
+    for each in ("phase", "step"):
+        np.testing.assert_array_equal(ends(0.0, each), once)
+        assert np.abs(ends(0.05, each) - noisy).max() > 1e-3
+
+
+@pytest.mark.parametrize("kind", ["plain", "with-biases", "mismatched"])
+def test_noise_of_a_step_is_that_of_as_many_noisy_reads(kind):
+    """Oracle: the variance of a sum over connections, in NumPy; mean and variance of 10,000."""
+    mismatch = Mismatch.of(gain=0.3, unequal=0.4) if kind == "mismatched" else None
+    device = Analog(
+        ROOM, Added(), Effects.of(read_noise=0.05, wires=0.5), mismatch=mismatch,
+        with_biases=kind == "with-biases", read_each="step",
+    )  # fmt: skip
+    topology = eqprop.rewire(eqprop.with_intralayer(eqprop.layered([5, 4, 4, 3])), n=15, seed=1)
+    network = eqprop.Network.initialize(topology, seed=0, feedback=0.5)
+    held = device.hold(KEY, network)
+    seen = device.read(KEY, held)
+    exact = dataclasses.replace(device, effects=Effects.of(wires=0.5)).read(KEY, held)
+    rng = np.random.default_rng(0)
+    x, state = rng.random(5), rng.uniform(0.4, 0.6, 11)
+
+    def clamped(network):
+        many = jnp.tile(jnp.asarray(x, jnp.float32), (DRAWS, 1))
+        return network.energy.clamp(many).in_blocks(2)
+
+    sizes, ends = network.layer_sizes, np.cumsum(network.layer_sizes)
+    spans = [slice(end - size, end) for size, end in zip(sizes, ends, strict=True)]
+    # The deviations are weights like others on their way to the units.
+    arrays = {g.name: jnp.where(g.of(network) != 0, 0.05, 0) for g in network.groups() if g.clipped}
+    alike = network.with_arrays(network.to_arrays() | arrays)
+    flat = dataclasses.replace(device, effects=Effects.of(wires=0.5), read_each="batch")
+    deviations = flat.read(KEY, dataclasses.replace(held, network=alike)).energy.dense_weights()
+    variance, u = np.zeros(16), np.concatenate([x, state])
+    for layer in (1, 2, 3):
+        for other in (0, 1, 2, 3):
+            squares = deviations[spans[layer], spans[other]] ** 2
+            weakened = 0.5 ** max(0, other - layer)
+            variance[spans[layer]] += weakened**2 * squares @ u[spans[other]] ** 2
+    if kind == "with-biases":  # one device each, in an array of one wire
+        for layer in (1, 2, 3):
+            far = np.linspace(0, 1, sizes[layer])
+            variance[spans[layer]] += (0.05 * (1 - 0.5 * far)) ** 2
+    variance = variance[5:]
+    assert variance.min() > 1e-5
+
+    many = jnp.tile(jnp.asarray(state, jnp.float32), (DRAWS, 1))
+    whole, quiet, steps = clamped(seen), clamped(exact), jax.random.split(KEY, 2)
+    mean = np.asarray(quiet.drawn(many)[0])
+    np.testing.assert_array_equal(whole.drawn(many), quiet.drawn(many))  # outside a relaxation
+    drawn = np.asarray(whole.at_step(steps[0]).drawn(many), np.float64)
+    for unit in range(11):
+        within(drawn[:, unit], mean[unit], variance[unit])
+    for block, span in enumerate(whole.block_slices):
+        part = np.asarray(whole.at_step(steps[0]).minimize_block(many, block), np.float64)
+        for unit in range(span.start, span.stop):
+            within(part[:, unit - span.start], mean[unit], variance[unit])
+    # Units, examples, steps and parts have noise of their own.
+    correlations = np.corrcoef(drawn.T) - np.eye(11)
+    assert np.abs(correlations).max() < 5 / np.sqrt(DRAWS)
+    others = (
+        whole.at_step(steps[1]), clamped(seen.as_part(1)).at_step(steps[0]),
+        clamped(device.read(jax.random.key(6), held)).at_step(steps[0]),
+    )  # fmt: skip
+    for other in others:
+        assert abs(np.corrcoef(drawn[:, 0], other.drawn(many)[:, 0])[0, 1]) < 5 / np.sqrt(DRAWS)
+
+
+def test_every_step_of_every_phase_is_noisy(x64):
+    network, x, y = small_network(topology=eqprop.layered([8, 7, 6, 3]))
+    device = Analog(ROOM, Added(), Effects.of(read_noise=0.02), read_each="step")
+    seen = device.read(KEY, device.hold(KEY, network))
+    cold = network.cold_state(4)
+    for method in (eqprop.Euler(0.3), eqprop.BlockCoordinateDescent(1.0)):
+        ends = {}
+        for steps in (200, 201):
+            phase = eqprop.Phase(method, eqprop.FixedSteps(steps))
+            rule = eqprop.EquilibriumPropagation(eqprop.Centered(0.3), phase, phase)
+            found = rule.phases(seen, x, y, cold, jax.random.key(3))
+            ends[steps] = [found.free_states, *(states for _, states in found.slopes)]
+            assert np.asarray(found.report.free.residual).min() > 1e-3  # it never comes to rest
+        for before, after in zip(ends[200], ends[201], strict=True):
+            assert 1e-3 < np.abs(before - after).max() < 0.5
+
+
+def test_two_parts_of_a_batch_and_two_looks_have_noise_of_their_own(tmp_path):
+    config = build({
+        "data": {"dataset": "teacher"}, "topology": {"layer_sizes": [20, 12, 4]},
+        "learning": {"learning_rate": 0.05}, "training": {"epochs": 2},
+        "device": {"kind": "analog", "read_noise": 0.02, "read_each": "step"},
+    })  # fmt: skip
+    model = eqprop.load(train(config, tmp_path).path)
+    same = np.tile(load_data(config).split("test").x[:1], (40, 1))
+    outputs = model.outputs(same)
+    assert outputs.std(axis=0).max() > 1e-4
+    batch = Batch.of(jnp.ones((4, 20)), jnp.ones((4, 4)), model.network.cold_state(4))
+    parts = jax.tree.map(lambda leaf: jnp.stack([leaf] * 2), dataclasses.replace(batch, key=None))
+    alike = dataclasses.replace(parts, key=batch.key)
+    rule = eqprop.EquilibriumPropagation(eqprop.Centered(0.3), TIGHT, TIGHT)
+    for network, is_noisy in ((model.seen, True), (model.network, False)):
+        _, states, _ = rule.estimate_parts(network, alike)
+        assert (np.abs(states[0] - states[1]).max() > 1e-3) == is_noisy
 
 
 def test_a_rule_that_cannot_read_each_phase_anew_is_refused():

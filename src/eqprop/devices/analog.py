@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import operator
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import equinox as eqx
 import jax
@@ -15,8 +16,12 @@ from jax import Array
 
 from eqprop.devices.base import AbstractDevice, Held
 from eqprop.devices.writing import AbstractWriting, Range, normal
-from eqprop.energy import Network
+from eqprop.energy import Connections, Network
 from eqprop.energy.groups import Group, replaced
+from eqprop.energy.noise import StepNoise
+from eqprop.topology import Block
+
+ReadEach = Literal["batch", "phase", "step"]
 
 
 class Effects(eqx.Module):
@@ -126,23 +131,31 @@ class Mismatch(eqx.Module):
         """The network as its units see it."""
         energy = network.hopfield
         gains = {k: jnp.maximum(1 + self.gain * n, 0) for k, n in own["gain"].items()}
-        weights, back = {}, {}
-        for (post, pre), weight in energy.weights.items():
-            weights[post, pre] = gains[post][:, None] * weight
-            if pre:
-                unequal = 1 + self.unequal * own["back"][post, pre]
-                back[post, pre] = gains[pre][None] * (unequal * weight)
-            else:
-                back[post, pre] = weights[post, pre]  # inputs get nothing
         biases = {
             k: gains[k] * bias + self.offset * own["offset"][k] for k, bias in energy.biases.items()
         }
-        changed = eqx.tree_at(
-            lambda n: (n.energy.connections.weights, n.energy.biases), network, (weights, biases)
-        )
+        wired = self._wired(energy.connections, gains, own["back"])
         return eqx.tree_at(
-            lambda n: n.energy.connections.back, changed, back, is_leaf=lambda leaf: leaf is None
+            lambda n: (n.energy.interactions[0], n.energy.biases), network, (wired, biases)
         )
+
+    def _wired(
+        self, connections: Connections, gains: dict[int, Array], unlike: dict[Block, Array]
+    ) -> Connections:
+        weights, back = {}, {}
+        for (post, pre), weight in connections.weights.items():
+            weights[post, pre] = gains[post][:, None] * weight
+            if pre:
+                unequal = 1 + self.unequal * unlike[post, pre]
+                back[post, pre] = gains[pre][None] * (unequal * weight)
+            else:
+                back[post, pre] = weights[post, pre]  # inputs get nothing
+        noise = connections.noise
+        if noise is not None:
+            deviations = self._wired(noise.deviations, gains, unlike)
+            biases = {layer: gains[layer] * deviation for layer, deviation in noise.biases.items()}
+            noise = StepNoise(deviations, biases, noise.key)
+        return dataclasses.replace(connections, weights=weights, back=back, noise=noise)
 
 
 class Analog(AbstractDevice):
@@ -160,7 +173,8 @@ class Analog(AbstractDevice):
     - `with_biases`: whether biases are held by such devices too.
     - `sensor`: what is read of the states for an update.
     - `mismatch`: of units, and of the two directions of a connection.
-    - `rereads`: whether every phase of a batch reads anew, with noise of its own.
+    - `read_each`: how often the noise of reads is new: for every `"batch"`, every `"phase"` of it,
+      or every `"step"` of a phase, of every example.
 
     >>> import eqprop, jax
     >>> from eqprop.devices import Rounded
@@ -179,7 +193,7 @@ class Analog(AbstractDevice):
     mismatch: Mismatch | None
     pair: bool = eqx.field(static=True)
     with_biases: bool = eqx.field(static=True)
-    rereads: bool = eqx.field(static=True)
+    read_each: ReadEach = eqx.field(static=True)
 
     def __init__(
         self,
@@ -191,12 +205,12 @@ class Analog(AbstractDevice):
         *,
         pair: bool = False,
         with_biases: bool = False,
-        rereads: bool = False,
+        read_each: ReadEach = "batch",
     ) -> None:
         self.room, self.writing = room, writing
         self.effects = effects or Effects.of()
         self.sensor, self.mismatch = sensor, mismatch
-        self.pair, self.with_biases, self.rereads = pair, with_biases, rereads
+        self.pair, self.with_biases, self.read_each = pair, with_biases, read_each
 
     def groups(self, network: Network) -> list[Group]:
         """What is held by devices."""
@@ -253,19 +267,27 @@ class Analog(AbstractDevice):
         return Held(replaced(moved, groups, values), state)
 
     def read(self, key: Array, held: Held) -> Network:
-        groups, values, effects = self.groups(held.network), [], self.effects
+        groups, values, deviations, effects = self.groups(held.network), [], [], self.effects
+        at_once = jnp.float32(0) if self.read_each == "step" else effects.read_noise
         for number, group in enumerate(groups):
             own, value = held.state.get(group.name, {}), group.of(held.network)
-            noise = normal(jax.random.fold_in(key, number), value, effects.read_noise)
+            noise = normal(jax.random.fold_in(key, number), value, at_once)
             value = value * (1 + own.get("age", 0)) ** -effects.drift
-            value = value + effects.write_noise * own.get("noise", 0) + effects.read_noise * noise
-            value = value * (1 - effects.wires * _distance(value.shape))
-            values.append(_existing(group, value))
+            value = value + effects.write_noise * own.get("noise", 0) + at_once * noise
+            passed = 1 - effects.wires * _distance(value.shape)
+            values.append(_existing(group, value * passed))
+            deviation = jnp.full(value.shape, effects.read_noise, value.dtype)
+            deviations.append(_existing(group, deviation * passed))
         network = replaced(held.network, groups, values)
+        if self.read_each == "step":
+            each = replaced(held.network, groups, deviations).hopfield
+            noise = StepNoise(each.connections, each.biases if self.with_biases else {}, key)
+            wired = dataclasses.replace(network.hopfield.connections, noise=noise)
+            network = eqx.tree_at(lambda n: n.energy.interactions[0], network, wired)
         return network if self.mismatch is None else self.mismatch.seen(network, held.state[_UNITS])
 
     def reread(self, held: Held) -> Callable[[Array], Network] | None:
-        return (lambda key: self.read(key, held)) if self.rereads else None
+        return (lambda key: self.read(key, held)) if self.read_each == "phase" else None
 
     def memory(self, held: Held) -> Any:
         effects = self.effects

@@ -75,9 +75,10 @@ class AnalogSettings(DeviceChoice):
     read_noise: Rate = Field(
         default=0.0, description="in weights, new for every batch and for every look"
     )
-    read_each: Literal["batch", "phase"] = Field(
+    read_each: Literal["batch", "phase", "step"] = Field(
         default="batch",
-        description="phase: the noise of reads is new for every phase of a batch too",
+        description="phase: the noise of reads is new for every phase of a batch too; step: for "
+        "every step of a relaxation and every example, so that states never come to rest",
     )
     drift: Rate = Field(
         default=0.0,
@@ -119,10 +120,10 @@ class AnalogSettings(DeviceChoice):
         if self.gain or self.unequal:
             self._check_without_energy(config)
         carried = getattr(config.learning, "carried", False)
-        if self.read_each == "phase" and (carried or not config.learning.rule.compares_states):
+        if self.read_each != "batch" and (carried or not config.learning.rule.compares_states):
             raise ValueError(
                 "`device.read_each` must be 'batch' for a rule that does not compare the states of "
-                f"two phases, got 'phase' with '{config.learning.rule.name}'"
+                f"two phases, got '{self.read_each}' with '{config.learning.rule.name}'"
                 + (" and the difference carried" if carried else "")
             )
         if self.state_bits is None and not self.state_noise:
@@ -171,7 +172,7 @@ class AnalogSettings(DeviceChoice):
         room = Range(jnp.float32(self.low), jnp.float32(self.high))
         return Analog(
             room, self.writing(room), self._effects(), self._sensor(), self._mismatch(),
-            pair=self.pair, with_biases=self.biases, rereads=self.read_each == "phase",
+            pair=self.pair, with_biases=self.biases, read_each=self.read_each,
         )  # fmt: skip
 
     def _effects(self) -> Effects:

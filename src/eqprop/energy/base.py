@@ -50,6 +50,10 @@ class AbstractClampedEnergy(eqx.Module):
     def project(self, state: States) -> States:
         """The nearest allowed state, `[batch, free units]`."""
 
+    def at_step(self, key: Array) -> AbstractClampedEnergy:
+        """What one step of a relaxation sees: the same, unless units are pulled with noise."""
+        return self
+
     @abc.abstractmethod
     def in_blocks(self, block_size: int | None) -> AbstractBlockClampedEnergy:
         """The same energy with blocks of at most `block_size` units; whole layers for None.

@@ -16,9 +16,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from eqprop.energy.base import not_carried
 from eqprop.energy.feedback import Feedback
 from eqprop.energy.groups import Group, kind_of
-from eqprop.energy.interactions import AbstractClampedInteraction, AbstractInteraction, Seen
+from eqprop.energy.interactions import AbstractClampedInteraction, AbstractInteraction, Seen, total
+from eqprop.energy.noise import ClampedNoise, StepNoise
 from eqprop.energy.products import dot, matmul
 from eqprop.shapes import BlockUnits, Inputs, PerExample, Scalar, States
 from eqprop.topology import Block, Topology
@@ -41,12 +43,14 @@ class Connections(AbstractInteraction):
     - `back`: shaped like `weights`: by what the earlier unit of a connection is pulled, where that
       is another number; None where both are alike. With it units settle where no energy has its
       minimum; the slopes of `energy` in the weights stay what a rule reads of states.
+    - `noise`: of every step of a relaxation; None for none. The energy knows nothing of it.
     """
 
     weights: dict[Block, Array]
     masks: dict[Block, Array]
     layer_sizes: tuple[int, ...] = eqx.field(static=True)
     back: dict[Block, Array] | None = None
+    noise: StepNoise | None = None
 
     @staticmethod
     def initialize(
@@ -115,6 +119,7 @@ class Connections(AbstractInteraction):
             input_drive=jnp.concatenate(drives, axis=1),
             layer_sizes=self.layer_sizes,
             feedback=feedback,
+            noise=None if self.noise is None else self.noise.clamp(x, feedback),
         )
 
     def groups(self, prefix: str) -> tuple[Group, ...]:
@@ -151,6 +156,7 @@ class ClampedConnections(AbstractClampedInteraction):
     - `block_size`: of the blocks; None for whole layers.
     - `feedback`: what layers weigh.
     - `is_of_differences`: whether states are differences (`of_differences`).
+    - `noise`: of the `Connections`.
     """
 
     weights: dict[Block, Array]
@@ -161,6 +167,7 @@ class ClampedConnections(AbstractClampedInteraction):
     feedback: Feedback = eqx.field(static=True)
     block_size: int | None = eqx.field(static=True, default=None)
     is_of_differences: bool = eqx.field(static=True, default=False)
+    noise: ClampedNoise | None = None
 
     def energy(self, state: States, active: States) -> PerExample:
         weight = self.feedback.per_unit(self.feedback.weight, self.input_drive.dtype)
@@ -168,10 +175,16 @@ class ClampedConnections(AbstractClampedInteraction):
         return -jnp.sum(weight * active * pull, axis=1)
 
     def pull(self, active: States) -> States:
-        return self.coupled(active) + self.input_drive
+        noise = None if self.noise is None else self.noise.pull(active)
+        return total((self.coupled(active), self.input_drive, noise))
 
     def push(self, state: States) -> None:
         return None
+
+    def at_step(self, key: Array) -> ClampedConnections:
+        if self.noise is None:
+            return self
+        return dataclasses.replace(self, noise=self.noise.at_step(key))
 
     def in_blocks(self, block_size: int | None) -> ClampedConnections:
         if block_size == self.block_size:
@@ -179,9 +192,12 @@ class ClampedConnections(AbstractClampedInteraction):
         weakened = self.feedback.back if self.is_of_differences else self.feedback.on_the_way
         batch = len(self.input_drive)
         blocks = _blocks(ways(self), self.layer_sizes, block_size, weakened, batch)
-        return dataclasses.replace(self, blocks=blocks, block_size=block_size)
+        noise = None if self.noise is None else self.noise.in_blocks(block_size)
+        return dataclasses.replace(self, blocks=blocks, block_size=block_size, noise=noise)
 
     def of_differences(self) -> ClampedConnections:
+        if self.noise is not None:
+            raise not_carried("connections whose noise is new at every step")
         blocks, back = self.blocks, self.feedback.back
         if not self.feedback.is_whole:
             batch = len(self.input_drive)
@@ -193,7 +209,8 @@ class ClampedConnections(AbstractClampedInteraction):
         self, state: States, block: int, span: slice, moved: frozenset[int] | None
     ) -> BlockUnits:
         spans = None if moved is None else {self.blocks[k].span for k in moved}
-        return self.blocks[block].pull(state, spans) + self.input_drive[:, span]
+        noise = None if self.noise is None else self.noise.at_block(state, block, span, moved)
+        return total((self.blocks[block].pull(state, spans), self.input_drive[:, span], noise))
 
     def matrix(self) -> Array:
         """The couplings of all free units with each other, `[free units, free units]`."""

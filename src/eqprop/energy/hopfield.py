@@ -357,6 +357,9 @@ class ClampedHopfieldEnergy(AbstractBlockClampedEnergy):
         parts = tuple(part.in_blocks(block_size) for part in self.parts)
         return dataclasses.replace(self, parts=parts, block_size=block_size)
 
+    def at_step(self, key: Array) -> ClampedHopfieldEnergy:
+        return dataclasses.replace(self, parts=tuple(part.at_step(key) for part in self.parts))
+
     def energy(self, state: States) -> PerExample:
         active = self.activation(state)
         weight = self.feedback.per_unit(self.feedback.weight, self.input_energy.dtype)

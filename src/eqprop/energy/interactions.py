@@ -56,6 +56,10 @@ class AbstractClampedInteraction(eqx.Module):
     def push(self, state: States) -> Array | None:
         """The same in the states where it acts on these, `[batch, free units]`."""
 
+    def at_step(self, key: Array) -> AbstractClampedInteraction:
+        """As `AbstractClampedEnergy.at_step`."""
+        return self
+
     @abc.abstractmethod
     def in_blocks(self, block_size: int | None) -> AbstractClampedInteraction:
         """The same, ready for `at_block`. **Raises:** `ConfigError` where it has no blocks."""

@@ -49,7 +49,7 @@ def linear(energy: AbstractClampedEnergy) -> Linear | None:
     if len(connections) != 1 or len(connections) + len(biases) != len(energy.parts):
         return None
     (wired,) = connections
-    if wired.back is not None or jnp.iscomplexobj(wired.input_drive):
+    if wired.back is not None or wired.noise is not None or jnp.iscomplexobj(wired.input_drive):
         return None
     drive = wired.input_drive + sum(part.values[None] for part in biases)
     ends = np.cumsum(energy.layer_sizes[1:]).tolist()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +17,7 @@ from eqprop.energy.base import AbstractClampedEnergy, AbstractCost, AbstractEner
 from eqprop.energy.cost import SquaredError
 from eqprop.energy.groups import Group, groups_of, replaced
 from eqprop.energy.hopfield import HopfieldEnergy
+from eqprop.energy.noise import StepNoise
 from eqprop.energy.total import TotalEnergy
 from eqprop.errors import ConfigError
 from eqprop.shapes import (
@@ -177,11 +179,28 @@ class Network(eqx.Module):
         kept = [jnp.where(jnp.asarray(g.mask), g.of(candidate), 0) for g in masked]
         return replaced(candidate, masked, kept)
 
-    def without_back(self) -> Network:
-        """With connections that are alike in both directions (`Connections.back`)."""
-        if not isinstance(self.energy, HopfieldEnergy) or self.energy.connections.back is None:
+    @property
+    def is_symmetric(self) -> bool:
+        """Whether both directions of every connection are alike (`Connections.back`)."""
+        return not isinstance(self.energy, HopfieldEnergy) or self.energy.connections.back is None
+
+    def as_written(self) -> Network:
+        """Without what reads of devices add to it: other ways back, and noise of every step."""
+        if self.is_symmetric and self._noise is None:
             return self
-        return eqx.tree_at(lambda network: network.energy.connections.back, self, None)
+        kept = dataclasses.replace(self.hopfield.connections, back=None, noise=None)
+        return eqx.tree_at(lambda network: network.energy.interactions[0], self, kept)
+
+    def as_part(self, number: Array | int) -> Network:
+        """As one part of a batch sees it: with noise of every step that no other part has."""
+        if self._noise is None:
+            return self
+        key = jax.random.fold_in(self._noise.key, number)
+        return eqx.tree_at(lambda network: network.energy.connections.noise.key, self, key)
+
+    @property
+    def _noise(self) -> StepNoise | None:
+        return self.hopfield.connections.noise if isinstance(self.energy, HopfieldEnergy) else None
 
     def clipped(self, limit: Array | float) -> Network:
         """With every weight in [-limit, limit]; biases are left alone."""

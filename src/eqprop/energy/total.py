@@ -57,6 +57,9 @@ class TotalEnergy(AbstractBlockClampedEnergy):
         costs = jax.vmap(self.cost)(self._compared(state), self.target)
         return self.free.energy(state) + self.beta * costs
 
+    def at_step(self, key: Array) -> TotalEnergy:
+        return eqx.tree_at(lambda total: total.free, self, self.free.at_step(key))
+
     def force(self, state: States) -> States:
         return self.nudge(self.free.force(state), state, self.beta)
 
@@ -142,6 +145,9 @@ class HeldOutputs(AbstractBlockClampedEnergy):
 
     def energy(self, state: States) -> PerExample:
         return self.free.energy(state)
+
+    def at_step(self, key: Array) -> HeldOutputs:
+        return eqx.tree_at(lambda held: held.free, self, self.free.at_step(key))
 
     def force(self, state: States) -> States:
         return self.free.force(state).at[:, -self.outputs.shape[1] :].set(0)

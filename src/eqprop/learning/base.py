@@ -117,7 +117,9 @@ class AbstractLearningRule(eqx.Module):
         so that a mask costs no pass of its own: `Network.constrain` it; the free states `[parts,
         batch, free units]`; and the `Report` of each part, `[parts, ...]`.
         """
-        found = [self.among(part).estimate(network, part) for part in parts.each()]
+        found = [
+            self.among(part).estimate(own, part) for own, part in parts.each_seen(network, axis)
+        ]
         gradient = jax.tree.map(lambda *leaves: sum(leaves), *(one.gradient for one in found))
         states, report = stacked([(one.free_states, one.report) for one in found])
         return summed(gradient, axis), states, report
@@ -184,6 +186,11 @@ class Batch(eqx.Module):
         arrays, rest = self._apart()
         parts = [jax.tree.map(lambda leaf, k=k: leaf[k], arrays) for k in range(len(self.x))]
         return [dataclasses.replace(part, **rest) for part in parts]
+
+    def each_seen(self, network: Network, axis: str | None) -> list[tuple[Network, Batch]]:
+        """Every part, and the network as it sees it (`Network.as_part`)."""
+        first = 0 if axis is None else lax.axis_index(axis) * len(self.x)
+        return [(network.as_part(first + k), part) for k, part in enumerate(self.each())]
 
     def joined(self) -> Batch:
         """All parts of a batch with an axis of parts in front, as one."""

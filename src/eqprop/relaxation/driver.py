@@ -16,6 +16,9 @@ from eqprop.relaxation.launch import in_one_launch
 from eqprop.relaxation.termination import AbstractTermination, Among
 from eqprop.shapes import States
 
+_NOISE = 2**31 - 4
+"""The stream of what an energy draws at a step, beside those of a method."""
+
 
 def relax(
     energy: AbstractClampedEnergy,
@@ -35,7 +38,7 @@ def relax(
     - `state`: where to start, `[batch, free units]`; projected first.
     - `method`: `Euler`, `BlockCoordinateDescent`, ...
     - `termination`: `FixedSteps` or `Residual`.
-    - `key`: a JAX random key, for methods that draw.
+    - `key`: a JAX random key, for methods that draw, and for noise; without one there is none.
     - `at_zero`: whether `state` is 0 everywhere, which spares work of the first step. Then one step
       at least is taken.
 
@@ -82,8 +85,11 @@ def _relaxed(
 
     def step(carry, how=method.step):
         steps, state, memory, _ = carry
-        own = None if key is None else jax.random.fold_in(key, steps)
-        return steps + 1, *how(energy, state, memory, own)
+        if key is None:
+            return steps + 1, *how(energy, state, memory, None)
+        own = jax.random.fold_in(key, steps)
+        seen = energy.at_step(jax.random.fold_in(own, _NOISE))
+        return steps + 1, *how(seen, state, memory, own)
 
     def goes_on(carry):
         steps, *_, seen = carry

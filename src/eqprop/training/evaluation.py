@@ -139,7 +139,7 @@ def evaluate(
     outputs = np.zeros((size, network.num_outputs), network.dtype)
     ends = None if states is None else np.zeros((size, network.num_free), network.dtype)
     all_settled, all_taken = np.zeros(size, bool), np.zeros(size, int)
-    waiting = iter(range(size))
+    waiting, stretches = iter(range(size)), itertools.count()
     # Each slot relaxes one example; when that is done, the next one takes its place, so that no
     # example waits for the slowest of a batch.
     index = np.fromiter(itertools.islice(waiting, slots), np.int32)
@@ -154,7 +154,8 @@ def evaluate(
         given = deal_out((x, start, fresh), mesh)
         # Nobody goes beyond the limit: the last stretch is as short as the furthest needs.
         stretch = min(check_every, limit - int(taken[index < size].max(initial=0)))
-        found, output, enough = _relax_slots(network, phase, jnp.int32(stretch), *given, state)
+        counts = jnp.int32([stretch, next(stretches)])
+        found, output, enough = _relax_slots(network, phase, counts, *given, state)
         state, settled = found.state, np.asarray(found.settled)
         taken += int(found.steps)
         done = (index < size) & (np.asarray(enough) | (taken >= limit))
@@ -191,7 +192,7 @@ def evaluate(
 def _relax_slots(
     network: Network,
     phase: Phase,
-    steps: Array,
+    counts: Array,
     x: Array,
     start: Array,
     fresh: Array,
@@ -199,13 +200,16 @@ def _relax_slots(
 ) -> tuple[Equilibrium, Array, Array]:
     """Relaxes every slot until the next check, `fresh` ones from `start`, or cold without one.
 
+    **Arguments:** `counts`: how many steps, and how many such stretches there were before.
+
     **Returns:** also the outputs, and which slots the phase would stop at.
     """
     clamped = network.energy.clamp(inputs(x, network.dtype))
     begin = start if start.shape[1] else jnp.zeros_like(state)
     state = jnp.where(fresh[:, None], begin, state)
-    stop = FixedSteps(steps, phase.termination.tolerance)
-    found = relax(clamped, state, phase.method, stop, key=jax.random.key(0))
+    stop = FixedSteps(counts[0], phase.termination.tolerance)
+    key = jax.random.fold_in(jax.random.key(0), counts[1])
+    found = relax(clamped, state, phase.method, stop, key=key)
     alone = jnp.ones(1, bool)
     enough = jax.vmap(lambda residual: phase.termination.is_done(residual[None], alone))
     broken = ~jnp.isfinite(found.residual)

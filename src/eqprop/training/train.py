@@ -322,7 +322,7 @@ def _train_batch(
 
     def step(raw: Network) -> tuple[Network, Network, Any]:
         """Correction, applied update, and what the optimiser keeps."""
-        gradient = state.network.constrain(raw.without_back())
+        gradient = state.network.constrain(raw.as_written())
         parameters = eqx.filter(state.network, eqx.is_inexact_array)
         updates, optimizer_state = optimizer.update(
             gradient,  # pyright: ignore[reportArgumentType]

@@ -148,7 +148,7 @@ def _network(shown: Shown, precision: Precision) -> dict[str, Any]:
             "the page knows connections and biases, got a network with terms of its own: "
             f"{', '.join(type(term).__name__ for term in energy.terms)}."
         )
-    if energy.connections.back is not None:
+    if not network.is_symmetric:
         raise ConfigError(
             f"the page knows connections that are alike in both directions, got '{shown.name}', "
             "trained with `device.gain` or `device.unequal`."

@@ -120,7 +120,7 @@ def audit(
         block_limit=block_limit,
         saturation=tuple(float(part.mean()) if box else math.nan for part in at_bound),
         off_wiring=off_wiring(network, correction.gradient),
-        has_energy=network is network.without_back(),
+        has_energy=network.is_symmetric,
         displacement=displacement,
         rounding=rounding,
     )
@@ -220,7 +220,7 @@ def _correction(
     gradients, nudged, betas = [], (), []
     for single in _each_sign(rule):
         found = _estimate(single, network, batch)
-        gradients.append(jax.device_get(found.gradient.without_back()))
+        gradients.append(jax.device_get(found.gradient.as_written()))
         nudged += found.report.nudged
         betas += _betas(single, float(found.report.beta))
     mean = jax.tree.map(lambda *parts: sum(parts) / len(parts), *gradients)
