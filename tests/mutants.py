@@ -312,6 +312,10 @@ MUTANTS = [
     Mutant("wires lose as much everywhere", "devices/analog.py",
            "passed = 1 - effects.wires * _distance(value.shape)", "passed = 1 - effects.wires",
            ANALOG),
+    Mutant("the adjoint settles with couplings the wrong way round",
+           "learning/recurrent_backpropagation.py", "return back(adjoint)[0] - adjoint",
+           "return jax.jvp(lambda s: drawn(self.clamped, s), (self.equilibrium,), (adjoint,))[1]"
+           " - adjoint", "tests/learning/test_rules.py -k weakened"),
     Mutant("every step has the noise of the first", "energy/noise.py",
            "jax.random.fold_in(self.key, jax.random.bits(key))", "self.key", f"{ANALOG} -k step"),
     Mutant("noise comes back stronger than what it is of", "energy/noise.py",

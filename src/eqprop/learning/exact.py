@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from eqprop.energy import AbstractBlockClampedEnergy, Network
+from eqprop.energy import Network
 from eqprop.energy.products import dot
 from eqprop.learning.base import (
     AbstractLearningRule,
@@ -17,6 +17,7 @@ from eqprop.learning.base import (
     Report,
     summed,
 )
+from eqprop.relaxation.base import drawn
 from eqprop.shapes import Input, Inputs, PerExample, Scalar, State, States, Target, Targets
 from eqprop.topology.work import Wires, Work, two_phases
 
@@ -38,8 +39,7 @@ def interior_units(network: Network, x: Inputs, states: States, margin: float = 
     (1, 5)
     """
     clamped = network.energy.clamp(x)
-    blocks = isinstance(clamped, AbstractBlockClampedEnergy)
-    moved = clamped.drawn(states) if blocks else states + clamped.force(states)
+    moved = drawn(clamped, states)
     return jnp.abs(clamped.project(moved) - moved) <= margin
 
 

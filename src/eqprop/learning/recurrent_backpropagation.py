@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax import Array
 
 from eqprop.energy import AbstractBlockClampedEnergy, AbstractClampedEnergy, Network
 from eqprop.energy.base import without_blocks
+from eqprop.energy.products import dot
 from eqprop.learning.base import (
     AbstractLearningRule,
     Batch,
@@ -16,8 +18,9 @@ from eqprop.learning.base import (
     Report,
     summed,
 )
-from eqprop.learning.exact import adjoint_gradient, cost_slopes, interior_units
+from eqprop.learning.exact import cost_slopes, interior_units
 from eqprop.relaxation import BlockCoordinateDescent
+from eqprop.relaxation.base import drawn
 from eqprop.shapes import PerExample, States
 from eqprop.topology.work import Wires, Work, two_phases
 
@@ -25,8 +28,11 @@ from eqprop.topology.work import Wires, Work, two_phases
 class RecurrentBackpropagation(AbstractLearningRule):
     """The exact gradient, its adjoint found by a relaxation of its own (Almeida, Pineda).
 
-    The adjoint lambda of the units that are not held at a bound settles by
-    d lambda/dt = dC/ds - H lambda: a linear relaxation with the couplings of the free phase.
+    With m(s) where units are drawn with the others held, an equilibrium is s = m(s), and the
+    adjoint lambda of the units that are not held at a bound settles by
+    d lambda/dt = dC/ds - lambda + (dm/ds)' lambda: a linear relaxation. The gradient is
+    lambda' dm/dtheta. By Eq. 2 with the hard sigmoid that is dC/ds - H lambda, H the second
+    derivative of E.
 
     **Arguments:**
 
@@ -58,21 +64,29 @@ class RecurrentBackpropagation(AbstractLearningRule):
         clamped = self.free.method.prepare(network.energy.clamp(x))
         free = self.free.relax(clamped, batch.states, jax.random.fold_in(batch.key, 1))
         moving = interior_units(network, x, free.state, margin=0.0)
-        problem = AdjointEnergy(
-            clamped, free.state, cost_slopes(network, target, free.state), moving
-        )
+        pull = cost_slopes(network, target, free.state)
+        problem = AdjointEnergy(clamped, free.state, pull, moving)
         blank = jnp.zeros_like(free.state)
         found = self.adjoint.relax(problem, blank, jax.random.fold_in(batch.key, 2))
-        gradient = adjoint_gradient(network, x, target, free.state, found.state, batch.weights)
+
+        @eqx.filter_grad
+        def slope(network: Network) -> Array:
+            costs = jax.vmap(network.cost)(network.output(free.state), target)
+            along = jnp.sum(found.state * drawn(network.energy.clamp(x), free.state), axis=1)
+            return dot(batch.weights, costs + along)
+
+        gradient = network.constrain(slope(network))
         report = Report(free, (found,), jnp.zeros((), free.state.dtype))
         return Estimate(summed(gradient, axis), free.state, report)
 
 
 class AdjointEnergy(AbstractClampedEnergy):
-    """1/2 lambda' H lambda - lambda' dC/ds, whose minimum over the moving units is the adjoint.
+    """1/2 lambda' (1 - dm/ds) lambda - lambda' dC/ds, whose force vanishes at the adjoint.
 
-    **Attributes:** `clamped`, the energy E; `equilibrium` `[batch, free units]`, where its
-    second derivative H is taken; `pull`, dC/ds; `moving`, which units are not held at a bound.
+    Its `energy` is one where dm/ds is symmetric; the force is (dm/ds)' lambda - lambda + dC/ds.
+
+    **Attributes:** `clamped`, the energy E; `equilibrium` `[batch, free units]`, where dm/ds is
+    taken; `pull`, dC/ds; `moving`, which units are not held at a bound.
     """
 
     clamped: AbstractClampedEnergy
@@ -92,6 +106,6 @@ class AdjointEnergy(AbstractClampedEnergy):
     def in_blocks(self, block_size: int | None) -> AbstractBlockClampedEnergy:
         raise without_blocks("the adjoint", "it is linear in the slopes of the whole energy")
 
-    def _bend(self, direction: Array) -> Array:
-        """-H lambda: how the force changes along a direction."""
-        return jax.jvp(self.clamped.force, (self.equilibrium,), (direction,))[1]
+    def _bend(self, adjoint: Array) -> Array:
+        back = jax.vjp(lambda states: drawn(self.clamped, states), self.equilibrium)[1]
+        return back(adjoint)[0] - adjoint

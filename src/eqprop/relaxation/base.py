@@ -117,9 +117,17 @@ def projected_residual(energy: AbstractClampedEnergy, state: States) -> PerExamp
     The largest `|project(s + force) - s|`; of `Activities` `|rho(pull) - s|`, since their force is
     infinite at an end.
     """
-    blocks = isinstance(energy, AbstractBlockClampedEnergy)
-    drawn = energy.drawn(state) if blocks else state + energy.force(state)
-    return jnp.max(jnp.abs(energy.project(drawn) - state), axis=1)
+    return jnp.max(jnp.abs(energy.project(drawn(energy, state)) - state), axis=1)
+
+
+def drawn(energy: AbstractClampedEnergy, state: States) -> States:
+    """Where units are drawn with the others held, before projection, `[batch, free units]`.
+
+    Along the force from where they are, for an energy that tells nothing else.
+    """
+    if isinstance(energy, AbstractBlockClampedEnergy):
+        return energy.drawn(state)
+    return state + energy.force(state)
 
 
 def is_traced(value: object) -> bool:
