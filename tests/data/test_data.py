@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gzip
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from eqprop import DataError, data
+from eqprop.data import idx
 from eqprop.data.idx import MNIST, fetch
 
 NAME = "train-images-idx3-ubyte"
@@ -89,3 +91,19 @@ def test_limits_are_checked():
 def test_a_stratified_part_keeps_the_shares():
     found = data.load("mnist-5k").split("validation").stratified(200)
     assert np.bincount(found.target).tolist() == [20] * 10
+
+
+def test_what_a_package_of_the_system_installed_is_found_last(tmp_path, monkeypatch):
+    for place in ("system", "cache"):
+        (tmp_path / place / "fashion-mnist").mkdir(parents=True)
+    monkeypatch.setattr(idx, "SYSTEM", tmp_path / "system")
+    monkeypatch.setattr(idx, "cache", lambda: tmp_path / "cache")
+    monkeypatch.delenv("EQPROP_DATA", raising=False)
+    only = {name: "" for name in ["t10k-labels-idx1-ubyte"]}
+    source = dataclasses.replace(idx.FASHION_MNIST, digests=only)
+    assert idx.folder_of(source) is None
+    for place in ("system", "cache"):
+        folder = tmp_path / place / "fashion-mnist"
+        (folder / "t10k-labels-idx1-ubyte.gz").write_bytes(b"")
+        assert idx.folder_of(source) == folder
+    assert idx.folder_of(source, tmp_path) is None  # the only place looked at

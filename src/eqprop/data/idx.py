@@ -17,6 +17,9 @@ import numpy as np
 from eqprop.data.dataset import Dataset, Split
 from eqprop.errors import DataError
 
+SYSTEM = Path("/usr/share/datasets")
+"""Where Debian's package `dataset-fashion-mnist` puts its files, in a folder of the set's name."""
+
 _LIMIT = 100_000_000
 """No file of the family unpacks to more bytes than this; a larger one is not unpacked."""
 
@@ -80,8 +83,8 @@ FASHION_MNIST = Source(
 def load(source: Source, data_dir: Path | None = None) -> Dataset:
     """Loads from files, downloading what is missing.
 
-    Looks in `data_dir`, the folder that the environment variable EQPROP_DATA names, and the
-    user's cache, each with or without a folder of the data set's name, for `FILE` and
+    Looks in `data_dir`, the folder that the environment variable EQPROP_DATA names, the user's
+    cache, and where Debian's packages of data sets put them, each with or without a folder of the data set's name, for `FILE` and
     `FILE.gz`, also with a dot (`train-images.idx3-ubyte`) or in a folder of the file's name. A
     `data_dir` that is given is the only place looked at.
     """
@@ -133,7 +136,7 @@ def search_folders(name: str, data_dir: Path | None = None) -> Sequence[Path]:
         roots = [data_dir]
     else:
         named = os.environ.get("EQPROP_DATA")
-        roots = ([Path(named)] if named else []) + [cache()]
+        roots = ([Path(named)] if named else []) + [cache(), SYSTEM]
     return [folder for root in roots for folder in (root / name, root)]
 
 
