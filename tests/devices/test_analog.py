@@ -589,6 +589,16 @@ def test_reading_anew_is_nothing_without_noise_and_another_thing_with_it():
         assert np.abs(ends(0.05, each) - noisy).max() > 1e-3
 
 
+def test_a_trainer_refuses_rules_that_read_no_phase_anew():
+    device = Analog(ROOM, Added(), Effects.of(read_noise=0.1), read_each="phase")
+    for rule in (
+        eqprop.ImplicitDifferentiation(BRIEF_RULE.free),
+        eqprop.BackpropagationThroughTime(BRIEF_RULE.free, 2),
+    ):
+        with pytest.raises(ConfigError, match=f"got {type(rule).__name__}. Read them once"):
+            trained(device, rule)
+
+
 @pytest.mark.parametrize("kind", ["plain", "with-biases", "mismatched"])
 def test_noise_of_a_step_is_that_of_as_many_noisy_reads(kind):
     """Oracle: the variance of a sum over connections, in NumPy; mean and variance of 10,000."""

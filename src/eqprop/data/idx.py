@@ -84,9 +84,9 @@ def load(source: Source, data_dir: Path | None = None) -> Dataset:
     """Loads from files, downloading what is missing.
 
     Looks in `data_dir`, the folder that the environment variable EQPROP_DATA names, the user's
-    cache, and where Debian's packages of data sets put them, each with or without a folder of the data set's name, for `FILE` and
-    `FILE.gz`, also with a dot (`train-images.idx3-ubyte`) or in a folder of the file's name. A
-    `data_dir` that is given is the only place looked at.
+    cache, and where Debian's packages of data sets put them, each with or without a folder of the
+    data set's name, for `FILE` and `FILE.gz`, also with a dot (`train-images.idx3-ubyte`) or in a
+    folder of the file's name. A `data_dir` that is given is the only place looked at.
     """
     found = {name: _read(source, name, data_dir) for name in source.digests}
     train = Split(

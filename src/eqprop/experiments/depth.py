@@ -3,7 +3,8 @@
 Preset `grid` (`--seeds 1`) trains every depth and wiring under the same settings for three epochs.
 `chosen` finds the two best of each by validation error, among those whose corrections agree with
 the exact gradient in every layer. `CHOSEN` is what it found, so far for 3, 5 and 10 hidden layers.
-Preset `paper` (`--first-seed 1`) trains these for ten epochs with other seeds.
+Preset `paper` (`--first-seed 1`) trains these for ten epochs with other seeds. Preset `rule` asks
+the same of the paper's own rule, whose gradient fades on its way, in layers of 100 units.
 """
 
 from __future__ import annotations
@@ -15,7 +16,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from eqprop.experiments.experiment import Experiment, Published, Settings, merged, of_recipe, short
+from eqprop.experiments.experiment import (
+    PAPER,
+    Experiment,
+    Published,
+    Settings,
+    merged,
+    of_recipe,
+    short,
+)
+from eqprop.experiments.journal import DEEP, GLOROT
 
 if TYPE_CHECKING:
     from eqprop.analysis.tables import Drawn
@@ -109,6 +119,9 @@ CHOSEN: Mapping[str, Sequence[str]] = {
 }
 """The settings of each depth and wiring that `chosen` found in the records of the grid."""
 
+BY_THE_RULE = (3, 5, 10)
+"""Hidden layers, of 100 units, of the networks that the paper's rule trains."""
+
 _BACKPROPAGATION = "backpropagation"
 _NAME = re.compile(r"(\d+) (\S+), rate (\S+), (?:g (\S+), (\d+)\+(\d+)|backpropagation)")
 
@@ -170,6 +183,12 @@ def _read_forwards(settings: Settings) -> dict[str, Any]:
     return {**rest, "network": network, "learning": {"rule": _BACKPROPAGATION, **learning}}
 
 
+def by_the_rule(depth: int, wiring: str) -> Settings:
+    """The paper's rule, at the rate and the steps of the journal version's five layers."""
+    sizes: Settings = {"topology": {"layer_sizes": [784, *[100] * depth, 10]}}
+    return merged(merged(merged(GLOROT, DEEP), sizes), wirings(depth)[wiring])
+
+
 def grid(depths: Sequence[int] = DEPTHS) -> list[str]:
     """The conditions of the grid: every depth and wiring in the same settings."""
     found = []
@@ -224,6 +243,11 @@ def _conditions(preset: str) -> dict[str, Settings]:
             name: merged(settings_of(name), {} if _BACKPROPAGATION in name else audited)
             for name in grid()
         }
+    if preset == "rule":
+        return {
+            f"{depth} {wiring}, the paper's rule": by_the_rule(depth, wiring)
+            for depth, wiring in itertools.product(BY_THE_RULE, ("layered", "skips"))
+        }
     if preset == "quick":
         names = [f"10 {wiring}, rate 0.001, g 0.1, 6+6" for wiring in wirings(10)]
         small = {"data": {"dataset": "mnist-5k"}}
@@ -248,6 +272,12 @@ DEPTH = Experiment(
         "quick": short({}, 5),
         "grid": short({"evaluation": {"every": 3}}, 3),
         "paper": short({}, 10),
+        "rule": merged(
+            short(PAPER, 4),
+            {
+                "evaluation": {"audit_every": 4, "audit_examples": 10},
+            },
+        ),
     },
     conditions=_conditions,
     seeds=3,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import equinox as eqx
 import jax
@@ -14,6 +14,7 @@ import numpy as np
 from jax import Array, lax
 
 from eqprop.energy import AbstractClampedEnergy, Network
+from eqprop.errors import ConfigError
 from eqprop.relaxation import (
     AbstractRelaxation,
     AbstractTermination,
@@ -78,11 +79,27 @@ class Estimate(eqx.Module):
 
 
 class AbstractLearningRule(eqx.Module):
-    """How equilibria become a gradient."""
+    """How equilibria become a gradient.
+
+    `rereads`: whether later phases take the network that `Batch.reread` gives them.
+    """
+
+    rereads: ClassVar[bool] = False
 
     @abc.abstractmethod
     def check(self, network: Network) -> None:
         """Refuses, before anything is compiled, a network that the rule cannot train."""
+
+    def check_reads(self, reread: Callable[[Array], Network] | None) -> None:
+        """Refuses, by `ConfigError`, devices that are read anew by phases of a rule that has none.
+
+        **Arguments:** `reread`: as of `Batch`.
+        """
+        if reread is not None and not self.rereads:
+            raise ConfigError(
+                "the rule must take a network for each phase where each reads its devices anew, "
+                f"got {type(self).__name__}. Read them once for a batch."
+            )
 
     @abc.abstractmethod
     def work(self, wires: Wires, free_steps: float, other_steps: float) -> Work:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -48,6 +48,8 @@ class ContrastiveHebbian(AbstractNudgedRule):
     free: Phase
     clamped: Phase
     carried: bool = eqx.field(default=False, static=True)
+
+    rereads: ClassVar[bool] = True
 
     def check(self, network: Network) -> None:
         _check_targets(network)
@@ -112,6 +114,8 @@ class CoupledLearning(AbstractNudgedRule):
     free: Phase
     clamped: Phase
     carried: bool = eqx.field(default=False, static=True)
+
+    rereads: ClassVar[bool] = True
 
     def __check_init__(self) -> None:
         if not is_traced(self.eta) and not bool((self.eta > 0) & (self.eta <= 1)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import ClassVar
 
 import equinox as eqx
 import jax
@@ -60,6 +61,8 @@ class EquilibriumPropagation(AbstractNudgedRule):
     free: Phase
     nudged: Phase
     carried: bool = eqx.field(default=False, static=True)
+
+    rereads: ClassVar[bool] = True
 
     def check(self, network: Network) -> None:
         check_difference(network, self.nudged, self.carried)

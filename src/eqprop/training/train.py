@@ -311,6 +311,7 @@ def _train_batch(
     if examples.weight is not None:
         weights *= examples.weight.at[where].get(mode="clip")
     reread = own.device.reread(state.held)
+    fixed.rule.check_reads(reread)
     parts = Batch(x, target, start, key, weights, present, own.device.seen, reread)
     raw, states, report = fixed.rule.estimate_parts(network, parts, axis=SHARDS)
     if persistent:
