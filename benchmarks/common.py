@@ -181,9 +181,9 @@ def large_products() -> dict[str, Callable[[], Any]]:
 class Child:
     """Python code in a process of its own, which answers each line that it is sent with one."""
 
-    def __init__(self, code: str, **settings: Any) -> None:
+    def __init__(self, code: str, python: str = sys.executable, **settings: Any) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-c", code],
+            [python, "-c", code],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
