@@ -45,8 +45,14 @@ def test_an_evaluation_of_fixed_steps_takes_them_all(steps):
     found = evaluate(network, examples, eqprop.Phase(method, eqprop.FixedSteps(steps)))
     assert (found.taken == steps).all()
     clamped = network.energy.clamp(jnp.asarray(examples.x))
-    wanted = eqprop.relax(clamped, network.cold_state(30), method, eqprop.FixedSteps(steps))
-    np.testing.assert_allclose(found.outputs, network.output(wanted.state), atol=1e-6)
+    ends = [
+        network.output(
+            eqprop.relax(clamped, network.cold_state(30), method, eqprop.FixedSteps(count)).state
+        )
+        for count in (steps, steps - 1)
+    ]
+    assert np.abs(ends[0] - ends[1]).max() > 1e-2  # a step less would be seen
+    np.testing.assert_allclose(found.outputs, ends[0], atol=1e-5)
 
 
 def test_targets_where_no_output_can_be_held_are_refused():
