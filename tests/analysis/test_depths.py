@@ -35,6 +35,11 @@ def test_the_best_is_the_smallest_mean_of_settings_that_are_over():
     }
 
 
+def test_of_kept_states_where_they_are_asked_for():
+    kept = [{**row, "validation_kept_error": "0.5"} for row in GIVEN]
+    assert best_by_depth(kept, "validation_kept_error")["layered"][3][1] == [0.5, 0.5]
+
+
 def test_the_table_has_a_column_per_depth():
     text = depths(GIVEN)
     assert text.splitlines()[0] == "|  | 3 hidden layers | 10 hidden layers |"

@@ -84,3 +84,19 @@ def test_the_choice_is_the_best_whose_corrections_are_gradients(tmp_path):
         "3 layered": ["3 layered, rate 0.001, g 0.3, 6+6", "3 layered, rate 0.001, g 0.1, 2+1"],
         "3 layered, backpropagation": ["3 layered, rate 0.001, backpropagation"],
     }
+
+
+def test_the_papers_rule_trains_as_many_connections_with_skips_as_without():
+    conditions = DEPTH.conditions("rule")
+    assert list(conditions)[:2] == ["3 layered, the paper's rule", "3 skips, the paper's rule"]
+    for depth in (3, 5, 10):
+        counts = {}
+        for name in ("layered", "skips"):
+            values = merged(DEPTH.presets["rule"], conditions[f"{depth} {name}, the paper's rule"])
+            config = build(values)
+            assert config.network.feedback == 1 and config.learning.optimizer.name == "sgd"
+            topology = build_topology(config)
+            assert topology.layer_sizes == (784, *[100] * depth, 10)
+            counts[name] = topology.num_connections
+        assert counts["layered"] == counts["skips"]
+        assert topology.masks[2, 0].any() and not any(a == b for a, b in topology.masks)

@@ -1,4 +1,4 @@
-"""Validation errors by wiring and number of hidden layers, of the best setting of each."""
+"""Errors by wiring and number of hidden layers, of the best setting of each."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ Ends = dict[str, dict[int, tuple[str, list[float]]]]
 """By wiring and depth: the setting, and the errors of its seeds."""
 
 
-def best_by_depth(rows: Rows) -> Ends:
+def best_by_depth(rows: Rows, error: str = "validation_error") -> Ends:
     """The errors at the end of the setting whose mean is the smallest, for each wiring and depth.
 
     Conditions are called as those of the experiment `depth`: "10 skips, rate 0.003, g 0.01, 2+1".
     Settings that not all of their seeds have finished are left out.
+
+    **Arguments:** `error`: a column of the rows.
     """
     over = last_epoch(rows)
     found: dict[str, dict[int, dict[str, list[float]]]] = {}
@@ -24,9 +26,9 @@ def best_by_depth(rows: Rows) -> Ends:
         if setting.endswith("backpropagation"):
             wiring += ", backpropagation"
         errors = [
-            float(row["validation_error"])
+            float(row[error])
             for row in over
-            if row["condition"] == condition and row["validation_error"] not in (None, "")
+            if row["condition"] == condition and row[error] not in (None, "")
         ]
         if errors and len(errors) == len(by_seed(rows, condition)):
             found.setdefault(wiring, {}).setdefault(int(depth), {})[setting] = errors

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from eqprop.analysis.collect import Rows
+from eqprop.analysis.collect import Rows, last_epoch
 from eqprop.analysis.depths import best_by_depth
 from eqprop.plots.style import PAGE, color, figure, legend_above, means_and_runs
 
@@ -13,9 +13,11 @@ def error_against_depth(rows: Rows, stem: Path) -> None:
     """Validation error at the end against the number of hidden layers; `.png`, `.svg`, `.pdf`.
 
     A colour is a wiring, dashed are networks trained by backpropagation. A point is a run; the line
-    goes through the means of the best setting of each depth.
+    goes through the means of the best setting of each depth. Where all have one, the error is that
+    of kept states, as the paper's.
     """
-    found = best_by_depth(rows)
+    is_kept = bool(rows) and all(row["validation_kept_error"] for row in last_epoch(rows))
+    found = best_by_depth(rows, "validation_kept_error" if is_kept else "validation_error")
     wirings = list(dict.fromkeys(name.partition(", ")[0] for name in found))
     with figure(stem, size=(PAGE, 4.2)) as grid:
         axes = grid[0, 0]
@@ -29,5 +31,5 @@ def error_against_depth(rows: Rows, stem: Path) -> None:
         axes.set_xticks(shown, [str(depth) for depth in shown])
         axes.minorticks_off()
         axes.set_xlabel("hidden layers")
-        axes.set_ylabel("validation error (%)")
+        axes.set_ylabel(f"validation error{', kept states' * is_kept} (%)")
         legend_above(axes)
