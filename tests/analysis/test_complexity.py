@@ -51,6 +51,8 @@ def test_multiply_adds_are_those_of_a_plain_loop():
     assert work.second == 3 * dense[6:, 6:].sum()
     assert work.correction == 2 * topology.num_connections
     back = eqprop.Backpropagation().work(wires, 1, 1)
+    many = np.int32(2_000_000_000)  # as many examples as a record's type can hold
+    assert back.total * many == float(back.total) * 2_000_000_000 > 2**31
     assert back.first == back.correction == topology.num_connections
     assert back.second == wires.free
 

@@ -52,7 +52,8 @@ class Work:
     @property
     def total(self) -> float:
         """Of a whole update, per example."""
-        return self.first + self.second + self.correction
+        # A float also of whole numbers: times a count of NumPy's these would overflow.
+        return float(self.first + self.second + self.correction)
 
 
 def relaxation(wires: Wires, steps: float) -> float:
