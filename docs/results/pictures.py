@@ -41,6 +41,7 @@ DRAWN: dict[str, tuple[Draw, Sequence[str]]] = {
     "audit-rewired": (audit_picture, ["audit-rewired", "audit-rewired-response"]),
     "controls": (error_curves, ["controls"]),
     "depth": (error_against_depth, ["unfinished/depth-mnist"]),
+    "depth-rule": (error_against_depth, ["depth-rule"]),
     "figure3-mnist-60": (error_curves, ["figure3-mnist-60"]),
     "figure3-quick": (error_curves, ["figure3-quick"]),
     "figure5-mnist": (against_p, ["figure5-mnist", "figure5-mnist-layers"]),
