@@ -8,7 +8,9 @@ beside this one add theirs by entry points of the group `eqprop`: the entry `rul
 
 from __future__ import annotations
 
+import functools
 import importlib
+import sys
 from collections.abc import Iterator, Mapping
 from importlib import metadata
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar
@@ -88,8 +90,14 @@ class Kind:
 
     def _entries(self) -> dict[str, metadata.EntryPoint]:
         prefix = f"{self.name}."
-        found = metadata.entry_points(group=GROUP)
+        found = _installed(tuple(sys.path))
         return {e.name.removeprefix(prefix): e for e in found if e.name.startswith(prefix)}
+
+
+@functools.lru_cache(maxsize=4)
+def _installed(path: tuple[str, ...]) -> tuple[metadata.EntryPoint, ...]:
+    """What installed packages declare: read once, as long as Python looks in the same places."""
+    return tuple(metadata.entry_points(group=GROUP))
 
 
 class Settings(BaseModel):
