@@ -31,7 +31,7 @@ from eqprop.devices.settings import DEVICES
 from eqprop.energy import HeldOutputs
 from eqprop.energy.linear import linear
 from eqprop.errors import ConfigError
-from eqprop.learning import Batch
+from eqprop.learning import AbstractLearningRule, Batch
 from eqprop.running.build import load_data
 from eqprop.running.finished import evaluate_run
 from eqprop.running.run import train
@@ -238,7 +238,7 @@ def test_a_converter_has_so_many_steps_and_noise():
     within(Sensor.of(None, 0.05).seen(KEY, jnp.full(DRAWS, 0.4)), 0.4, 0.05**2)
 
 
-def trained(device, rule=BRIEF_RULE, epochs=2):
+def trained(device, rule: AbstractLearningRule = BRIEF_RULE, epochs=2):
     network, examples = rewired_problem()
     trainer = trainer_for(network, examples, device=device)
     state = trainer.start(network)
@@ -617,15 +617,16 @@ def test_noise_of_a_step_is_that_of_as_many_noisy_reads(kind):
 
     def clamped(network):
         many = jnp.tile(jnp.asarray(x, jnp.float32), (DRAWS, 1))
-        return network.energy.clamp(many).in_blocks(2)
+        return network.hopfield.clamp(many).in_blocks(2)
 
     sizes, ends = network.layer_sizes, np.cumsum(network.layer_sizes)
     spans = [slice(end - size, end) for size, end in zip(sizes, ends, strict=True)]
     # The deviations are weights like others on their way to the units.
-    arrays = {g.name: jnp.where(g.of(network) != 0, 0.05, 0) for g in network.groups() if g.clipped}
-    alike = network.with_arrays(network.to_arrays() | arrays)
+    arrays = network.to_arrays()
+    each = {name: np.float32(0.05) * (arrays[name] != 0) for name in arrays if "weights" in name}
+    alike = network.with_arrays(arrays | each)
     flat = dataclasses.replace(device, effects=Effects.of(wires=0.5), read_each="batch")
-    deviations = flat.read(KEY, dataclasses.replace(held, network=alike)).energy.dense_weights()
+    deviations = flat.read(KEY, dataclasses.replace(held, network=alike)).hopfield.dense_weights()
     variance, u = np.zeros(16), np.concatenate([x, state])
     for layer in (1, 2, 3):
         for other in (0, 1, 2, 3):
