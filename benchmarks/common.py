@@ -205,6 +205,60 @@ class Child:
         return line
 
 
+def checkout(root: Path) -> dict[str, str]:
+    """The environment of a process that runs the code of a checkout of this repository."""
+    return os.environ | {"PYTHONPATH": f"{root / 'src'}{os.pathsep}{root / 'benchmarks'}"}
+
+
+def training_child(root: Path, network: str, batches: int, python: str = sys.executable) -> Child:
+    """A process that trains a network with the code of a checkout, an epoch per line."""
+    code = _EPOCHS.replace("NAME", repr(network)).replace("BATCHES", str(batches))
+    child = Child(code, python, cwd=root / "benchmarks", env=checkout(root))
+    child.line()
+    return child
+
+
+def raced(children: Mapping[Any, Child], rounds: int) -> dict[Any, list[float]]:
+    """Seconds of every child's epoch in every round, in turns that change; ends the children."""
+    taken: dict[Any, list[float]] = {name: [] for name in children}
+    names = list(children)
+    for number in range(rounds):
+        for name in names if number % 2 else names[::-1]:
+            taken[name].append(float(children[name].ask()))
+    for child in children.values():
+        child.process.kill()
+    return taken
+
+
+def ratio(seconds: Sequence[float], other: Sequence[float]) -> dict[str, Any]:
+    """Of the rounds of two, for a row: its median and quartiles."""
+    import numpy as np
+
+    low, middle, high = np.percentile(np.divide(seconds, other), [25, 50, 75])
+    return {"ratio": float(middle), "quartiles of the ratio": f"{low:.3f} to {high:.3f}"}
+
+
+def apart(one: Mapping[str, Any], other: Mapping[str, Any]) -> float:
+    """The largest difference of a weight."""
+    import numpy as np
+
+    names = [name for name in one if name.startswith("weights")]
+    return max(float(np.abs(one[name] - other[name]).max()) for name in names)
+
+
+_EPOCHS = """
+import sys, time
+sys.argv = sys.argv[:1]
+import training
+task = training.epoch_of(NAME, BATCHES)
+print("ready", flush=True)
+for _ in sys.stdin:
+    began = time.perf_counter()
+    task()
+    print(time.perf_counter() - began, flush=True)
+"""
+
+
 def _product() -> Callable[[], Any]:
     """JAX's product in a child process that was left alone with its threads."""
     code = (

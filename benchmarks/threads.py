@@ -41,12 +41,6 @@ def trained(folder: Path, batches: int, deterministic: bool) -> tuple[dict, floa
     return load_file(out / "rewired" / "network.safetensors"), summary["training_error"]
 
 
-def apart(one: dict, other: dict) -> float:
-    """The largest difference of a weight."""
-    names = [name for name in one if name.startswith("weights")]
-    return max(float(np.abs(one[name] - other[name]).max()) for name in names)
-
-
 def main() -> None:
     given = common.parser(__doc__ or "").parse_args()
     rows = []
@@ -58,8 +52,8 @@ def main() -> None:
             rows.append(
                 {
                     "batches": batches,
-                    "one thread, again": apart(first, again),
-                    "one core against two": apart(first, two),
+                    "one thread, again": common.apart(first, again),
+                    "one core against two": common.apart(first, two),
                     "largest weight": float(largest),
                     "training error, one": error,
                     "training error, two": error_two,

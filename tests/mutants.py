@@ -310,8 +310,8 @@ MUTANTS = [
             nudging=Centered(beta),""", """return EquilibriumPropagation(
             nudging=Centered(beta),""", "tests/learning/test_audit.py -k derived"),
     Mutant("wires lose as much everywhere", "devices/analog.py",
-           "passed = 1 - effects.wires * _distance(value.shape)", "passed = 1 - effects.wires",
-           ANALOG),
+           "return 1 - self.effects.wires * _distance(shape)",
+           "return 1 - self.effects.wires * jnp.ones(shape)", ANALOG),
     Mutant("the adjoint settles with couplings the wrong way round",
            "learning/recurrent_backpropagation.py", "return back(adjoint)[0] - adjoint",
            "return jax.jvp(lambda s: drawn(self.clamped, s), (self.equilibrium,), (adjoint,))[1]"

@@ -36,8 +36,9 @@ def test_a_short_last_batch_relaxes_as_far_as_its_examples_need():
 
 
 @pytest.mark.parametrize("steps", [15, 7, 40])
-def test_an_evaluation_of_fixed_steps_takes_them_all(steps):
-    network = eqprop.Network.initialize(eqprop.layered([12, 10, 9, 4]), seed=0)
+def test_an_evaluation_of_fixed_steps_takes_them_all(steps, x64):
+    topology = eqprop.layered([12, 10, 9, 4])
+    network = eqprop.Network.initialize(topology, seed=0, dtype=jnp.float64)
     rng = np.random.default_rng(0)
     x = rng.random((30, 12))
     examples = eqprop.Examples.of(network, x, rng.integers(4, size=30))
@@ -52,7 +53,7 @@ def test_an_evaluation_of_fixed_steps_takes_them_all(steps):
         for count in (steps, steps - 1)
     ]
     assert np.abs(ends[0] - ends[1]).max() > 1e-2  # a step less would be seen
-    np.testing.assert_allclose(found.outputs, ends[0], atol=1e-5)
+    np.testing.assert_allclose(found.outputs, ends[0], atol=1e-6)
 
 
 def test_targets_where_no_output_can_be_held_are_refused():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import equinox as eqx
@@ -267,21 +267,17 @@ class Analog(AbstractDevice):
         return Held(replaced(moved, groups, values), state)
 
     def read(self, key: Array, held: Held) -> Network:
-        groups, values, deviations, effects = self.groups(held.network), [], [], self.effects
+        groups, values, effects = self.groups(held.network), [], self.effects
         at_once = jnp.float32(0) if self.read_each == "step" else effects.read_noise
         for number, group in enumerate(groups):
             own, value = held.state.get(group.name, {}), group.of(held.network)
             noise = normal(jax.random.fold_in(key, number), value, at_once)
             value = value * (1 + own.get("age", 0)) ** -effects.drift
             value = value + effects.write_noise * own.get("noise", 0) + at_once * noise
-            passed = 1 - effects.wires * _distance(value.shape)
-            values.append(_existing(group, value * passed))
-            deviation = jnp.full(value.shape, effects.read_noise, value.dtype)
-            deviations.append(_existing(group, deviation * passed))
+            values.append(_existing(group, value * self._passed(value.shape)))
         network = replaced(held.network, groups, values)
         if self.read_each == "step":
-            each = replaced(held.network, groups, deviations).hopfield
-            noise = StepNoise(each.connections, each.biases if self.with_biases else {}, key)
+            noise = self._step_noise(network, groups, key)
             wired = dataclasses.replace(network.hopfield.connections, noise=noise)
             network = eqx.tree_at(lambda n: n.energy.interactions[0], network, wired)
         return network if self.mismatch is None else self.mismatch.seen(network, held.state[_UNITS])
@@ -320,6 +316,18 @@ class Analog(AbstractDevice):
                     for name, count in zip(_COUNTED, counts, strict=True)
                 }
         return found
+
+    def _passed(self, shape: tuple[int, ...]) -> Array:
+        """What the wires of an array leave of a read of each device."""
+        return 1 - self.effects.wires * _distance(shape)
+
+    def _step_noise(self, network: Network, groups: Sequence[Group], key: Array) -> StepNoise:
+        deviations = []
+        for group in groups:
+            each = jnp.full_like(group.of(network), self.effects.read_noise)
+            deviations.append(_existing(group, each * self._passed(each.shape)))
+        held = replaced(network, groups, deviations).hopfield
+        return StepNoise(held.connections, held.biases if self.with_biases else {}, key)
 
     def _pair(
         self, key: Array, value: Array, own: dict[str, Array], change: Array

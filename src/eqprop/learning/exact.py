@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -18,7 +20,7 @@ from eqprop.learning.base import (
     summed,
 )
 from eqprop.relaxation.base import drawn
-from eqprop.shapes import Input, Inputs, PerExample, Scalar, State, States, Target, Targets
+from eqprop.shapes import Input, Inputs, PerExample, State, States, Targets
 from eqprop.topology.work import Wires, Work, two_phases
 
 
@@ -97,6 +99,10 @@ def cost_slopes(network: Network, target: Targets, states: States) -> Array:
     return jax.vmap(cost)(states, target)
 
 
+def _forces(network: Network, x: Inputs, states: States) -> States:
+    return jax.vmap(network.energy.force)(x, states)
+
+
 def adjoint_gradient(
     network: Network,
     x: Inputs,
@@ -104,16 +110,18 @@ def adjoint_gradient(
     states: States,
     adjoints: States,
     example_weights: PerExample,
+    motion: Callable[[Network, Inputs, States], States] = _forces,
 ) -> Network:
-    """lambda' df/dtheta + dC/dtheta, summed over the batch by `example_weights`."""
+    """lambda' df/dtheta + dC/dtheta, summed over the batch by `example_weights`.
+
+    **Arguments:** `motion`: f, whose adjoints these are, `[batch, free units]`; the force.
+    """
 
     @eqx.filter_grad
     def slope(network: Network) -> Array:
-        def along(x: Input, target: Target, state: State, direction: State) -> Scalar:
-            drive = dot(direction, network.energy.force(x, state))
-            return network.cost(network.output(state), target) + drive
-
-        return dot(example_weights, jax.vmap(along)(x, target, states, adjoints))
+        costs = jax.vmap(network.cost)(network.output(states), target)
+        drives = jnp.sum(adjoints * motion(network, x, states), axis=1)
+        return dot(example_weights, costs + drives)
 
     return network.constrain(slope(network))
 

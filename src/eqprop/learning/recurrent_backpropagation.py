@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax import Array
 
 from eqprop.energy import AbstractBlockClampedEnergy, AbstractClampedEnergy, Network
 from eqprop.energy.base import without_blocks
-from eqprop.energy.products import dot
 from eqprop.learning.base import (
     AbstractLearningRule,
     Batch,
@@ -18,10 +16,10 @@ from eqprop.learning.base import (
     Report,
     summed,
 )
-from eqprop.learning.exact import cost_slopes, interior_units
+from eqprop.learning.exact import adjoint_gradient, cost_slopes, interior_units
 from eqprop.relaxation import BlockCoordinateDescent
 from eqprop.relaxation.base import drawn
-from eqprop.shapes import PerExample, States
+from eqprop.shapes import Inputs, PerExample, States
 from eqprop.topology.work import Wires, Work, two_phases
 
 
@@ -68,16 +66,14 @@ class RecurrentBackpropagation(AbstractLearningRule):
         problem = AdjointEnergy(clamped, free.state, pull, moving)
         blank = jnp.zeros_like(free.state)
         found = self.adjoint.relax(problem, blank, jax.random.fold_in(batch.key, 2))
-
-        @eqx.filter_grad
-        def slope(network: Network) -> Array:
-            costs = jax.vmap(network.cost)(network.output(free.state), target)
-            along = jnp.sum(found.state * drawn(network.energy.clamp(x), free.state), axis=1)
-            return dot(batch.weights, costs + along)
-
-        gradient = network.constrain(slope(network))
+        ends = free.state, found.state
+        gradient = adjoint_gradient(network, x, target, *ends, batch.weights, _drawn)
         report = Report(free, (found,), jnp.zeros((), free.state.dtype))
         return Estimate(summed(gradient, axis), free.state, report)
+
+
+def _drawn(network: Network, x: Inputs, states: States) -> States:
+    return drawn(network.energy.clamp(x), states)
 
 
 class AdjointEnergy(AbstractClampedEnergy):

@@ -8,6 +8,8 @@ from eqprop.analysis.collect import Rows, last_epoch
 from eqprop.analysis.depths import best_by_depth
 from eqprop.plots.style import PAGE, color, figure, legend_above, means_and_runs
 
+_KEPT = "validation_kept_error"
+
 
 def error_against_depth(rows: Rows, stem: Path) -> None:
     """Validation error at the end against the number of hidden layers; `.png`, `.svg`, `.pdf`.
@@ -16,8 +18,9 @@ def error_against_depth(rows: Rows, stem: Path) -> None:
     goes through the means of the best setting of each depth. Where all have one, the error is that
     of kept states, as the paper's.
     """
-    is_kept = bool(rows) and all(row["validation_kept_error"] for row in last_epoch(rows))
-    found = best_by_depth(rows, "validation_kept_error" if is_kept else "validation_error")
+    ends = last_epoch(rows)
+    is_kept = bool(ends) and all(row.get(_KEPT) not in (None, "") for row in ends)
+    found = best_by_depth(rows, _KEPT if is_kept else "validation_error")
     wirings = list(dict.fromkeys(name.partition(", ")[0] for name in found))
     with figure(stem, size=(PAGE, 4.2)) as grid:
         axes = grid[0, 0]
@@ -31,5 +34,5 @@ def error_against_depth(rows: Rows, stem: Path) -> None:
         axes.set_xticks(shown, [str(depth) for depth in shown])
         axes.minorticks_off()
         axes.set_xlabel("hidden layers")
-        axes.set_ylabel(f"validation error{', kept states' * is_kept} (%)")
+        axes.set_ylabel("validation error, kept states (%)" if is_kept else "validation error (%)")
         legend_above(axes)

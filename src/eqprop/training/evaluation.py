@@ -154,8 +154,8 @@ def evaluate(
         given = deal_out((x, start, fresh), mesh)
         # Nobody goes beyond the limit: the last stretch is as short as the furthest needs.
         stretch = min(check_every, limit - int(taken[index < size].max(initial=0)))
-        counts = jnp.int32([stretch, next(stretches)])
-        found, output, enough = _relax_slots(network, phase, counts, *given, state)
+        counts = jnp.int32(stretch), jnp.int32(next(stretches))
+        found, output, enough = _relax_slots(network, phase, *counts, *given, state)
         state, settled = found.state, np.asarray(found.settled)
         taken += int(found.steps)
         done = (index < size) & (np.asarray(enough) | (taken >= limit))
@@ -192,7 +192,8 @@ def evaluate(
 def _relax_slots(
     network: Network,
     phase: Phase,
-    counts: Array,
+    steps: Array,
+    stretch: Array,
     x: Array,
     start: Array,
     fresh: Array,
@@ -200,15 +201,15 @@ def _relax_slots(
 ) -> tuple[Equilibrium, Array, Array]:
     """Relaxes every slot until the next check, `fresh` ones from `start`, or cold without one.
 
-    **Arguments:** `counts`: how many steps, and how many such stretches there were before.
+    **Arguments:** `stretch`: how many such calls there were before; each draws noise of its own.
 
     **Returns:** also the outputs, and which slots the phase would stop at.
     """
     clamped = network.energy.clamp(inputs(x, network.dtype))
     begin = start if start.shape[1] else jnp.zeros_like(state)
     state = jnp.where(fresh[:, None], begin, state)
-    stop = FixedSteps(counts[0], phase.termination.tolerance)
-    key = jax.random.fold_in(jax.random.key(0), counts[1])
+    stop = FixedSteps(steps, phase.termination.tolerance)
+    key = jax.random.fold_in(jax.random.key(0), stretch)
     found = relax(clamped, state, phase.method, stop, key=key)
     alone = jnp.ones(1, bool)
     enough = jax.vmap(lambda residual: phase.termination.is_done(residual[None], alone))
