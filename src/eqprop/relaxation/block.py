@@ -118,17 +118,20 @@ class BlockCoordinateDescent(AbstractLinearRelaxation):
         *,
         at_zero: bool = False,
     ) -> tuple[Array, Array]:
-        seen = jnp.zeros(len(state), state.dtype)
-        slices = prepared.block_slices
+        # Read where the sweep began, written in place: with `state` for `start`, or `.at[].set`,
+        # each block would copy the whole state.
+        start, slices = state, prepared.block_slices
+        widest = max(span.stop - span.start for span in slices)
+        off = jnp.zeros((len(state), widest), state.dtype)
         for number, block in enumerate(blocks):
             moved, span = frozenset(blocks[:number]) if at_zero else None, slices[block]
-            here = state[:, span]
+            here = start[:, span]
             drawn = prepared.minimize_block(state, block, moved=moved) - here
             there = prepared.project_block(here + self.step_size * drawn, block)
-            off = jnp.abs(prepared.project_block(here + drawn, block) - here)
-            seen = jnp.maximum(seen, jnp.max(off, axis=1))
-            state = state.at[:, span].set(there)
-        return state, seen
+            far = jnp.abs(prepared.project_block(here + drawn, block) - here)
+            off = jnp.maximum(off, jnp.pad(far, ((0, 0), (0, widest - far.shape[1]))))
+            state = lax.dynamic_update_slice_in_dim(state, there, span.start, axis=1)
+        return state, jnp.max(off, axis=1)
 
     def residual(self, energy: AbstractClampedEnergy, state: States) -> PerExample:
         return projected_residual(energy, state)

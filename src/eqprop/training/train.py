@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -260,7 +261,8 @@ def _train_batches(
         state, log = carry
         batch = table[row], totals[row]
         state, entry = _train_batch(fixed, state, examples, batch, optimizer, persistent)
-        return state, jax.tree.map(lambda rows, new: rows.at[row].set(new), log, entry)
+        set_row = functools.partial(lax.dynamic_update_index_in_dim, index=row, axis=0)
+        return state, jax.tree.map(set_row, log, entry)
 
     taken = jnp.sum(_present(examples, table), axis=(1, 2), dtype=jnp.int32)
     totals = lax.psum(taken, SHARDS)
