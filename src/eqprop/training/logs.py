@@ -18,7 +18,7 @@ from eqprop.training.sharding import SHARDS
 
 # Of a size, on the device: NaN there would end programs of those who look for NaN
 # (`JAX_DEBUG_NANS`).
-_NOT_RECORDED = -1
+NOT_RECORDED = -1
 
 
 class PhaseLog(eqx.Module):
@@ -116,7 +116,7 @@ class BatchLog(eqx.Module):
         host = jax.tree.map(lambda leaf: np.asarray(leaf)[..., :used], self)
 
         def told(sizes: dict[str, Any]) -> dict[str, Any]:
-            return {k: np.where(v == _NOT_RECORDED, np.nan, v) for k, v in sizes.items()}
+            return {k: np.where(v == NOT_RECORDED, np.nan, v) for k, v in sizes.items()}
 
         return dataclasses.replace(
             host, corrections=told(host.corrections), updates=told(host.updates)
@@ -156,7 +156,7 @@ def sizes(
         return [{group.label: size(group, tree) for group in groups} for tree in trees()]
 
     def skip() -> list[dict[str, Array]]:
-        nothing = jnp.full((), _NOT_RECORDED, network.dtype)
+        nothing = jnp.full((), NOT_RECORDED, network.dtype)
         return [{group.label: nothing for group in groups}] * 2
 
     return lax.cond(recorded, measure, skip)

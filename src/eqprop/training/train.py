@@ -22,7 +22,7 @@ from eqprop.learning import AbstractLearningRule, Batch
 from eqprop.training.arrays import tree_from_arrays, tree_to_arrays
 from eqprop.training.batches import Layout
 from eqprop.training.examples import Examples, decided, inputs
-from eqprop.training.logs import BatchLog, PhaseLog, sizes
+from eqprop.training.logs import NOT_RECORDED, BatchLog, PhaseLog, sizes
 from eqprop.training.sharding import SHARDS, deal_out, gathered, replicate
 
 DEVICES = 2**31 - 1
@@ -336,9 +336,13 @@ def _train_batch(
 
     # Asked for again where it is recorded: kept for that, correction and update would have to be
     # written out in every batch, while now nothing but the new weights is.
-    _, updates, optimizer_state = step(raw)
     recorded = state.batches_seen % fixed.record_every == 0
     corrections, applied = sizes(state.network, recorded, lambda: step(raw)[:2])
+    # By a factor of 1 that follows from the sizes these come first. Else what the optimiser keeps
+    # would be copied for them before it is written anew.
+    size = next(iter(corrections.values()))
+    factor = jnp.where(size >= NOT_RECORDED, 1, jnp.nan).astype(size.dtype)
+    _, updates, optimizer_state = step(jax.tree.map(lambda leaf: leaf * factor, raw))
     entry = BatchLog(
         examples=total,
         errors=jnp.sum(present & wrong, dtype=jnp.int32),
