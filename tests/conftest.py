@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 import jax  # reads the environment at its first computation, not here
@@ -29,6 +31,9 @@ _ASKED = os.environ.get("XLA_FLAGS", "")
 _ADDED = (f"{flag}={value}" for flag, value in _QUICK.items() if flag not in _ASKED)
 os.environ["XLA_FLAGS"] = " ".join([_ASKED, *_ADDED]).strip()
 
+# The tests that the command of the README leaves to `-m slow`.
+_SLOW = Path(__file__).with_name("slow.txt")
+
 # Far below the limit, since doctests, which run last, do not see this file.
 _MOST_MAPS = 20_000
 
@@ -52,15 +57,39 @@ def pytest_addoption(parser):
     parser.addoption(
         "--kills", type=int, default=10, help="how many times runs are killed (200 to publish)"
     )
+    parser.addoption(
+        "--slower-than", type=float, help="write the tests that took more seconds to tests/slow.txt"
+    )
     parser.addoption("--results", type=Path, help="folder for the CSV of tests that publish one")
 
 
+def pytest_configure(config):
+    """Without a word from outside only quick tests run; whoever names a file wants all of it."""
+    if not config.option.markexpr:
+        is_named = config.args_source is pytest.Config.ArgsSource.ARGS
+        config.option.markexpr = "not longest" if is_named else "not slow and not longest"
+
+
+@pytest.hookimpl(tryfirst=True)  # before tests are chosen by their marks
 def pytest_collection_modifyitems(config, items):
     data = os.environ.get("EQPROP_DATA")
     has_mnist = data is not None and (Path(data) / "mnist").is_dir()
-    wants_slow = "slow" in (config.option.markexpr or "")
+    slow = set(_SLOW.read_text("utf-8").splitlines())
     for item in items:
         if "mnist" in item.keywords and not has_mnist:
             item.add_marker(pytest.mark.skip(reason="EQPROP_DATA names no folder with mnist/"))
-        if "slow" in item.keywords and not wants_slow:
-            item.add_marker(pytest.mark.skip(reason="takes minutes; run with -m slow"))
+        if item.nodeid in slow:
+            item.add_marker("slow")
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Tells anew which tests are slow, by a run of all of them."""
+    limit = terminalreporter.config.option.slower_than
+    if limit is None:
+        return
+    seconds: Counter[str] = Counter()
+    for report in itertools.chain(*terminalreporter.stats.values()):
+        if isinstance(report, pytest.TestReport):
+            seconds[report.nodeid] += report.duration
+    slow = sorted(test for test, taken in seconds.items() if taken > limit)
+    _SLOW.write_text("".join(f"{test}\n" for test in slow), "utf-8")

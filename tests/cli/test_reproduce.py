@@ -89,7 +89,7 @@ def test_every_kind_of_figure_is_drawn_at_smoke_size(figure, tmp_path, capsys):
     check_figure(figure, wanted, tmp_path, capsys)
 
 
-@pytest.mark.slow
+@pytest.mark.longest
 @pytest.mark.parametrize(
     "figure", [name for name in FIGURES if len(EXPERIMENTS[name].conditions("smoke")) > _MOST]
 )

@@ -57,7 +57,7 @@ def largest(keeps) -> float:
     return low
 
 
-@pytest.mark.slow
+@pytest.mark.longest
 def test_gradient_of_the_papers_network_is_exact_on_every_pair_of_layers(capsys, request):
     rows = []
     for name, network, digits in networks():

@@ -64,7 +64,7 @@ def resident() -> int:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
-@pytest.mark.slow
+@pytest.mark.longest
 def test_ten_thousand_steps_neither_grow_nor_recompile(tmp_path, compilations):
     sizes, compiled, files = [], [], []
 

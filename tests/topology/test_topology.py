@@ -67,7 +67,7 @@ def test_one_hundred_rewirings_agree_with_both_formulas():
         assert abs(np.mean(found) - expected * 1.05) > 3 * error, "the test must have power"
 
 
-@pytest.mark.slow
+@pytest.mark.longest
 def test_one_hundred_rewirings_of_the_paper_network(paper):
     counts = [eqprop.rewire(paper, n=100_000, seed=seed).accounting() for seed in range(100)]
     skips = [c.skip for c in counts]
