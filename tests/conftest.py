@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import tempfile
-from collections import Counter
+from collections import defaultdict
 from pathlib import Path
 
 import jax  # reads the environment at its first computation, not here
@@ -87,7 +87,7 @@ def pytest_terminal_summary(terminalreporter):
     limit = terminalreporter.config.option.slower_than
     if limit is None:
         return
-    seconds: Counter[str] = Counter()
+    seconds: dict[str, float] = defaultdict(float)
     for report in itertools.chain(*terminalreporter.stats.values()):
         if isinstance(report, pytest.TestReport):
             seconds[report.nodeid] += report.duration
