@@ -338,10 +338,10 @@ def _train_batch(
     # written out in every batch, while now nothing but the new weights is.
     recorded = state.batches_seen % fixed.record_every == 0
     corrections, applied = sizes(state.network, recorded, lambda: step(raw)[:2])
-    # By a factor of 1 that follows from the sizes these come first. Else what the optimiser keeps
-    # would be copied for them before it is written anew.
+    # The sizes must come before the update: else all that the optimiser keeps is copied for them in
+    # every batch. So corrections are multiplied by a factor that follows from a size: always 1.
     size = next(iter(corrections.values()))
-    factor = jnp.where(size >= NOT_RECORDED, 1, jnp.nan).astype(size.dtype)
+    factor = jnp.where(size < NOT_RECORDED, 0, 1).astype(size.dtype)
     _, updates, optimizer_state = step(jax.tree.map(lambda leaf: leaf * factor, raw))
     entry = BatchLog(
         examples=total,
