@@ -1,7 +1,7 @@
 """Backpropagation in PyTorch: FILES SEED EPOCHS EXAMPLES BATCH RATE LAST SIZE [SIZE ...].
 
-Layers of these sizes by tanh, a softmax read-out, Adam, and a rate that falls along a cosine to
-LAST of itself; an epoch for every line of its input.
+Layers of these sizes by hard sigmoids, a softmax read-out, Adam, and a rate that falls along a
+cosine to LAST of itself; an epoch for every line of its input.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def main(files: str, seed: str, epochs: str, examples: str, *recipe: str) -> Non
         layer = torch.nn.Linear(before, after)
         torch.nn.init.xavier_uniform_(layer.weight)
         torch.nn.init.zeros_(layer.bias)
-        parts += [layer, torch.nn.Tanh()]
+        parts += [layer, torch.nn.Hardtanh(0.0, 1.0)]
     network, loss = torch.nn.Sequential(*parts[:-1]), torch.nn.CrossEntropyLoss()
     optimizer = torch.optim.Adam(network.parameters(), lr=rate)
     updates = int(epochs) * -(-len(x) // batch)

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any
 
 from eqprop.experiments.experiment import (
     PAPER,
+    WITH_TANH,
     Experiment,
     Published,
     Settings,
     merged,
-    of_recipe,
     short,
 )
 from eqprop.experiments.journal import DEEP, GLOROT
@@ -160,7 +160,7 @@ def settings_of(name: str, units: int = UNITS) -> Settings:
     depth, rate = int(told[1]), float(told[3])
     wiring, _, is_frozen = told[2].partition("/")
     changes = wirings(depth)[wiring]
-    own = merged(of_recipe("fast"), changes)
+    own = merged(WITH_TANH, changes)
     own = merged(own, {"topology": {"layer_sizes": [784, *([units] * depth)]}})
     own = merged(own, {"learning": {"learning_rate": rate}})
     if is_frozen:

@@ -146,13 +146,12 @@ def merged(base: Settings, changes: Settings) -> dict[str, Any]:
     return result
 
 
-def of_recipe(name: str, *without: str) -> dict[str, Any]:
-    """A recipe's settings but its epochs, which are the preset's, and but some sections."""
-    return {
-        section: {key: value for key, value in values.items() if key != "epochs"}
-        for section, values in RECIPES[name].values.items()
-        if section not in without
-    }
+_DEEP: Settings = {
+    section: {key: value for key, value in values.items() if key != "epochs"}
+    for section, values in RECIPES["deep"].values.items()
+}
+WITH_TANH: Settings = merged(_DEEP, {"learning": {"learning_rate": 2e-3}})
+"""The recipe `deep` but its epochs, which are a preset's, at the rate that suits three layers."""
 
 
 SMOKE: Settings = {

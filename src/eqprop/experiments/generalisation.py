@@ -1,8 +1,9 @@
 """Error against p when training has run long: connections replaced, added, or a wider network.
 
-The first presets train by the recipe that learns random skip connections best, on wirings without
-connections inside layers. Preset `rule` trains by the paper's rule: the layered network of figure
-3, and, full inside hidden layers as there, networks with and without skips.
+The first presets train as the recipe `deep` does, which learns random skip connections well, on
+wirings without connections inside layers. Preset `rule` trains by the paper's
+rule: the layered network of figure 3, and, full inside hidden layers as there, networks with and
+without skips.
 """
 
 from __future__ import annotations
@@ -12,7 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eqprop.config.paper import PAPER_P
-from eqprop.experiments.experiment import Experiment, Published, Settings, merged, of_recipe, short
+from eqprop.experiments.experiment import (
+    WITH_TANH,
+    Experiment,
+    Published,
+    Settings,
+    merged,
+    short,
+)
 from eqprop.topology.settings import count_connections
 
 if TYPE_CHECKING:
@@ -58,7 +66,7 @@ def wider(sizes: list[int], share: float, intralayer: bool) -> list[int]:
 
 def _conditions(preset: str) -> dict[str, Settings]:
     rule = preset == "rule"
-    own: Settings = _BOTH if rule else merged(of_recipe("skips", "topology"), _BOTH)
+    own: Settings = _BOTH if rule else merged(WITH_TANH, _BOTH)
     dataset = {"smoke": "teacher", "quick": "mnist-5k"}.get(preset, "mnist")
     own = merged(own, {"data": {"dataset": dataset}})
     sizes = _sizes(preset)

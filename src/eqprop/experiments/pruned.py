@@ -1,7 +1,7 @@
 """Skip connections that are taken away again after training, and training on without them.
 
-By the recipe that learns random skip connections best; preset `rule` by the rule of the paper. As
-many connections of other kinds are taken away for comparison.
+As the recipe `deep` trains, which learns random skip connections well; preset `rule` by the rule of
+the paper. As many connections of other kinds are taken away for comparison.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from eqprop.config.paper import CONNECTIONS, PAPER_P
 from eqprop.experiments.experiment import (
+    WITH_TANH,
     Experiment,
     Published,
     Settings,
     merged,
-    of_recipe,
     replaced,
     short,
 )
@@ -32,7 +32,7 @@ def _conditions(preset: str) -> dict[str, Settings]:
     rule = preset == "rule"
     hidden = [16] * 3 if preset == "smoke" else [500] * 3
     sizes = [20 if preset == "smoke" else 784, *hidden, *([10] if rule else [])]
-    own: Settings = {} if rule else of_recipe("skips", "topology")
+    own: Settings = {} if rule else WITH_TANH
     dataset = {"smoke": "teacher", "quick": "mnist-5k"}.get(preset, "mnist")
     own = merged(own, {"data": {"dataset": dataset}})
     wiring = replaced(preset, CONNECTIONS) if rule else {"wiring": "rewire", "p": PAPER_P}

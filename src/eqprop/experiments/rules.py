@@ -75,7 +75,7 @@ _AT_A_RECIPE: Mapping[str, Settings] = {
         "network": {"feedback": 1.0},
     },
 }  # fmt: skip
-"""As recipe `fast`, with outputs inside the energy, which rules can hold. Holomorphic propagation
+"""As recipe `deep`, with outputs inside the energy, which rules can hold. Holomorphic propagation
 has no units of this kind."""
 
 _RECIPE: Settings = {
