@@ -1,9 +1,8 @@
 """Error against p when training has run long: connections replaced, added, or a wider network.
 
 The first presets train as the recipe `deep` does, which learns random skip connections well, on
-wirings without connections inside layers. Preset `rule` trains by the paper's
-rule: the layered network of figure 3, and, full inside hidden layers as there, networks with and
-without skips.
+wirings without connections inside layers. Preset `rule` trains by the paper's rule: the layered
+network of figure 3, and, full inside hidden layers as there, networks with and without skips.
 """
 
 from __future__ import annotations
