@@ -32,6 +32,7 @@ FEEDBACK = "tests/energy/test_feedback.py"
 SETTINGS = "tests/config/test_every_setting.py"
 DEVICES = "tests/devices/test_devices.py"
 ANALOG = "tests/devices/test_analog.py"
+PROGRAMMING = "tests/devices/test_programming.py"
 TOPOLOGY = "tests/topology/test_topology.py"
 EP = "learning/equilibrium_propagation.py"
 STEP = "relaxation/nudged_step.py"
@@ -51,6 +52,13 @@ class Mutant:
 MUTANTS = [
     Mutant("the spread of devices is not frozen", "devices/analog.py",
            '* own["unlike"][:2], 0)', '* (own["unlike"][:2] + own["age"]), 0)', ANALOG),
+    Mutant("devices that are good are programmed again", "devices/programming.py",
+           "jnp.where(jnp.abs(d) > tolerance, share * d, 0)", "share * d", PROGRAMMING),
+    Mutant("levels are programmed by chance", "devices/writing.py",
+           'return Rounded(self.step, "nearest")', "return self", PROGRAMMING),
+    Mutant("who programs sees what units make of it", "devices/analog.py",
+           "return self._read(key, held, self.effects.read_noise)",
+           "return self.read(key, held)", PROGRAMMING),
     Mutant("a range has one end", "devices/writing.py",
            "jnp.clip(found, room.low, room.high), before)",
            "jnp.minimum(found, room.high), before)", ANALOG),

@@ -190,7 +190,8 @@ def test_devices_drift_leak_and_are_unlike_each_other():
     for step in steps:
         within(step.ravel(), 0.1, 0.02**2)
     assert abs(np.corrcoef(steps[0].ravel(), steps[1].ravel())[0, 1]) < 0.05
-    again = device_of(spread=0.2).write(jax.random.key(3), held, like(held, 0.1))
+    idle = device_of(spread=0.2).write(jax.random.key(4), held, like(held, 0.0))
+    again = device_of(spread=0.2).write(jax.random.key(3), idle, like(held, 0.1))
     np.testing.assert_array_equal(weights(again.network), weights(up.network))  # frozen
 
 

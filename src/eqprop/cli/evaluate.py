@@ -23,13 +23,22 @@ def command(
             "ones, or names with commas. Of several the equilibrium of lowest energy counts."
         ),
     ] = "zeros",
-    seed: Annotated[int, Parameter(help="Of the random starts.")] = 0,
+    seed: Annotated[int, Parameter(help="Of the random starts, and of programming.")] = 0,
     first: Annotated[int | None, Parameter(help="So many examples of the split only.")] = None,
+    set_: Annotated[
+        list[str] | None,
+        Parameter(
+            name="--set",
+            help="Put the network onto a device first, such as device.kind=ecram. Can be repeated.",
+        ),
+    ] = None,
     data_dir: DataDir = None,
 ) -> None:
     """Measure a finished run's error on a split, from a cold start or several; prints JSON."""
     from eqprop.running.finished import evaluate_run
 
     wanted = int(starts) if starts.isdigit() else starts.split(",")
-    found = evaluate_run(run, split, data_dir, starts=wanted, seed=seed, first=first)
+    found = evaluate_run(
+        run, split, data_dir, starts=wanted, seed=seed, first=first, overrides=set_ or ()
+    )
     print(json.dumps(found, indent=2))

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from eqprop.devices.base import *  # noqa: F403
     from eqprop.devices.clip import *  # noqa: F403
     from eqprop.devices.ideal import *  # noqa: F403
+    from eqprop.devices.programming import *  # noqa: F403
     from eqprop.devices.writing import *  # noqa: F403
 
 __getattr__, __dir__, __all__ = attach(  # pyright: ignore[reportUnsupportedDunderAll]
@@ -28,6 +29,7 @@ __getattr__, __dir__, __all__ = attach(  # pyright: ignore[reportUnsupportedDund
         ),
         "clip": ("Clip",),
         "ideal": ("Ideal",),
+        "programming": ("program",),
         "writing": (
             "AbstractWriting",
             "Added",

@@ -267,20 +267,30 @@ class Analog(AbstractDevice):
         return Held(replaced(moved, groups, values), state)
 
     def read(self, key: Array, held: Held) -> Network:
-        groups, values, effects = self.groups(held.network), [], self.effects
-        at_once = jnp.float32(0) if self.read_each == "step" else effects.read_noise
-        for number, group in enumerate(groups):
-            own, value = held.state.get(group.name, {}), group.of(held.network)
-            noise = normal(jax.random.fold_in(key, number), value, at_once)
-            value = value * (1 + own.get("age", 0)) ** -effects.drift
-            value = value + effects.write_noise * own.get("noise", 0) + at_once * noise
-            values.append(_existing(group, value * self._passed(value.shape)))
-        network = replaced(held.network, groups, values)
-        if self.read_each == "step":
-            noise = self._step_noise(network, groups, key)
+        if self.read_each != "step":
+            network = self.cells(key, held)
+        else:
+            network = self._read(key, held, jnp.float32(0))
+            noise = self._step_noise(network, self.groups(network), key)
             wired = dataclasses.replace(network.hopfield.connections, noise=noise)
             network = eqx.tree_at(lambda n: n.energy.interactions[0], network, wired)
         return network if self.mismatch is None else self.mismatch.seen(network, held.state[_UNITS])
+
+    def cells(self, key: Array, held: Held) -> Network:
+        return self._read(key, held, self.effects.read_noise)
+
+    def careful(self) -> Analog:
+        return dataclasses.replace(self, writing=self.writing.careful())
+
+    def _read(self, key: Array, held: Held, read_noise: Array) -> Network:
+        groups, values, effects = self.groups(held.network), [], self.effects
+        for number, group in enumerate(groups):
+            own, value = held.state.get(group.name, {}), group.of(held.network)
+            noise = normal(jax.random.fold_in(key, number), value, read_noise)
+            value = value * (1 + own.get("age", 0)) ** -effects.drift
+            value = value + effects.write_noise * own.get("noise", 0) + read_noise * noise
+            values.append(_existing(group, value * self._passed(value.shape)))
+        return replaced(held.network, groups, values)
 
     def reread(self, held: Held) -> Callable[[Array], Network] | None:
         return (lambda key: self.read(key, held)) if self.read_each == "phase" else None

@@ -56,6 +56,14 @@ class AbstractDevice(eqx.Module):
         """`read` for the later phases of a batch; None where one read serves all of its phases."""
         return None
 
+    def cells(self, key: Array, held: Held) -> Network:
+        """A read of each device on its own, as by who programs them: nothing of units is in it."""
+        return self.read(key, held)
+
+    def careful(self) -> AbstractDevice:
+        """The device as it is programmed: every write to the nearest value, none by chance."""
+        return self
+
     def memory(self, held: Held) -> Any:
         """What `read` needs of the state once nothing is written any more, on the host.
 

@@ -44,6 +44,12 @@ class Clip(AbstractDevice):
     def reread(self, held: Held) -> Callable[[Array], Network] | None:
         return self.device.reread(held)
 
+    def cells(self, key: Array, held: Held) -> Network:
+        return self.device.cells(key, held)
+
+    def careful(self) -> Clip:
+        return Clip(self.limit, self.device.careful())
+
     def memory(self, held: Held) -> Any:
         return self.device.memory(held)
 

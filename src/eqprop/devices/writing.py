@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import dataclasses
 from typing import Literal, NamedTuple
 
 import equinox as eqx
@@ -57,6 +58,10 @@ class AbstractWriting(eqx.Module):
         """What devices hold that are set to `value` with all care, once."""
         return jnp.clip(value, room.low, room.high)
 
+    def careful(self) -> AbstractWriting:
+        """The same, to the nearest value in place of one by chance."""
+        return self
+
     @abc.abstractmethod
     def write(
         self, key: Array, value: Array, update: Array, room: Range, unlike: tuple[Array, Array]
@@ -105,6 +110,9 @@ class Rounded(AbstractWriting):
         found = self._on_a_level(key, jnp.clip(wanted, room.low, room.high), room, self.rounding)
         return Written(found, jnp.round(jnp.abs(found - value) / self.step))
 
+    def careful(self) -> Rounded:
+        return Rounded(self.step, "nearest")
+
     def _on_a_level(self, key: Array, value: Array, room: Range, how: Rounding) -> Array:
         # Counted from the low end, so that each level is one number, however it was reached.
         level = rounded(key, (value - room.low) / self.step, how)
@@ -143,6 +151,10 @@ class Pulses(eqx.Module):
         numbers = [jnp.float32(value) for value in (step, up_down, cycle, most)]
         return Pulses(numbers[0], numbers[1], numbers[2], numbers[3], rounding)
 
+    def careful(self) -> Pulses:
+        """Of these, the nearest number."""
+        return dataclasses.replace(self, rounding="nearest")
+
     def sent(self, key: Array, update: Array) -> Array:
         """How many for each device."""
         return jnp.minimum(rounded(key, jnp.abs(update) / self.step, self.rounding), self.most)
@@ -179,6 +191,9 @@ class LinearPulses(AbstractWriting):
     slope_up: Array
     slope_down: Array
 
+    def careful(self) -> LinearPulses:
+        return dataclasses.replace(self, pulses=self.pulses.careful())
+
     def write(
         self, key: Array, value: Array, update: Array, room: Range, unlike: tuple[Array, Array]
     ) -> Written:
@@ -213,6 +228,9 @@ class ExponentialPulses(AbstractWriting):
     gamma_down: Array
     scale: Array
     shift: Array
+
+    def careful(self) -> ExponentialPulses:
+        return dataclasses.replace(self, pulses=self.pulses.careful())
 
     def write(
         self, key: Array, value: Array, update: Array, room: Range, unlike: tuple[Array, Array]

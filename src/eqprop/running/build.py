@@ -6,6 +6,8 @@ import dataclasses
 import functools
 import itertools
 import math
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -183,6 +185,18 @@ def load_data(config: RunConfig, data_dir: Path | None = None) -> Dataset:
     )
     check_fit(config, dataset)
     return dataset.with_inputs(config.device.kind.given)
+
+
+def load_again(
+    load: Callable[[Path | None], Dataset], data_dir: Path | None, remembered: str | None
+) -> Dataset:
+    """Data of a run, from where it found them at first unless something else is said now."""
+    if data_dir is None and "EQPROP_DATA" not in os.environ and remembered:
+        try:
+            return load(Path(remembered))
+        except DataError:
+            pass  # moved since; look where any run would
+    return load(data_dir)
 
 
 def first_examples(

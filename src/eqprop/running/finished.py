@@ -6,14 +6,18 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import equinox as eqx
+import jax
 import numpy as np
 
-from eqprop.config.settings import RunConfig
+from eqprop.config.settings import Overrides, RunConfig, assignments, build, override
 from eqprop.config.settings import load_recorded as load_config
+from eqprop.devices import AbstractDevice, Held, program
 from eqprop.energy import Network
+from eqprop.energy.groups import WEIGHTS
 from eqprop.errors import ConfigError, RunFolderError
 from eqprop.records import Checkpoints, RunFolder, read_checkpoint
-from eqprop.running.build import build_device, build_network, look_phase
+from eqprop.running.build import build_device, build_network, load_again, look_phase
 from eqprop.running.entries import evaluation_entry
 from eqprop.running.objects import recorded
 from eqprop.topology import Topology
@@ -141,6 +145,7 @@ def evaluate_run(
     starts: int | Sequence[str] = COLD,
     seed: int = 0,
     first: int | None = None,
+    overrides: Overrides = (),
 ) -> dict[str, Any]:
     """Error, cost and share unsettled of a finished run on a split.
 
@@ -148,10 +153,21 @@ def evaluate_run(
 
     - `starts`, `seed`: as of `evaluate_starts`; one of zeros is a cold start.
     - `first`: so many examples of the split, instead of all.
+    - `overrides`: settings of a device, on which the network is programmed first
+      (`eqprop.devices.program`, with `seed`).
+
+    **Raises:** `ConfigError` for settings other than those of a device, and for a run that was
+    trained with one.
     """
-    config = load_config(RunFolder.open(path).path / "config.toml")
-    network = load_model(path).seen
-    dataset = config.data.dataset.load(data_dir)
+    folder = RunFolder.open(path)
+    config = load_config(folder.path / "config.toml")
+    network, more = load_model(path).seen, {}
+    if overrides:
+        config = _on_another_device(config, overrides)
+        network, off = programmed(config, network, seed=seed)
+        more = {"device": config.device.kind.name, "weights_off": off}
+    place = folder.read_json("run.json").get("data_dir")
+    dataset = load_again(config.data.dataset.load, data_dir, place)
     if config.data.split == "journal":
         dataset = dataset.as_in_the_journal()
     chosen = dataset.split(split)
@@ -161,13 +177,13 @@ def evaluate_run(
         chosen = chosen.first(first)
     x = config.device.kind.given(chosen.x)
     examples = Examples.of(network, x, chosen.target, learned=False)
+    more = {"dataset": dataset.name} | more
     names = starts_of(starts)
     if names == COLD:
-        found = look(config, network, examples)
-        return {"dataset": dataset.name} | evaluation_entry(split, found)
+        return more | evaluation_entry(split, look(config, network, examples))
     several = look_from(config, network, examples, names, seed=seed)
     return {
-        "dataset": dataset.name,
+        **more,
         **evaluation_entry(split, several.lowest, "lowest"),
         "starts": list(names),
         "starts_seed": seed,
@@ -175,6 +191,47 @@ def evaluate_run(
         "unsettled_of_each_start": [one.unsettled for one in several.each],
         "several_equilibria": several.several,
     }
+
+
+def _on_another_device(config: RunConfig, overrides: Overrides) -> RunConfig:
+    """The settings of a run, with a device that it did not have."""
+    changes = assignments(overrides)
+    if other := [name for name in changes if not name.startswith("device.")]:
+        raise ConfigError(
+            f"`--set` must name a setting of a device here, got '{other[0]}'. The rest of a "
+            "finished run stays as it is."
+        )
+    if config.device.kind.name != "ideal":
+        raise ConfigError(
+            "`run` must have been trained without a device, got one with "
+            f"'{config.device.kind.name}', which holds its weights already."
+        )
+    return build(override(config.model_dump(mode="json", exclude_none=True), changes))
+
+
+def programmed(config: RunConfig, network: Network, *, seed: int = 0) -> tuple[Network, float]:
+    """A trained network on the device of some settings, as units see it.
+
+    **Returns:** it, and by how much weights are off that can be read one by one: the root of the
+    mean square over all connections.
+    """
+    device = build_device(config)
+    writing, reading, looking = jax.random.split(jax.random.key(seed), 3)
+    held = program(device, writing, network)
+    cells = _cells(device, looking, held)
+    off = []
+    for group in network.groups():
+        if group.kind in WEIGHTS:
+            exists = ... if group.mask is None else np.asarray(group.mask)
+            off.append(np.ravel(np.asarray(group.of(cells) - group.of(network))[exists]))
+    reads = Reading.of(device, reading, held)
+    seen = held.network if reads is None else reads(held.network)
+    return seen, float(np.sqrt(np.mean(np.concatenate(off) ** 2)))
+
+
+@eqx.filter_jit
+def _cells(device: AbstractDevice, key: jax.Array, held: Held) -> Network:
+    return device.cells(key, held)
 
 
 def look_from(

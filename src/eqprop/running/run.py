@@ -7,7 +7,7 @@ nothing, a part, or all of the work is done already.
 from __future__ import annotations
 
 import dataclasses
-import os
+import functools
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -16,10 +16,10 @@ from eqprop.compiler import check as check_compiler
 from eqprop.config.settings import RunConfig
 from eqprop.config.settings import load_recorded as load_config
 from eqprop.data import Dataset
-from eqprop.errors import BusyError, ConfigError, DataError
+from eqprop.errors import BusyError, ConfigError
 from eqprop.records import RunFolder, locked
 from eqprop.running import team
-from eqprop.running.build import check_batches, check_fit, check_rule, load_data
+from eqprop.running.build import check_batches, check_fit, check_rule, load_again, load_data
 from eqprop.running.context import UNATTENDED, Context
 from eqprop.running.in_progress import RunInProgress
 from eqprop.running.machine import is_one_thread
@@ -218,8 +218,8 @@ def begun(
 def _loaded(config: RunConfig, folder: RunFolder, context: Context, objects: Objects) -> Objects:
     """All that a run needs, as the run began with it."""
     identity = folder.identity(data_dir=context.data_place)
-    dataset = _handed_over(config, objects) or _load_again(
-        config, context.data_dir, identity.get("data_dir")
+    dataset = _handed_over(config, objects) or load_again(
+        functools.partial(load_data, config), context.data_dir, identity.get("data_dir")
     )
     topology = objects.topology or build_topology(config)
     objects = dataclasses.replace(objects, dataset=dataset, topology=topology)
@@ -230,13 +230,3 @@ def _loaded(config: RunConfig, folder: RunFolder, context: Context, objects: Obj
 def _handed_over(config: RunConfig, objects: Objects) -> Dataset | None:
     """Data that Python holds, as `load_data` would give them."""
     return objects.dataset and objects.dataset.with_inputs(config.device.kind.given)
-
-
-def _load_again(config: RunConfig, data_dir: Path | None, remembered: str | None) -> Dataset:
-    """Looks where the run found its data at first, when nothing else is said now."""
-    if data_dir is None and "EQPROP_DATA" not in os.environ and remembered:
-        try:
-            return load_data(config, Path(remembered))
-        except DataError:
-            pass  # moved since; look where any run would
-    return load_data(config, data_dir)
