@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from eqprop.analysis.pages import accuracy, course, ends
+from eqprop.analysis.pages import accuracy, across, course, ends
 
 
 def row(who: str, seed: int, epoch: int, seconds: float, error: float) -> dict[str, str]:
@@ -61,3 +61,20 @@ def test_a_course_has_both_errors_of_the_epochs_that_a_run_has_come_to():
     )
     assert first == "| A | 50.00 | 25.00 | - | 30.00 |"
     assert second == "| b | 12.50 | - | 0.00 | - |"
+
+
+def test_ways_stand_below_each_other_and_networks_side_by_side():
+    rows = [
+        {"condition": name, "seed": seed, "epoch": epoch, "error": error}
+        for name, seed, epoch, error in [
+            ("wide, exact", "0", "1", "0.5"), ("wide, exact", "0", "2", "0.25"),
+            ("wide, exact", "1", "2", "0.75"), ("deep, exact", "0", "2", "0.125"),
+            ("deep, 4 bits", "0", "1", "0.9"), ("wide, 4 bits", "0", "2", "0.875"),
+        ]
+    ]  # fmt: skip
+    assert across(rows, {"error": "error %"}).splitlines() == [
+        "|  | wide, error % | deep, error % |",
+        "| --- | --- | --- |",
+        "| exact | 50.00 (25.00, 75.00) | 12.50 |",
+        "| 4 bits | 87.50 | - |",
+    ]

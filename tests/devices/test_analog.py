@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 
 import equinox as eqx
 import jax
@@ -237,6 +238,15 @@ def test_a_converter_has_so_many_steps_and_noise():
     np.testing.assert_allclose(np.unique(read), [0, 1 / 3, 2 / 3, 1], atol=1e-6)
     assert np.abs(read - states).max() <= 1 / 6 + 1e-6
     within(Sensor.of(None, 0.05).seen(KEY, jnp.full(DRAWS, 0.4)), 0.4, 0.05**2)
+
+
+def test_the_mean_of_readings_is_less_noisy_and_finer_than_one():
+    states = jnp.full(DRAWS, 0.4)
+    within(Sensor.of(None, 0.05, 16).seen(KEY, states), 0.4, 0.05**2 / 16)
+    # Noise before a converter of one bit: a reading is 1 with the chance of .4 + noise above .5.
+    chance = 0.5 * math.erfc((0.5 - 0.4) / 0.2 / math.sqrt(2))
+    within(Sensor.of(1, 0.2, 9).seen(KEY, states), chance, chance * (1 - chance) / 9)
+    assert 0.2 < chance < 0.4
 
 
 def trained(device, rule: AbstractLearningRule = BRIEF_RULE, epochs=2):

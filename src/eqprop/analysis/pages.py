@@ -305,6 +305,37 @@ def errors(rows: Sequence[Mapping[str, str]]) -> str:
     return "\n".join(parts)
 
 
+def across(
+    rows: Sequence[Mapping[str, str]], columns: Mapping[str, str], show: Sequence[str] = ()
+) -> str:
+    """A row per way of training, a column per network and error, of runs that came to the end.
+
+    **Arguments:**
+
+    - `rows`: of conditions `network, way`, such as `rewired, 8 bits`.
+    - `columns`: names of errors in the rows, and the words for them.
+    - `show`: ways in the order of the table; all if empty.
+    """
+    found: dict[tuple[str, str, str], list[float]] = defaultdict(list)
+    for row in collect.last_epoch(rows):
+        network, _, way = row["condition"].partition(", ")
+        for name in columns:
+            if row[name]:
+                found[network, way, name].append(float(row[name]))
+    networks, ways = (list(dict.fromkeys(key[place] for key in found)) for place in (0, 1))
+    heads = [f"{network}, {words}" for network in networks for words in columns.values()]
+    table = [
+        [way]
+        + [
+            mean_and_singles(values) if (values := found.get((network, way, name))) else "-"
+            for network in networks
+            for name in columns
+        ]
+        for way in show or ways
+    ]
+    return lay_out(["", *heads], table)
+
+
 def growth(rows: Sequence[Mapping[str, str]]) -> str:
     """The file as it stands, and a straight line through the time of an epoch by examples."""
     fits = []
@@ -564,6 +595,7 @@ def course(
 
 KINDS = {
     "accuracy": accuracy,
+    "across": across,
     "conditions": conditions,
     "correlations": correlations,
     "course": course,

@@ -12,7 +12,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
+from jax import Array, lax
 
 from eqprop.devices.base import AbstractDevice, Held
 from eqprop.devices.writing import AbstractWriting, Range, normal
@@ -76,19 +76,33 @@ class Sensor(eqx.Module):
 
     States of the hard sigmoid lie in [0, 1]. The states themselves go on as they are.
 
-    **Arguments:** `step`: of the converter, 0 for none; `noise`: of a reading.
+    **Arguments:**
+
+    - `step`: of the converter, 0 for none.
+    - `noise`: of a reading.
+    - `readings`: of each state, 1 or more; what is seen is their mean.
     """
 
     step: Array
     noise: Array
+    readings: Array
 
     @staticmethod
-    def of(bits: int | None = None, noise: float = 0.0) -> Sensor:
+    def of(bits: int | None = None, noise: float = 0.0, readings: int = 1) -> Sensor:
         """A converter of so many bits over [0, 1]."""
-        return Sensor(jnp.float32(0.0 if bits is None else 1 / (2**bits - 1)), jnp.float32(noise))
+        step = 0.0 if bits is None else 1 / (2**bits - 1)
+        return Sensor(jnp.float32(step), jnp.float32(noise), jnp.int32(readings))
 
     def seen(self, key: Array, states: Array) -> Array:
         """States as they are read."""
+
+        def one_more(number: Array, total: Array) -> Array:
+            return total + self._one(jax.random.fold_in(key, number), states)
+
+        total = lax.fori_loop(1, self.readings, one_more, self._one(key, states))
+        return total / self.readings
+
+    def _one(self, key: Array, states: Array) -> Array:
         read = states + self.noise * normal(key, states, self.noise)
         step = jnp.where(self.step > 0, self.step, 1)
         return jnp.where(self.step > 0, step * jnp.round(read / step), read)

@@ -99,7 +99,10 @@ class AnalogSettings(DeviceChoice):
     state_bits: Positive | None = Field(
         default=None, description="of the states that are read out for an update"
     )
-    state_noise: Rate = Field(default=0.0, description="of these states")
+    state_noise: Rate = Field(default=0.0, description="of a reading of these states")
+    state_readings: Positive = Field(
+        default=1, description="of each of these states, of which the mean counts"
+    )
     input_bits: Positive | None = Field(
         default=None,
         description="of the converter before inputs in [0, 1], in training and at every look",
@@ -195,7 +198,7 @@ class AnalogSettings(DeviceChoice):
 
         if self.state_bits is None and not self.state_noise:
             return None
-        return Sensor.of(self.state_bits, self.state_noise)
+        return Sensor.of(self.state_bits, self.state_noise, self.state_readings)
 
 
 Rounding = Literal["nearest", "stochastic"]

@@ -1,7 +1,8 @@
 """How strong an imperfection may be: of states, reads, writes and devices; with and without skips.
 
 Ranges were fixed beforehand: weights lie in +-0.5; strengths go up tenfold, or threefold where
-they are shares.
+they are shares. States that are read `READINGS` times have noise that is larger by the root of
+that: if the mean of readings helps as much, the error is that of one reading with the smaller one.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ STRENGTHS: Mapping[str, tuple[float, ...]] = {
     "unequal": (0.1, 0.3, 1.0),
 }
 """By setting of a device: states are in [0, 1], weights in +-0.5, the rest are shares."""
+READINGS = 16
 POINT = 0.01
 """Of error, by which an imperfection may raise it."""
 
@@ -36,6 +38,7 @@ _CHOSEN = {
     "quick": {"state_noise": (1e-2, 1e-1), "write_noise": (1e-2, 1e-1)},
     "paper": STRENGTHS,
 }
+_AVERAGED = {"smoke": (4e-1,), "quick": (), "paper": (4e-3, 4e-2, 4e-1)}
 
 
 def _conditions(preset: str) -> dict[str, Settings]:
@@ -47,6 +50,9 @@ def _conditions(preset: str) -> dict[str, Settings]:
             for strength in strengths:
                 device = {"device": held(**{name: strength})}
                 found[f"{network}, {name} {strength:g}"] = merged(plain, device)
+        for strength in _AVERAGED[preset]:
+            device = {"device": held(state_noise=strength, state_readings=READINGS)}
+            found[f"{network}, state_noise/{READINGS} {strength:g}"] = merged(plain, device)
     return found
 
 

@@ -13,6 +13,7 @@ _WIDE = 4  # panels on a line
 
 _NAMES = {
     "state_noise": "noise of states that are read",
+    "state_noise/16": "the same, mean of 16 readings",
     "read_noise": "noise of a read, in weights",
     "write_noise": "noise of a write, in weights",
     "spread": "spread of steps, device to device",
