@@ -132,7 +132,7 @@ def touched(right: str, wrong: str, rules: bool) -> list[dict[str, Any]]:
         other, _ = learned(right, network, settings)
         rows += [
             {
-                "network": name,
+                "rule" if rules else "network": name,
                 "updates": updates,
                 "without the guard": common.apart(guarded[updates], bare[updates]),
                 f"JAX {release}": common.apart(guarded[updates], other[updates]),
@@ -151,6 +151,8 @@ def main() -> None:
     options.add_argument("--rules", action="store_true", help="compare learning rules with it")
     options.add_argument("--batches", type=int, default=50, help="of 20 examples in an epoch")
     given = options.parse_args()
+    if given.rules and not given.wrong:
+        options.error("--rules compares with --wrong PYTHON, which is not given")
     if given.wrong:
         rows = touched(given.pythons[0], given.wrong, given.rules)
         common.write("guard-rules" if given.rules else "guard", rows, given.out)

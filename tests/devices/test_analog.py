@@ -247,6 +247,10 @@ def test_the_mean_of_readings_is_less_noisy_and_finer_than_one():
     chance = 0.5 * math.erfc((0.5 - 0.4) / 0.2 / math.sqrt(2))
     within(Sensor.of(1, 0.2, 9).seen(KEY, states), chance, chance * (1 - chance) / 9)
     assert 0.2 < chance < 0.4
+    named = DEVICES.find("analog")(state_noise=0.05, state_readings=16).build().sensor
+    np.testing.assert_array_equal(
+        named.seen(KEY, states), Sensor.of(None, 0.05, 16).seen(KEY, states)
+    )
 
 
 def trained(device, rule: AbstractLearningRule = BRIEF_RULE, epochs=2):
@@ -427,6 +431,10 @@ def test_every_device_by_name_is_built_and_trains():
     [
         ({"device": {"kind": "rounded", "low": 0.1}}, "`low` must lie below 0"),
         ({"device": {"kind": "analog", "stuck_low": 0.6, "stuck_high": 0.6}}, "1 at most together"),
+        (
+            {"device": {"kind": "analog", "state_readings": 4, "state_bits": 4}},
+            "`state_readings` must be 1 without `state_noise`",
+        ),
         ({"device": {"bits": 4}}, "belongs to kind 'rounded'"),
         (
             {"device": {"kind": "analog", "state_bits": 4}, "learning": {"rule": "implicit"}},

@@ -1,8 +1,6 @@
-"""A trained network put onto devices: against plain NumPy, and against the law of trying again."""
+"""A trained network put onto devices: against plain loops, and by what is left to be read."""
 
 from __future__ import annotations
-
-import math
 
 import jax
 import jax.numpy as jnp
@@ -11,10 +9,12 @@ import pytest
 
 import eqprop
 from eqprop.cli import run as command
+from eqprop.config.settings import build
 from eqprop.data import load
 from eqprop.devices import Added, Analog, Clip, Effects, Ideal, Mismatch, Range, Rounded, program
+from eqprop.devices.settings import DEVICES
 from eqprop.errors import ConfigError
-from eqprop.running.finished import evaluate_run
+from eqprop.running.finished import evaluate_run, programmed
 from eqprop.training import Examples
 
 KEY = jax.random.key(11)
@@ -30,8 +30,8 @@ def weights(network):
     return np.asarray(network.energy.weights[1, 0])
 
 
-@pytest.mark.parametrize("device", [Ideal(), Clip(5.0), Analog(WIDE, Added())])
-def test_what_can_be_held_is_held_to_the_bit(device):
+@pytest.mark.parametrize("device", [Ideal(), Clip(5.0)])
+def test_what_no_device_holds_is_that_of_the_network(device):
     network = network_of()
     held = program(device, KEY, network)
     for name, value in network.to_arrays().items():
@@ -49,21 +49,52 @@ def test_levels_are_the_nearest_ones_however_updates_are_rounded(rounding):
     assert 3 < len(np.unique(found)) < 31
 
 
-@pytest.mark.parametrize("writes", [1, 4, 12])
-def test_trying_again_leaves_as_many_as_chance_does(writes):
-    """A write is good with one probability, and a device that is good is left alone."""
-    sigma, tolerance = 0.1, 0.04
-    network, device = network_of(), Analog(WIDE, Added(), Effects.of(write_noise=sigma))
-    # So small a share corrects nothing: each write is another draw around the same value.
-    held = program(device, KEY, network, writes=writes, tolerance=tolerance, share=1e-6)
-    off = np.abs(weights(device.read(KEY, held)) - weights(network))
-    left = (1 - math.erf(tolerance / sigma / math.sqrt(2))) ** writes
-    assert abs((off > tolerance).mean() - left) < 4 * np.sqrt(left * (1 - left) / off.size)
-    counts = np.asarray(held.state["weights_1_0"]["writes"])
-    assert counts.max() <= writes
-    assert (counts[off > tolerance] == writes).all()
-    expected = sum((left ** (1 / writes)) ** k for k in range(writes))
-    assert abs(counts.mean() - expected) < 4 * max(counts.std(), 1e-9) / np.sqrt(counts.size) + 1e-6
+@pytest.mark.parametrize("writes", [3, 8, 40])
+def test_corrections_are_those_of_a_loop(writes):
+    """Devices whose steps are up to twice what was sent: many are sent too far, and back."""
+    network = network_of((20, 10, 2))
+    device = Analog(WIDE, Added(), Effects.of(spread=0.4))
+    held = program(device, KEY, network, writes=writes, tolerance=0.002)
+    own = {name: np.asarray(value) for name, value in held.state["weights_1_0"].items()}
+    factors = np.maximum(1 + 0.4 * own["unlike"][:2], 0)
+    values, counts = np.zeros((10, 20)), np.zeros((10, 20))
+    for place, goal in np.ndenumerate(weights(network).astype(float)):
+        size, way = 0.002 / 8, 0
+        for _ in range(writes):
+            off = goal - values[place]
+            if abs(off) > 0.002:
+                size *= {1: 2, -1: 0.25, 0: 1}[int(np.sign(off) * way)]
+                way = np.sign(off)
+                values[place] += factors[0 if off > 0 else 1][place] * way * min(size, abs(off))
+                counts[place] += 1
+    np.testing.assert_allclose(weights(held.network), values, atol=2e-6)
+    np.testing.assert_array_equal(own["writes"], counts)
+    assert factors.max() > 1.8 and np.ptp(counts) > 0
+
+
+def test_a_device_is_written_until_a_read_of_it_is_good():
+    network, device = network_of(), Analog(WIDE, Added(), Effects.of(write_noise=0.1, wires=0.3))
+    shares = []
+    for writes in (1, 100):
+        held = program(device, KEY, network, writes=writes)
+        off = np.abs(weights(device.read(KEY, held)) - weights(network))
+        counts = np.asarray(held.state["weights_1_0"]["writes"])
+        # Who was left alone before the last write had been read as good, and is.
+        assert (off[counts < writes] <= 0.01 + 1e-6).all()
+        shares.append((off > 0.01).mean())
+    assert shares[0] > 0.5 and shares[1] < 0.02
+    assert np.ptp(counts) > 10
+
+
+@pytest.mark.parametrize("name", ["pcm", "reram-es", "ecram-mo", "capacitor"])
+def test_devices_that_were_measured_can_be_programmed(name):
+    network, device = network_of(), DEVICES.find(name)().build()
+    held = program(device, KEY, network)
+    off = weights(device.read(KEY, held)) - weights(network)
+    assert np.sqrt((off**2).mean()) < 0.02 < np.sqrt((weights(network) ** 2).mean()) / 4
+    if name == "pcm":  # of which no device shrinks: nothing is left of a pair that both grew whole
+        minus = np.asarray(held.state["weights_1_0"]["minus"])
+        assert minus.mean() < 0.5 and (weights(held.network) + minus).mean() < 0.5
 
 
 def test_what_is_stuck_stays_and_units_are_not_made_up_for():
@@ -72,14 +103,12 @@ def test_what_is_stuck_stays_and_units_are_not_made_up_for():
     found = weights(program(stuck, KEY, network).network)
     is_stuck = np.isclose(found, -0.8)
     assert 0.06 < is_stuck.mean() < 0.14
-    np.testing.assert_array_equal(found[~is_stuck], weights(network)[~is_stuck])
+    assert np.abs(found - weights(network))[~is_stuck].max() <= 0.01
     unlike = Analog(WIDE, Added(), mismatch=Mismatch.of(gain=0.3))
     held = program(unlike, KEY, network)
-    np.testing.assert_array_equal(weights(held.network), weights(network))
-    seen = weights(unlike.read(KEY, held))
-    gains = seen / weights(network)
-    np.testing.assert_allclose(gains, np.broadcast_to(gains[:, :1], gains.shape), rtol=1e-5)
-    assert 0.2 < np.std(gains[:, 0]) < 0.4
+    assert np.abs(weights(held.network) - weights(network)).max() <= 0.01
+    gains = weights(unlike.read(KEY, held)).sum(1) / weights(held.network).sum(1)
+    assert 0.2 < np.std(gains) < 0.4
 
 
 RUN = {
@@ -113,7 +142,27 @@ def test_a_finished_run_is_measured_on_a_device_that_it_never_had(tmp_path, caps
     assert abs(plain["validation_cost"] - by_hand.cost) > 1e-3
     folder = str(done.folder)
     assert command(["evaluate", folder, "--set", "device.kind=rounded"]) == 0
-    assert '"device": "rounded"' in capsys.readouterr().out
+    assert '"device.kind": "rounded"' in capsys.readouterr().out
+
+
+def test_the_tolerance_that_leaves_the_smallest_error_counts(tmp_path):
+    done = eqprop.train({**RUN, "training": {"epochs": 1}}, out=tmp_path)
+    found = {}
+    for kind in ("reram-es", "reram-hfo2"):  # of fine steps, and of coarse ones
+        config = done.config.model_copy(update={"device": build({"device": {"kind": kind}}).device})
+        seen, off, found[kind] = programmed(config, done.model.network)
+        here, there = (n.to_arrays() for n in (seen, done.model.network))
+        by_hand = np.concatenate([(here[n] - there[n]).ravel() for n in here if n[0] == "w"])
+        assert off == pytest.approx(np.sqrt((by_hand**2).mean()), rel=1e-4)
+    assert found["reram-es"] < found["reram-hfo2"]
+
+
+def test_starts_are_not_ranked_where_no_energy_exists(tmp_path):
+    done = eqprop.train({**RUN, "training": {"epochs": 1}}, out=tmp_path)
+    unequal = {"device.kind": "analog", "device.unequal": 0.1}
+    assert evaluate_run(done.folder, "validation", overrides=unequal)["validation_cost"] > 0
+    with pytest.raises(ConfigError, match="zeros where no energy exists"):
+        evaluate_run(done.folder, "validation", overrides=unequal, starts=3)
 
 
 @pytest.mark.parametrize(
@@ -130,7 +179,7 @@ def test_what_cannot_be_programmed_is_refused(tmp_path, overrides, device, words
         evaluate_run(done.folder, "validation", overrides=overrides)
 
 
-@pytest.mark.parametrize("wrong", [{"writes": 0}, {"tolerance": -1.0}, {"share": 0.0}])
+@pytest.mark.parametrize("wrong", [{"writes": 0}, {"tolerance": 0.0}])
 def test_numbers_outside_are_refused(wrong):
     [name] = wrong
     with pytest.raises(ConfigError, match=f"`{name}` must"):

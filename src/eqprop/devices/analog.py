@@ -227,7 +227,6 @@ class Analog(AbstractDevice):
         self.pair, self.with_biases, self.read_each = pair, with_biases, read_each
 
     def groups(self, network: Network) -> list[Group]:
-        """What is held by devices."""
         return [
             group
             for group in network.groups()

@@ -16,6 +16,7 @@ import equinox as eqx
 from jax import Array
 
 from eqprop.energy import Network
+from eqprop.energy.groups import Group
 
 
 class Held(eqx.Module):
@@ -56,12 +57,19 @@ class AbstractDevice(eqx.Module):
         """`read` for the later phases of a batch; None where one read serves all of its phases."""
         return None
 
+    def groups(self, network: Network) -> list[Group]:
+        """The parameters that devices hold; the others are as exact as without."""
+        return []
+
     def cells(self, key: Array, held: Held) -> Network:
-        """A read of each device on its own, as by who programs them: nothing of units is in it."""
+        """The parameters as one who programs the devices reads them: units change nothing."""
         return self.read(key, held)
 
     def careful(self) -> AbstractDevice:
-        """The device as it is programmed: every write to the nearest value, none by chance."""
+        """The device as it is programmed: rounded to the nearest, and no write is rounded away.
+
+        What a write scatters by stays.
+        """
         return self
 
     def memory(self, held: Held) -> Any:

@@ -11,6 +11,7 @@ from jax import Array
 from eqprop.devices.base import AbstractDevice, Held
 from eqprop.devices.ideal import Ideal
 from eqprop.energy import Network
+from eqprop.energy.groups import Group
 
 
 class Clip(AbstractDevice):
@@ -43,6 +44,9 @@ class Clip(AbstractDevice):
 
     def reread(self, held: Held) -> Callable[[Array], Network] | None:
         return self.device.reread(held)
+
+    def groups(self, network: Network) -> list[Group]:
+        return self.device.groups(network)
 
     def cells(self, key: Array, held: Held) -> Network:
         return self.device.cells(key, held)

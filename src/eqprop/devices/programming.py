@@ -14,7 +14,9 @@ from eqprop.errors import ConfigError
 
 WRITES = 100
 TOLERANCE = 0.01
-SHARE = 0.5
+
+_FIRST = 1 / 8  # of the tolerance: what a device gets first
+_ON, _BACK = 2.0, 0.25  # what the next correction is of the last, in its direction and against it
 
 
 def program(
@@ -24,24 +26,21 @@ def program(
     *,
     writes: int = WRITES,
     tolerance: float = TOLERANCE,
-    share: float = SHARE,
 ) -> Held:
-    """Devices that hold a network which was trained elsewhere, as well as they can.
+    """Devices that hold a network which was trained elsewhere, as well as trying again can do it.
 
-    They start at 0. The first write sends every parameter whole. Before each later one the devices
-    are read: those that are off by more than the tolerance get a share of what is missing, and the
-    others are left alone.
+    Devices begin where they are when 0 is asked of them. Before each write they are read, one by
+    one. A device that is off by more than the tolerance is sent a correction of at least one pulse;
+    the others are left alone. The first correction is small. The next is twice as large while the
+    device has still to go the same way, and a quarter once it has gone too far. None is larger than
+    what is missing. What no device holds, such as biases, is that of the network.
 
     **Arguments:**
 
     - `writes`: of each device at most, 1 or more.
-    - `tolerance`: in the units of weights, 0 or more.
-    - `share`: above 0, at most 1. Where steps grow with the value, a whole correction would
-      overshoot, each time more.
+    - `tolerance`: in the units of weights, above 0.
 
     **Raises:** `ConfigError` for a number outside these.
-
-    **References:** closed-loop programming, as in `program_weights` of IBM's aihwkit.
 
     >>> import eqprop
     >>> network = eqprop.Network.initialize(eqprop.layered([4, 3, 2]), seed=0)
@@ -51,37 +50,38 @@ def program(
     """
     if writes < 1:
         raise ConfigError(f"`writes` must be 1 or more, got {writes}.")
-    if not tolerance >= 0:
-        raise ConfigError(f"`tolerance` must be 0 or more, got {tolerance}.")
-    if not 0 < share <= 1:
-        raise ConfigError(f"`share` must lie in (0, 1], got {share}.")
-    numbers = (jnp.int32(writes), jnp.float32(tolerance), jnp.float32(share))
-    return _programmed(device, key, network, *numbers)
+    if not tolerance > 0:
+        raise ConfigError(f"`tolerance` must be above 0, got {tolerance}.")
+    return _programmed(device, key, network, jnp.int32(writes), jnp.float32(tolerance))
 
 
 @eqx.filter_jit
 def _programmed(
-    device: AbstractDevice,
-    key: Array,
-    network: Network,
-    writes: Array,
-    tolerance: Array,
-    share: Array,
+    device: AbstractDevice, key: Array, network: Network, writes: Array, tolerance: Array
 ) -> Held:
     holding, writing = jax.random.split(key)
-    careful, groups = device.careful(), network.groups()
+    careful, groups = device.careful(), device.groups(network)
+    wanted = [group.of(network) for group in groups]
+    still = jax.tree.map(jnp.zeros_like, eqx.filter(network, eqx.is_inexact_array))
 
-    def missing(there: Network) -> Network:
-        wanted, found = (eqx.filter(n, eqx.is_inexact_array) for n in (network, there))
-        return jax.tree.map(jnp.subtract, wanted, found)
-
-    def write_again(number: Array, held: Held) -> Held:
+    def write_again(
+        number: Array, before: tuple[Held, list[Array], list[Array]]
+    ) -> tuple[Held, list[Array], list[Array]]:
+        held, sizes, ways = before
         reading, own = jax.random.split(jax.random.fold_in(writing, number))
-        off = missing(device.cells(reading, held))
-        sent = jax.tree.map(lambda d: jnp.where(jnp.abs(d) > tolerance, share * d, 0), off)
-        return careful.write(own, held, sent)
+        there = device.cells(reading, held)
+        sent, sizes_now, ways_now = [], [], []
+        for group, goal, size, way in zip(groups, wanted, sizes, ways, strict=True):
+            off = goal - group.of(there)
+            is_off = jnp.abs(off) > tolerance
+            turned = jnp.sign(off) * way
+            next_size = size * jnp.where(turned > 0, _ON, jnp.where(turned < 0, _BACK, 1.0))
+            sent.append(jnp.where(is_off, jnp.sign(off) * jnp.minimum(next_size, jnp.abs(off)), 0))
+            sizes_now.append(jnp.where(is_off, next_size, size))
+            ways_now.append(jnp.where(is_off, jnp.sign(off), way))
+        return careful.write(own, held, replaced(still, groups, sent)), sizes_now, ways_now
 
-    nothing = [jnp.zeros_like(group.of(network)) for group in groups]
-    held = device.hold(holding, replaced(network, groups, nothing))
-    held = careful.write(jax.random.fold_in(writing, 0), held, missing(held.network))
-    return jax.lax.fori_loop(1, writes, write_again, held)
+    held = device.hold(holding, replaced(network, groups, [jnp.zeros_like(w) for w in wanted]))
+    sizes = [jnp.full_like(w, _FIRST * tolerance) for w in wanted]
+    ways = [jnp.zeros_like(w) for w in wanted]
+    return jax.lax.fori_loop(0, writes, write_again, (held, sizes, ways))[0]

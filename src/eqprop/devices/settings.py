@@ -26,6 +26,11 @@ class DeviceChoice(Choice):
 
     kind = DEVICES
 
+    @property
+    def is_without_energy(self) -> bool:
+        """Whether what units see has no energy."""
+        return False
+
     def build(self) -> AbstractDevice:
         """The device."""
         raise NotImplementedError
@@ -101,7 +106,7 @@ class AnalogSettings(DeviceChoice):
     )
     state_noise: Rate = Field(default=0.0, description="of a reading of these states")
     state_readings: Positive = Field(
-        default=1, description="of each of these states, of which the mean counts"
+        default=1, description="readings of each of these states; their mean counts"
     )
     input_bits: Positive | None = Field(
         default=None,
@@ -112,6 +117,11 @@ class AnalogSettings(DeviceChoice):
     def _fits(self) -> AnalogSettings:
         if self.low >= 0:
             raise ValueError(f"`low` must lie below 0, got {self.low}")
+        if self.state_readings > 1 and not self.state_noise:
+            raise ValueError(
+                "`state_readings` must be 1 without `state_noise`, since all would be the same, "
+                f"got {self.state_readings}"
+            )
         if self.stuck_low + self.stuck_high > 1:
             raise ValueError(
                 f"`stuck_low` and `stuck_high` must be 1 at most together, got {self.stuck_low} "
@@ -119,8 +129,12 @@ class AnalogSettings(DeviceChoice):
             )
         return self
 
+    @property
+    def is_without_energy(self) -> bool:
+        return bool(self.gain or self.unequal)
+
     def check(self, config: Any) -> None:
-        if self.gain or self.unequal:
+        if self.is_without_energy:
             self._check_without_energy(config)
         carried = getattr(config.learning, "carried", False)
         if self.read_each != "batch" and (carried or not config.learning.rule.compares_states):

@@ -59,7 +59,7 @@ class AbstractWriting(eqx.Module):
         return jnp.clip(value, room.low, room.high)
 
     def careful(self) -> AbstractWriting:
-        """The same, to the nearest value in place of one by chance."""
+        """The same, rounded to the nearest, where an update of any size is a write."""
         return self
 
     @abc.abstractmethod
@@ -90,10 +90,12 @@ class Rounded(AbstractWriting):
     - `step`: between two of them; with an odd number of levels 0 is one, in a range around 0.
     - `rounding`: `nearest`, where a small update vanishes, or `stochastic`, where it moves a device
       by a level now and then, right on average.
+    - `least`: pulses at least for an update that is not 0; the same level may be written again.
     """
 
     step: Array
     rounding: Rounding = eqx.field(static=True)
+    least: int = eqx.field(static=True, default=0)
 
     @staticmethod
     def to_levels(levels: Array | float, room: Range, rounding: Rounding) -> Rounded:
@@ -108,10 +110,11 @@ class Rounded(AbstractWriting):
     ) -> Written:
         wanted = value + jnp.where(update > 0, unlike[0], unlike[1]) * update
         found = self._on_a_level(key, jnp.clip(wanted, room.low, room.high), room, self.rounding)
-        return Written(found, jnp.round(jnp.abs(found - value) / self.step))
+        pulses = jnp.round(jnp.abs(found - value) / self.step)
+        return Written(found, jnp.maximum(pulses, _at_least(self.least, update)))
 
     def careful(self) -> Rounded:
-        return Rounded(self.step, "nearest")
+        return Rounded(self.step, "nearest", least=1)
 
     def _on_a_level(self, key: Array, value: Array, room: Range, how: Rounding) -> Array:
         # Counted from the low end, so that each level is one number, however it was reached.
@@ -131,6 +134,7 @@ class Pulses(eqx.Module):
     - `cycle`: spread of a step from pulse to pulse, in steps.
     - `most`: pulses at most for one update.
     - `rounding`: as of `Rounded`.
+    - `least`: pulses at least for an update that is not 0.
     """
 
     step: Array
@@ -138,6 +142,7 @@ class Pulses(eqx.Module):
     cycle: Array
     most: Array
     rounding: Rounding = eqx.field(static=True)
+    least: int = eqx.field(static=True, default=0)
 
     @staticmethod
     def of(
@@ -152,12 +157,13 @@ class Pulses(eqx.Module):
         return Pulses(numbers[0], numbers[1], numbers[2], numbers[3], rounding)
 
     def careful(self) -> Pulses:
-        """Of these, the nearest number."""
-        return dataclasses.replace(self, rounding="nearest")
+        """Of these, the nearest number that is not 0."""
+        return dataclasses.replace(self, rounding="nearest", least=1)
 
     def sent(self, key: Array, update: Array) -> Array:
         """How many for each device."""
-        return jnp.minimum(rounded(key, jnp.abs(update) / self.step, self.rounding), self.most)
+        wanted = rounded(key, jnp.abs(update) / self.step, self.rounding)
+        return jnp.minimum(jnp.maximum(wanted, _at_least(self.least, update)), self.most)
 
     def size(self, up: Array, unlike: tuple[Array, Array]) -> Array:
         """Of a device's steps in the direction of its pulses."""
@@ -169,6 +175,10 @@ class Pulses(eqx.Module):
         noise = normal(key, before, self.cycle)
         found = before + moved + jnp.sqrt(pulses) * self.cycle * self.step * noise
         return Written(jnp.where(pulses > 0, jnp.clip(found, room.low, room.high), before), pulses)
+
+
+def _at_least(least: int, update: Array) -> Array:
+    return jnp.where(update == 0, 0, least).astype(update.dtype)
 
 
 class LinearPulses(AbstractWriting):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from eqprop.errors import DataError
 from eqprop.experiments.experiment import Experiment, Settings, lasting, merged
 from eqprop.experiments.figure3 import networks
 
@@ -43,39 +44,42 @@ def _conditions(preset: str) -> dict[str, Settings]:
 
 
 COLUMNS = (
-    "network", "seed", "device", "epochs", "trained_error", "programmed_error", "weights_off",
+    "network", "seed", "device", "epochs", "trained_error", "exact_epochs", "programmed_error",
+    "weights_off", "tolerance",
 )  # fmt: skip
 _FILE = "devices-programmed.csv"
+_MEASURED = ("exact_epochs", "programmed_error", "weights_off", "tolerance")
 
 
 def rows_of(drawn: Drawn) -> list[dict[str, Any]]:
-    """A row per network, seed and device: validation errors, from cold starts, as shares.
+    """A row per network, seed and device: validation errors from cold starts, as shares.
 
-    Of a network trained with the device, and of one trained without and programmed onto it; None
-    where that run has not finished. What a sweep has programmed once is read from its folder.
+    Of a network trained with the device for so many `epochs`, and of one trained without it for
+    `exact_epochs` and programmed onto it. None where that run has not finished, or its data are
+    gone. What was programmed once is read from the sweep's folder.
     """
     from eqprop.analysis import collect
 
     sweep, path = drawn.sweep, drawn.sweep.path / _FILE
     known = collect.read_rows(path) if path.is_file() else []
     before = {(row["network"], row["seed"], row["device"]): row for row in known}
-    ends = {
-        (*_parts(cell), cell.seed): (cell, summary)
-        for cell, summary in collect.summaries(sweep).items()
-        if sweep.is_finished(cell)
-    }
-    rows = []
+    ends = {(*_parts(cell), cell.seed): cell for cell in sweep.finished}
+    rows: list[dict[str, Any]] = []
     for network, seed in dict.fromkeys((network, seed) for network, _, seed in ends):
         exact = ends.get((network, EXACT, seed))
         for device in dict.fromkeys(_parts(cell)[1] for cell in sweep.cells):
-            trained = ends.get((network, device, seed))
             row = {"network": network, "seed": seed, "device": device}
-            if trained is not None:
-                end = trained[1]
-                row |= {"epochs": end["epoch"], "trained_error": end["validation_error"]}
-            if exact is not None and device != EXACT:
-                row |= before.get((network, seed, device)) or _programmed(sweep, exact[0], device)
             rows.append(dict.fromkeys(COLUMNS) | row)
+            if (cell := ends.get((network, device, seed))) is not None:
+                rows[-1] |= _trained(sweep, cell)
+            if exact is not None and device != EXACT:
+                epochs = sweep.run(exact).read_json("summary.json")["epoch"]
+                old = before.get((network, seed, device), {})
+                if old.get("exact_epochs") == epochs and old["programmed_error"] is not None:
+                    rows[-1] |= {name: old[name] for name in _MEASURED}
+                else:
+                    rows[-1] |= {"exact_epochs": epochs} | _programmed(sweep, exact, device)
+                    collect.write_rows(rows, COLUMNS, path)
     collect.write_rows(rows, COLUMNS, path)
     return rows
 
@@ -86,21 +90,49 @@ def _parts(cell: Cell) -> tuple[str, str]:
     return network, device
 
 
+def _trained(sweep: Sweep, cell: Cell) -> dict[str, Any]:
+    end = sweep.run(cell).read_json("summary.json")
+    is_cold = end["validation_start"] == "cold"
+    return {"epochs": end["epoch"], "trained_error": end["validation_error"] if is_cold else None}
+
+
 def _programmed(sweep: Sweep, cell: Cell, device: str) -> dict[str, Any]:
     from eqprop.running.finished import evaluate_run
 
+    first = sweep.config(cell).data.num_validation
     changes = {"device.kind": device}
-    found = evaluate_run(sweep.folder(cell), "validation", seed=cell.seed, overrides=changes)
-    return {"programmed_error": found["validation_error"], "weights_off": found["weights_off"]}
+    try:
+        found = evaluate_run(
+            sweep.folder(cell), "validation", seed=cell.seed, first=first, overrides=changes
+        )
+    except DataError:
+        return {}
+    return {
+        "programmed_error": found["validation_error"],
+        "weights_off": found["weights_off"],
+        "tolerance": found["tolerance"],
+    }
+
+
+_LENGTHS = {"trained_error": "epochs", "programmed_error": "exact_epochs"}
+_WORDS = {"trained_error": "trained with it", "programmed_error": "programmed onto it"}
 
 
 def _tables(drawn: Drawn) -> list[str]:
-    """Each device's two errors, means over seeds."""
+    """Each device's two errors, means over the seeds that have trained longest."""
     from eqprop.analysis.pages import means_of
 
-    rows = [{**row, "condition": f"{row['network']}, {row['device']}"} for row in rows_of(drawn)]
-    words = {"trained_error": "trained with it", "programmed_error": "programmed onto it"}
-    return means_of(rows, words, "validation error ")
+    rows = rows_of(drawn)
+    longest = {name: max((row[name] or 0 for row in rows), default=0) for name in _LENGTHS.values()}
+    told = []
+    for row in rows:
+        errors = {
+            error: row[error] if row[epochs] == longest[epochs] else None
+            for error, epochs in _LENGTHS.items()
+        }
+        if any(value is not None for value in errors.values()):
+            told.append({"condition": f"{row['network']}, {row['device']}", **errors})
+    return means_of(told, _WORDS, "validation error ")
 
 
 def _picture(drawn: Drawn, stem: Path) -> None:

@@ -1,8 +1,8 @@
 """How strong an imperfection may be: of states, reads, writes and devices; with and without skips.
 
 Ranges were fixed beforehand: weights lie in +-0.5; strengths go up tenfold, or threefold where
-they are shares. States that are read `READINGS` times have noise that is larger by the root of
-that: if the mean of readings helps as much, the error is that of one reading with the smaller one.
+they are shares. With `READINGS` readings of each state, the noise of one is larger by the root of
+that. If their mean helps by the root, the error is that of one reading with the smaller noise.
 """
 
 from __future__ import annotations

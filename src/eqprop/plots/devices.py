@@ -44,7 +44,7 @@ def trained_and_programmed(rows: Rows, stem: Path) -> None:
             axes.set_xlim(0, 100)
             axes.set_yticks(range(len(devices)), devices)
             axes.set_xlabel("validation error, cold (%)")
-        grid[0, 0].set_ylim(len(devices) - 0.5, -0.5)
+        grid[0, 0].set_ylim(max(len(devices), 1) - 0.5, -0.5)
         legend_above(grid[0, 0])
 
 

@@ -13,7 +13,6 @@ _WIDE = 4  # panels on a line
 
 _NAMES = {
     "state_noise": "noise of states that are read",
-    "state_noise/16": "the same, mean of 16 readings",
     "read_noise": "noise of a read, in weights",
     "write_noise": "noise of a write, in weights",
     "spread": "spread of steps, device to device",
@@ -59,7 +58,9 @@ def error_against_strength(rows: Rows, stem: Path) -> None:
             axes.set_xscale("log")
             axes.set_yscale("log")
             plain_log(axes.yaxis)
-            axes.set_xlabel(_NAMES.get(name, name))
+            effect, _, readings = name.partition("/")
+            of_several = f" (mean of {readings})" if readings else ""
+            axes.set_xlabel(_NAMES.get(effect, effect) + of_several)
         for axes in grid[:, 0]:
             axes.set_ylabel("training error, online (%)")
         legend_above(grid[0, 0])

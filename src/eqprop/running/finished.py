@@ -20,6 +20,7 @@ from eqprop.records import Checkpoints, RunFolder, read_checkpoint
 from eqprop.running.build import build_device, build_network, load_again, look_phase
 from eqprop.running.entries import evaluation_entry
 from eqprop.running.objects import recorded
+from eqprop.running.wiring import stream_seed
 from eqprop.topology import Topology
 from eqprop.training import (
     Evaluation,
@@ -36,6 +37,8 @@ from eqprop.training.starts import COLD
 
 PREPARATION = "preparation.json"
 """What was done to data of the user's own."""
+TOLERANCES = (0.01, 0.03, 0.1)
+"""With which a network is programmed onto devices: those with coarse steps want a large one."""
 
 
 def load_model(
@@ -164,8 +167,13 @@ def evaluate_run(
     network, more = load_model(path).seen, {}
     if overrides:
         config = _on_another_device(config, overrides)
-        network, off = programmed(config, network, seed=seed)
-        more = {"device": config.device.kind.name, "weights_off": off}
+        network, off, tolerance = programmed(config, network, seed=seed)
+        more = {
+            "device": assignments(overrides),
+            "device_seed": seed,
+            "tolerance": tolerance,
+            "weights_off": off,
+        }
     place = folder.read_json("run.json").get("data_dir")
     dataset = load_again(config.data.dataset.load, data_dir, place)
     if config.data.split == "journal":
@@ -206,27 +214,35 @@ def _on_another_device(config: RunConfig, overrides: Overrides) -> RunConfig:
             "`run` must have been trained without a device, got one with "
             f"'{config.device.kind.name}', which holds its weights already."
         )
-    return build(override(config.model_dump(mode="json", exclude_none=True), changes))
+    # What a device asks of training does not matter here, so only the device is built anew.
+    return config.model_copy(update={"device": build(override({}, changes)).device})
 
 
-def programmed(config: RunConfig, network: Network, *, seed: int = 0) -> tuple[Network, float]:
+def programmed(
+    config: RunConfig, network: Network, *, seed: int = 0
+) -> tuple[Network, float, float]:
     """A trained network on the device of some settings, as units see it.
 
-    **Returns:** it, and by how much weights are off that can be read one by one: the root of the
-    mean square over all connections.
+    It is programmed with each of `TOLERANCES`; the one that leaves the smallest error of weights
+    counts.
+
+    **Returns:** it, that error (the root mean square, over all connections, of what is read minus
+    what was wanted), and the tolerance.
     """
     device = build_device(config)
-    writing, reading, looking = jax.random.split(jax.random.key(seed), 3)
-    held = program(device, writing, network)
-    cells = _cells(device, looking, held)
-    off = []
-    for group in network.groups():
-        if group.kind in WEIGHTS:
-            exists = ... if group.mask is None else np.asarray(group.mask)
-            off.append(np.ravel(np.asarray(group.of(cells) - group.of(network))[exists]))
+    writing, reading = jax.random.split(jax.random.key(stream_seed(seed, "programming")))
+    found = []
+    for tolerance in TOLERANCES:
+        held = program(device, writing, network, tolerance=tolerance)
+        cells, off = _cells(device, reading, held), []
+        for group in network.groups():
+            if group.kind in WEIGHTS:
+                exists = ... if group.mask is None else np.asarray(group.mask)
+                off.append(np.ravel(np.asarray(group.of(cells) - group.of(network))[exists]))
+        found.append((float(np.sqrt(np.mean(np.concatenate(off) ** 2))), tolerance, held))
+    off, tolerance, held = min(found, key=lambda one: one[0])
     reads = Reading.of(device, reading, held)
-    seen = held.network if reads is None else reads(held.network)
-    return seen, float(np.sqrt(np.mean(np.concatenate(off) ** 2)))
+    return held.network if reads is None else reads(held.network), off, tolerance
 
 
 @eqx.filter_jit
@@ -251,6 +267,11 @@ def look_from(
         raise ConfigError(
             "`starts` must be zeros for a run whose wiring is read forwards, which does not relax, "
             "got others."
+        )
+    if config.device.kind.is_without_energy:
+        raise ConfigError(
+            "`starts` must be zeros where no energy exists, with `device.gain` or "
+            "`device.unequal`, got others."
         )
     return evaluate_starts(
         network, examples, look_phase(config, network), starts, seed=seed,

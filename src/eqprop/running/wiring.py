@@ -14,7 +14,7 @@ from eqprop.errors import ConfigError, DataError
 from eqprop.topology import Block, Topology, layered, with_intralayer, without_intralayer
 
 # One stream per purpose, so that what one purpose draws never shifts another.
-STREAMS = ("wiring", "weights", "order", "signs", "pruning")
+STREAMS = ("wiring", "weights", "order", "signs", "pruning", "programming")
 
 
 def stream_seed(seed: int, purpose: str) -> int:
