@@ -17,6 +17,7 @@ from typing import Any
 from eqprop.analysis.collect import Rows, read_rows
 from eqprop.analysis.complexity import measured
 from eqprop.plots.audit import audit_picture
+from eqprop.plots.bits import error_against_bits
 from eqprop.plots.curves import error_curves
 from eqprop.plots.depth import error_against_depth
 from eqprop.plots.hardware import neuron
@@ -39,6 +40,7 @@ def beside_published(ours: Rows, published: Rows, stem: Path) -> None:
 DRAWN: dict[str, tuple[Draw, Sequence[str]]] = {
     "audit-layered": (audit_picture, ["audit-layered", "audit-layered-response"]),
     "audit-rewired": (audit_picture, ["audit-rewired", "audit-rewired-response"]),
+    "bits": (error_against_bits, ["unfinished/bits-mnist"]),
     "controls": (error_curves, ["controls"]),
     "depth": (error_against_depth, ["unfinished/depth-mnist"]),
     "depth-rule": (error_against_depth, ["depth-rule"]),
