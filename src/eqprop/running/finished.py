@@ -189,6 +189,11 @@ def evaluate_run(
     names = starts_of(starts)
     if names == COLD:
         return more | evaluation_entry(split, look(config, network, examples))
+    if config.device.kind.is_without_energy:
+        raise ConfigError(
+            "`starts` must be zeros where no energy exists, with `device.gain` or "
+            "`device.unequal`, got others."
+        )
     several = look_from(config, network, examples, names, seed=seed)
     return {
         **more,
@@ -267,11 +272,6 @@ def look_from(
         raise ConfigError(
             "`starts` must be zeros for a run whose wiring is read forwards, which does not relax, "
             "got others."
-        )
-    if config.device.kind.is_without_energy:
-        raise ConfigError(
-            "`starts` must be zeros where no energy exists, with `device.gain` or "
-            "`device.unequal`, got others."
         )
     return evaluate_starts(
         network, examples, look_phase(config, network), starts, seed=seed,
