@@ -67,18 +67,18 @@ def rows_of(drawn: Drawn) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for network, seed in dict.fromkeys((network, seed) for network, _, seed in ends):
         exact = ends.get((network, EXACT, seed))
+        length = None if exact is None else _trained(sweep, exact)["epochs"]
         for device in dict.fromkeys(_parts(cell)[1] for cell in sweep.cells):
             row = {"network": network, "seed": seed, "device": device}
             rows.append(dict.fromkeys(COLUMNS) | row)
             if (cell := ends.get((network, device, seed))) is not None:
                 rows[-1] |= _trained(sweep, cell)
             if exact is not None and device != EXACT:
-                epochs = sweep.run(exact).read_json("summary.json")["epoch"]
                 old = before.get((network, seed, device), {})
-                if old.get("exact_epochs") == epochs and old["programmed_error"] is not None:
+                if old.get("exact_epochs") == length and old["programmed_error"] is not None:
                     rows[-1] |= {name: old[name] for name in _MEASURED}
                 else:
-                    rows[-1] |= {"exact_epochs": epochs} | _programmed(sweep, exact, device)
+                    rows[-1] |= {"exact_epochs": length} | _programmed(sweep, exact, device)
                     collect.write_rows(rows, COLUMNS, path)
     collect.write_rows(rows, COLUMNS, path)
     return rows

@@ -164,16 +164,20 @@ def evaluate_run(
     """
     folder = RunFolder.open(path)
     config = load_config(folder.path / "config.toml")
-    network, more = load_model(path).seen, {}
-    if overrides:
-        config = _on_another_device(config, overrides)
+    names, changes = starts_of(starts), assignments(overrides)
+    if changes:
+        config = _on_another_device(config, changes)
+    if names != COLD and config.device.kind.is_without_energy:
+        raise ConfigError(
+            "`starts` must be zeros where no energy exists, with `device.gain` or "
+            "`device.unequal`, got others."
+        )
+    network, told = load_model(path).seen, {}
+    if changes:
         network, off, tolerance = programmed(config, network, seed=seed)
-        more = {
-            "device": assignments(overrides),
-            "device_seed": seed,
-            "tolerance": tolerance,
-            "weights_off": off,
-        }
+        told = {
+            "device": changes, "device_seed": seed, "tolerance": tolerance, "weights_off": off,
+        }  # fmt: skip
     place = folder.read_json("run.json").get("data_dir")
     dataset = load_again(config.data.dataset.load, data_dir, place)
     if config.data.split == "journal":
@@ -185,18 +189,12 @@ def evaluate_run(
         chosen = chosen.first(first)
     x = config.device.kind.given(chosen.x)
     examples = Examples.of(network, x, chosen.target, learned=False)
-    more = {"dataset": dataset.name} | more
-    names = starts_of(starts)
+    told = {"dataset": dataset.name} | told
     if names == COLD:
-        return more | evaluation_entry(split, look(config, network, examples))
-    if config.device.kind.is_without_energy:
-        raise ConfigError(
-            "`starts` must be zeros where no energy exists, with `device.gain` or "
-            "`device.unequal`, got others."
-        )
+        return told | evaluation_entry(split, look(config, network, examples))
     several = look_from(config, network, examples, names, seed=seed)
     return {
-        **more,
+        **told,
         **evaluation_entry(split, several.lowest, "lowest"),
         "starts": list(names),
         "starts_seed": seed,
@@ -206,9 +204,8 @@ def evaluate_run(
     }
 
 
-def _on_another_device(config: RunConfig, overrides: Overrides) -> RunConfig:
+def _on_another_device(config: RunConfig, changes: Mapping[str, Any]) -> RunConfig:
     """The settings of a run, with a device that it did not have."""
-    changes = assignments(overrides)
     if other := [name for name in changes if not name.startswith("device.")]:
         raise ConfigError(
             f"`--set` must name a setting of a device here, got '{other[0]}'. The rest of a "
@@ -239,15 +236,21 @@ def programmed(
     found = []
     for tolerance in TOLERANCES:
         held = program(device, writing, network, tolerance=tolerance)
-        cells, off = _cells(device, reading, held), []
-        for group in network.groups():
-            if group.kind in WEIGHTS:
-                exists = ... if group.mask is None else np.asarray(group.mask)
-                off.append(np.ravel(np.asarray(group.of(cells) - group.of(network))[exists]))
-        found.append((float(np.sqrt(np.mean(np.concatenate(off) ** 2))), tolerance, held))
+        off = _apart(network, _cells(device, reading, held))
+        found.append((off, tolerance, held))
     off, tolerance, held = min(found, key=lambda one: one[0])
     reads = Reading.of(device, reading, held)
     return held.network if reads is None else reads(held.network), off, tolerance
+
+
+def _apart(wanted: Network, found: Network) -> float:
+    """The root mean square of what the weights of all connections differ by."""
+    off = []
+    for group in wanted.groups():
+        if group.kind in WEIGHTS:
+            exists = ... if group.mask is None else np.asarray(group.mask)
+            off.append(np.ravel(np.asarray(group.of(found) - group.of(wanted))[exists]))
+    return float(np.sqrt(np.mean(np.concatenate(off) ** 2)))
 
 
 @eqx.filter_jit
