@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,27 @@ def test_what_a_setting_takes_is_what_is_checked(name, takes, wrong):
     values = {last: wrong} | ({"wiring": "rewire"} if last == "p" else {})
     with pytest.raises(ConfigError, match=last):
         build({section: values})
+
+
+def test_the_defaults_in_words_are_those_of_each_choice():
+    compared = set()
+    for setting in every_setting().values():
+        for of, default in setting.defaults.items():
+            if not default or not setting.section:
+                continue
+            section = RunConfig.model_fields[setting.section].annotation
+            field, _, choice = of.partition(" = ")
+            given = {field: choice.strip('"')} if of else {}
+            needed = {"path": "x.csv"} if of == 'dataset = "file"' else {}
+            chosen = section.model_validate(given | needed)
+            value = chosen.model_dump(mode="json")[setting.last]
+            assert tomllib.loads(f"value = {default}")["value"] == value, (setting.name, of)
+            compared.add((setting.name, default))
+    own = {("free.step_size", "1.5"), ("free.share", "0.9"), ("nudged.tolerance", "0.0")}
+    assert compared >= own | {("free.step_size", "0.5"), ("device.low", "-0.75")}
+    assert "default 0.5 (euler), 1.5 (block)" in explained("free.step_size")
+    assert "any kind but ideal" in explained("device.low")
+    assert "default -1.0, but -0.75 (reram-sb)" in explained("device.low")
 
 
 def test_one_setting_is_explained(capsys):

@@ -29,16 +29,15 @@ class Setting:
     - `name`: dotted, as `--set` spells it.
     - `does`: what it does.
     - `takes`: what it may be, in words.
-    - `default`: as TOML; empty where there is none.
-    - `of`: the choices that have it, such as `wiring = "rewire"`; none where it is always there.
+    - `defaults`: as TOML, by the choice that has the setting, such as `wiring = "rewire"`; under
+      an empty name where it is always there. A default is empty where there is none.
     - `choices`: what each name that it takes stands for.
     """
 
     name: str
     does: str
     takes: str
-    default: str
-    of: tuple[str, ...] = ()
+    defaults: Mapping[str, str]
     choices: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @property
@@ -51,6 +50,16 @@ class Setting:
         """Its name within its section."""
         return self.name.rpartition(".")[2]
 
+    @property
+    def of(self) -> tuple[str, ...]:
+        """The choices that have it; none where it is always there."""
+        return tuple(each for each in self.defaults if each)
+
+    @property
+    def default(self) -> str:
+        """What it is unless said: that of the first choice that has one."""
+        return next((each for each in self.defaults.values() if each), "")
+
 
 def every_setting() -> dict[str, Setting]:
     """All settings there are by their dotted names, section by section."""
@@ -58,7 +67,7 @@ def every_setting() -> dict[str, Setting]:
     for name, field in RunConfig.model_fields.items():
         model: Any = field.annotation
         if not hasattr(model, "model_fields"):
-            _add(found, _setting(name, field))
+            _add(found, _setting(name, field, field.default))
             continue
         for setting in _of(model, name, ()):
             _add(found, setting)
@@ -75,31 +84,44 @@ def _add(found: dict[str, Setting], setting: Setting) -> None:
     if setting.does not in does:
         does = f"{does}; {setting.of[-1]}: {setting.does}" if setting.of else does
     takes = before.takes if setting.takes in before.takes else f"{before.takes}; {setting.takes}"
-    of = tuple(dict.fromkeys([*before.of, *setting.of]))
-    found[setting.name] = dataclasses.replace(before, does=does, takes=takes, of=of)
+    defaults = {**setting.defaults, **before.defaults}
+    order = [*before.defaults, *(each for each in setting.defaults if each not in before.defaults)]
+    found[setting.name] = dataclasses.replace(
+        before, does=does, takes=takes, defaults={each: defaults[each] for each in order}
+    )
 
 
-def _of(model: Any, section: str, above: tuple[Kind, ...], of: str = "") -> Iterator[Setting]:
-    """The settings of a section, or of a thing that is chosen in it, and of what these choose."""
+def _of(
+    model: Any, section: str, above: tuple[Kind, ...], of: str = "", said: Any = None
+) -> Iterator[Setting]:
+    """The settings of a section, or of a thing that is chosen in it, and of what these choose.
+
+    The section may have `said` something of a thing where it chooses it by default.
+    """
     choices = model.choices() if issubclass(model, Section) else {}
     for name, field in model.model_fields.items():
-        yield _setting(f"{section}.{name}", field, of, choices.get(name))
+        default = field.default
+        if said is not None and name in said.model_fields_set:
+            default = getattr(said, name)
         kind = choices.get(name)
+        yield _setting(f"{section}.{name}", field, default, of, kind)
         if kind is None or kind in above:  # a relaxation around another one
             continue
         for thing, inside in kind.each():
-            yield from _of(inside, section, (*above, kind), f'{name} = "{thing}"')
+            chosen = isinstance(default, Choice) and default.name == thing
+            above_it, its = (*above, kind), default if chosen else None
+            yield from _of(inside, section, above_it, f'{name} = "{thing}"', its)
 
 
-def _setting(name: str, field: FieldInfo, of: str = "", kind: Kind | None = None) -> Setting:
+def _setting(
+    name: str, field: FieldInfo, default: Any, of: str = "", kind: Kind | None = None
+) -> Setting:
     choices = {} if kind is None else {thing: _first(each) for thing, each in kind.each()}
     if kind is None:
         takes = _takes(field.annotation, field.metadata)
     else:
         takes = "one of " + ", ".join(f'"{thing}"' for thing in choices)
-    return Setting(
-        name, field.description or "", takes, _default(field), (of,) if of else (), choices
-    )
+    return Setting(name, field.description or "", takes, {of: _toml(default)}, choices)
 
 
 def _first(thing: Any) -> str:
@@ -107,8 +129,8 @@ def _first(thing: Any) -> str:
     return " ".join((thing.__doc__ or "").partition("\n\n")[0].split())
 
 
-def _default(field: FieldInfo) -> str:
-    value = field.default
+def _toml(value: Any) -> str:
+    """A default as TOML; empty for none, and for a whole section."""
     if isinstance(value, Choice):
         value = value.name
     if value is None or value is PydanticUndefined or hasattr(value, "model_fields"):
@@ -172,7 +194,8 @@ def annotated(config: RunConfig) -> str:
         for setting in known.values():
             if setting.section != section:
                 continue
-            lines += [f"# {text}" for text in textwrap.wrap(_words(setting), _WIDTH - 2)]
+            words = f"{setting.does} [{setting.takes}{_owned(setting, known)}]"
+            lines += [f"# {text}" for text in textwrap.wrap(words, _WIDTH - 2)]
             if setting.last in values:
                 lines.append(line(setting.last, values[setting.last]))
             else:
@@ -180,18 +203,51 @@ def annotated(config: RunConfig) -> str:
     return "\n".join(lines).lstrip("\n") + "\n"
 
 
-def _words(setting: Setting) -> str:
-    of = f"; with {_owners(setting)}" if setting.of else ""
-    return f"{setting.does} [{setting.takes}{of}]"
+def _owned(setting: Setting, known: Mapping[str, Setting]) -> str:
+    return f"; with {_owners(setting, known)}" if setting.of else ""
 
 
-def _owners(setting: Setting) -> str:
+def _owners(setting: Setting, known: Mapping[str, Setting]) -> str:
     """The choices that have a setting: those of one field together."""
     by_field: dict[str, list[str]] = {}
     for each in setting.of:
-        field, _, name = each.partition(" = ")
+        field, name = _parts(each)
         by_field.setdefault(field, []).append(name)
-    return " or ".join(f"{field} = {' or '.join(names)}" for field, names in by_field.items())
+    found = []
+    for field, names in by_field.items():
+        others = [name for name in known[f"{setting.section}.{field}"].choices if name not in names]
+        is_most = len(names) > max(3, len(others))
+        if not is_most:
+            found.append(f"{field} = " + " or ".join(f'"{name}"' for name in names))
+        else:
+            found.append(f"any {field}" + " but " * bool(others) + ", ".join(others))
+    return " or ".join(found)
+
+
+def _parts(choice: str) -> tuple[str, str]:
+    """Field and name of `wiring = "rewire"`."""
+    field, _, name = choice.partition(" = ")
+    return field, name.strip('"')
+
+
+def _default(setting: Setting, mark: str = "") -> str:
+    """Its defaults in words, each value between marks. The usual one comes first."""
+    by_default: dict[str, list[str]] = {}
+    for of, default in setting.defaults.items():
+        by_default.setdefault(default, []).append(_parts(of)[1])
+    by_default.pop("", None)
+    if not by_default:
+        return ""
+    usual, users = max(by_default.items(), key=lambda each: len(each[1]))
+    others = ", ".join(
+        f"{mark}{value}{mark} ({', '.join(names)})"
+        for value, names in by_default.items()
+        if value != usual
+    )
+    if not others:
+        return f"default {mark}{usual}{mark}"
+    shown = f" ({users[0]})" if len(users) == 1 else ""
+    return f"default {mark}{usual}{mark}{shown}, {'' if shown else 'but '}{others}"
 
 
 def explained(name: str) -> str:
@@ -204,7 +260,7 @@ def explained(name: str) -> str:
     """
     known = every_setting()
     if name in known:
-        return "\n".join(_paragraph(known[name]))
+        return "\n".join(_paragraph(known[name], known))
     within = [setting for setting in known.values() if setting.section == name]
     if within:
         return "\n".join(f"{setting.name}: {setting.does}" for setting in within)
@@ -213,12 +269,11 @@ def explained(name: str) -> str:
     raise ConfigError(f"`{name}` is no setting. {meant}")
 
 
-def _paragraph(setting: Setting) -> Iterator[str]:
+def _paragraph(setting: Setting, known: Mapping[str, Setting]) -> Iterator[str]:
     yield f"{setting.name}: {setting.does}"
-    default = f"; default {setting.default}" if setting.default else "; no default"
-    yield f"  {setting.takes}{default}"
+    yield f"  {setting.takes}; {_default(setting) or 'no default'}"
     if setting.of:
-        yield f"  with {_owners(setting)}"
+        yield f"  with {_owners(setting, known)}"
     for choice, words in setting.choices.items():
         yield f"  {choice}: {words}"
     shown = setting.default or "..."
@@ -255,17 +310,17 @@ def page() -> str:
         lines += ["", f"## {section or 'The run'}", "", _first(model), ""]
         for setting in known.values():
             if setting.section == section:
-                lines += _entry(setting)
+                lines += _entry(setting, known)
     return "\n".join(lines) + "\n"
 
 
-def _entry(setting: Setting) -> Iterator[str]:
+def _entry(setting: Setting, known: Mapping[str, Setting]) -> Iterator[str]:
     yield f"`{setting.name}`"
-    default = f"; default `{setting.default}`" if setting.default else ""
-    yield f": {setting.does}. *{_capital(setting.takes)}{default}.*"
+    said = "; ".join(each for each in (_capital(setting.takes), _default(setting, "`")) if each)
+    yield f": {setting.does}. *{said}.*"
     if setting.of:
         yield ""
-        yield f"  With `{_owners(setting)}`."
+        yield f"  With {_owners(setting, known)}."
     if setting.choices:
         yield ""
     for choice, words in setting.choices.items():
