@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from typing import Any
@@ -27,6 +28,12 @@ FEW = {
 
 def weights(run) -> np.ndarray:
     return run.model.network.hopfield.dense_weights()
+
+
+def best(run) -> dict[str, Any]:
+    """Where the run stood when its best network was saved."""
+    manifest = (run.folder / "checkpoints" / "best" / "manifest.json").read_text("utf-8")
+    return json.loads(manifest)["meta"]["cursor"]
 
 
 def test_arrays_learn_as_the_same_arrays_in_a_file_do(tmp_path):
@@ -132,6 +139,48 @@ def test_a_finished_run_goes_on_to_more_epochs(tmp_path, kept, capsys):
     assert any("from its network alone" in text for text in said) != kept
     with pytest.raises(ConfigError, match="`epochs` must be 6 or more"):
         eqprop.resume(run.folder, data=(X, Y), epochs=2)
+
+
+def test_a_longer_run_that_is_killed_before_it_is_saved_trains_every_epoch(tmp_path):
+    class Killed(BaseException):
+        pass
+
+    def kill_in_the_fifth(now):
+        if now.epoch == 5:
+            raise Killed
+
+    runs = [eqprop.train(FEW, data=(X, Y), out=tmp_path) for _ in range(2)]
+    whole = eqprop.resume(runs[0].folder, data=(X, Y), epochs=6)
+    with pytest.raises(Killed):
+        eqprop.resume(runs[1].folder, data=(X, Y), epochs=6, progress=kill_in_the_fifth)
+    lines = (runs[1].folder / "metrics.jsonl").read_text("utf-8")
+    assert '"epoch":4' in lines.replace(" ", "")  # more than the network had seen
+    again = eqprop.resume(runs[1].folder, data=(X, Y))
+    assert [e["epoch"] for e in again.entries()] == [1, 2, 3, 4, 5, 6]
+    np.testing.assert_array_equal(weights(again), weights(whole))
+
+
+def test_the_best_network_stays_the_best_in_a_longer_run(tmp_path):
+    hard = np.random.default_rng(1).integers(
+        0, 3, 90
+    )  # nothing to learn: a later look is better by chance alone
+    run = eqprop.train(FEW, data=(X, hard), out=tmp_path)
+    before = best(run)
+    more = eqprop.resume(run.folder, data=(X, hard), epochs=12)
+    errors = [e["validation_error"] for e in more.entries()]
+    assert min(errors[:3]) == before["best_error"] <= min(errors[3:])
+    assert best(more) == before
+
+
+def test_what_is_best_is_judged_by_the_same_examples_at_every_look(tmp_path):
+    hard = np.random.default_rng(4).integers(0, 3, 90)
+    wanted = {"training": {"epochs": 6}, "evaluation": {"examples": 6, "full_every": 2}}
+    run = eqprop.train({**FEW, **wanted}, data=(X, hard), out=tmp_path)
+    looked = [e["validation_examples"] for e in run.entries()]
+    assert looked[0] < looked[1]
+    lowest = min(run.entries(), key=lambda entry: entry["validation_error"])
+    assert lowest["validation_examples"] == looked[1]
+    assert best(run)["best_error"] in [wrong / looked[0] for wrong in range(looked[0] + 1)]
 
 
 def test_patience_ends_a_run(tmp_path):

@@ -174,6 +174,13 @@ class Checkpoints:
         """Replaces the best network."""
         write_checkpoint(self.folder / "best", self.run_id, meta, files)
 
+    def best(self) -> Checkpoint | None:
+        """The best network so far; None where there is none that can be read."""
+        try:
+            return read_checkpoint(self.folder / "best", self.run_id)
+        except RunFolderError:
+            return None
+
     def resume_points(self) -> list[Path]:
         """Their folders, newest first."""
         if not self.folder.is_dir():

@@ -123,10 +123,12 @@ class RunInProgress:
             restored.append(snapshot)
 
         found = self.checkpoints.newest(accept, self._notice, self.now.limit_bytes())
+        is_longer = False
         if found is not None:
             self.now = restored[-1]
-        elif (self.folder.path / NETWORK).is_file() and self.folder.epochs():
-            self.now = self.now.continued(self.config, self.folder)
+        elif is_longer := (self.folder.path / NETWORK).is_file() and bool(self.folder.epochs()):
+            best = self.checkpoints.best()
+            self.now = self.now.continued(self.config, self.folder, best and best.meta)
             self._notice(
                 "goes on from its network alone: free states and what the optimiser remembers "
                 "were not kept. checkpoint.keep_finished = true keeps them"
@@ -140,6 +142,8 @@ class RunInProgress:
         event = {"event": "resumed" if self.now.cursor.epoch or found else "started"}
         where = {"epoch": self.now.cursor.epoch, "batch": self.now.cursor.batch}
         self.note_time(event | where | {"environment": facts})
+        if is_longer:
+            self.save()  # killed from here on, it finds the epoch of its network again
 
     def note_time(self, entry: dict[str, Any]) -> None:
         """Writes down what took how long, or when something happened."""
@@ -226,9 +230,9 @@ class RunInProgress:
         )
         last = epoch == self.config.training.epochs or self.has_spent()
         whole = last or epoch % wanted.full_every == 0
-        looks, kept = cursor.looks, now.kept
+        looks, kept, judged = cursor.looks, now.kept, None
         if whole or epoch % wanted.every == 0:
-            found, kept = self._look(whole)
+            found, kept, judged = self._look(whole)
             entry |= found
             looks += bool(len(kept))
             cursor.validation_error = entry["validation_error"]
@@ -248,21 +252,24 @@ class RunInProgress:
                 cursor.said.append(warning)
                 self._notice(f"{warning}, from epoch {epoch} on: {health.WARNINGS[warning]}.")
         cursor.epoch, cursor.batch, cursor.looks, now.logs, now.kept = epoch, 0, looks, [], kept
-        self._keep_the_best(entry)
+        if judged is not None:
+            self._keep_the_best(judged)
         if fewer is not None:
             now.topology, now.state = fewer
             self.wires = now.state.network.energy.wires()
 
-    def _keep_the_best(self, entry: dict[str, Any]) -> None:
-        """Saves the network of an epoch if its look was the best one, and counts those since."""
+    def _keep_the_best(self, look: Evaluation) -> None:
+        """Saves the network of an epoch if its look was the best one, and counts those since.
+
+        **Arguments:** `look`: at the same examples in every epoch.
+        """
+        # The journal version looks at the test examples; nothing is chosen by those.
+        if self.config.data.split == "journal":
+            return
         cursor = self.now.cursor
         # No example of a regression is right or wrong: the cost says what is better.
-        what = "error" if self.dataset.task == "classification" else "cost"
-        best, error = cursor.best_error, entry.get(f"validation_{what}")
-        # The journal version looks at the test examples; nothing is chosen by those.
-        if self.config.data.split == "journal" or error is None:
-            return
-        if best is None or error < best:
+        error = look.error if self.dataset.task == "classification" else look.cost
+        if cursor.best_error is None or error < cursor.best_error:
             cursor.best_error, cursor.since_best = error, 0
             self._save_best()
         else:
@@ -289,8 +296,10 @@ class RunInProgress:
         told |= {"connections": topology.num_connections}
         return (topology, state), [told | evaluation_entry("validation", found)]
 
-    def _look(self, whole: bool) -> tuple[dict[str, Any], np.ndarray]:
+    def _look(self, whole: bool) -> tuple[dict[str, Any], np.ndarray, Evaluation]:
         """Looks at the validation examples: what was found, and where they were left.
+
+        At last, the look at those examples that are looked at in every epoch.
 
         Kept states are those of all examples at every look. The first look leaves the first ones:
         it starts cold, and what it finds is no error of kept states.
@@ -304,14 +313,15 @@ class RunInProgress:
             assert every.states is not None
             kept = every.states
             if start == "kept":
-                return evaluation_entry("validation", every, "cold" if first else "kept"), kept
+                entry = evaluation_entry("validation", every, "cold" if first else "kept")
+                return entry, kept, every
         rows = slice(None) if whole else self.part
         cold = every.of(rows) if first and every is not None else self._looked(rows)
         entry = evaluation_entry("validation", cold)
         if every is not None:
             of_kept = evaluation_entry("validation_kept", every, "kept")
             entry |= dict.fromkeys(of_kept) if first else of_kept
-        return entry, kept
+        return entry, kept, cold.of(self.part) if whole else cold
 
     def _looked(
         self, rows: Any = slice(None), states: Any = None, network: Network | None = None

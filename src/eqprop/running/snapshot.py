@@ -167,16 +167,24 @@ class Snapshot:
             )
         return Snapshot(cursor, topology, state, kept, logs, trainer)
 
-    def continued(self, config: RunConfig, folder: RunFolder) -> Snapshot:
+    def continued(
+        self, config: RunConfig, folder: RunFolder, best: Mapping[str, Any] | None
+    ) -> Snapshot:
         """Where a run ended of which nothing but the network is left, as good as that can be.
 
         Particles, and what the optimiser and the devices remember, begin anew.
+
+        **Arguments:** `best`: what was written with its best network, if there is one.
         """
         entries = folder.epochs()
         topology, network = self._network(config, folder.load_arrays(NETWORK), folder.path)
         done = entries[-1]["epoch"]
+        of_best = Cursor(**best["cursor"]) if best else Cursor()
+        looks = [e["epoch"] for e in entries if e.get("validation_error") is not None]
         cursor = Cursor(
             epoch=done,
+            best_error=of_best.best_error,
+            since_best=sum(epoch > of_best.epoch for epoch in looks) if best else 0,
             metrics_bytes=folder.synced_size("metrics.jsonl"),
             spent=float(entries[-1]["multiply_adds"]),
             said=sorted({name for entry in entries for name in entry["warnings"]}),
