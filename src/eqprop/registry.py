@@ -164,8 +164,9 @@ class Section(Settings):
         return rest
 
     def parts(self) -> list[Choice]:
-        """What it chose."""
-        return [getattr(self, name) for name in self.choices()]
+        """What it chose, and what that chose."""
+        chosen: list[Choice] = [getattr(self, name) for name in self.choices()]
+        return [each for part in chosen for each in (part, *part.parts())]
 
     @model_serializer(mode="plain")
     def _flat(self, info: SerializationInfo) -> dict[str, Any]:

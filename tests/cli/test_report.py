@@ -70,6 +70,10 @@ def test_the_page_needs_nothing_else(figure, tmp_path, capsys):
         (["evaluation.start=kept"], False),
         (["learning.beta=0.5"], False),
         (["data.num_train=500"], False),
+        (["device.kind=rounded", "device.bits=2"], False),
+        (["training.cold_share=0.1"], False),
+        (["pruning.what=skips"], False),
+        (["training.record_every=100", "checkpoint.keep=1"], True),
     ],
 )
 def test_the_papers_numbers_stand_beside_its_setting_alone(changes, beside, tmp_path):
@@ -145,10 +149,11 @@ def test_seeds_of_different_length_stand_apart(tmp_path, capsys):
     assert "2 epochs, seed 0; 1 epoch, seeds 1, 2" in caption
 
 
-def test_a_run_that_goes_on_is_reported_as_far_as_it_is(tmp_path):
-    base = ["reproduce", "figure3", *SMALL, "--only", "layered"]
+@pytest.mark.parametrize("figure", ["figure3", "figure4"])
+def test_a_run_that_goes_on_is_reported_as_far_as_it_is(figure, tmp_path):
+    base = ["reproduce", figure, *SMALL, "--only", "layered"]
     assert run([*base, "--out", str(tmp_path)]) == 0
-    path = tmp_path / "figure3-smoke" / "layered-seed0"
+    path = tmp_path / f"{figure}-smoke" / "layered-seed0"
     (path / "summary.json").unlink()
     for target in (path, path.parent):
         assert run(["report", str(target), "--out", str(tmp_path / "e.html")]) == 0

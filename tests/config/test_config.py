@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import tomllib
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,6 +14,8 @@ from hypothesis import strategies as st
 from eqprop.config.settings import RunConfig, build, load, override, recorded, to_toml
 from eqprop.errors import ConfigError
 from eqprop.running.wiring import build_topology
+from eqprop.topology.rewiring import probability_of
+from eqprop.topology.settings import count_connections
 
 numbers = st.floats(1e-6, 1e3)
 counts = st.integers(1, 1000)
@@ -250,6 +253,44 @@ def test_what_the_rule_refuses_is_said_before_a_folder_is_made(tmp_path):
     with pytest.raises(ConfigError, match="`beta` must let the outputs come to rest"):
         train(config, tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_deep_network_cannot_do_is_said_before_a_folder_is_made(tmp_path):
+    from eqprop.running.run import train
+
+    deep = {
+        "network": {"feedback": 0.01},
+        "data": {"dataset": "teacher"},
+        "topology": {"layer_sizes": [20, *[3] * 24, 4]},
+        "training": {"epochs": 1},
+    }
+    with pytest.raises(ConfigError, match="in 25 layers"):
+        train(build(deep), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_read_out_of_a_single_unit_trains(tmp_path):
+    from eqprop.running.run import train
+
+    one = {
+        "network": {"cost": "cross-entropy", "activation": "activities"},
+        "nudged": {"method": "block"},
+        "learning": {"beta": 0.1},
+        "data": {"dataset": "teacher"},
+        "topology": {"layer_sizes": [20, 8, 1]},
+        "training": {"epochs": 1},
+    }
+    assert train(build(one), tmp_path).is_finished
+
+
+@pytest.mark.parametrize("count", [50, 2_000, 100_000])
+def test_other_layers_are_rewired_to_the_same_extent(count):
+    base = {"topology": {"wiring": "rewire", "connections": count}}
+    sizes = [784, 500, 500, 10]
+    found: Any = build(override(base, {"topology.layer_sizes": sizes})).topology
+    before = count_connections([784, 500, 500, 500, 10], False)
+    assert found.p == pytest.approx(probability_of(count, before), rel=5e-3)
+    assert found.p > 0
 
 
 @pytest.mark.parametrize("section", ["free", "nudged", "training", "learning"])

@@ -44,6 +44,37 @@ def test_layers_follow_the_data_unless_they_are_said(overrides, sizes):
     assert cook("fast", overrides=overrides).topology.layer_sizes == sizes
 
 
+@pytest.mark.parametrize("said_in", ["override", "file"])
+@pytest.mark.parametrize(
+    ("recipe", "section", "field", "value", "gone"),
+    [
+        ("fast", "learning", "schedule", "constant", "final_rate"),
+        ("fast", "learning", "rule", "backpropagation", "carried"),
+        ("chip", "learning", "rule", "coupled", "nudging"),
+        ("paper", "topology", "wiring", "layered", "p"),
+        ("paper", "topology", "connections", 50, "p"),
+    ],
+)
+def test_what_belonged_to_a_replaced_choice_goes_with_it(
+    recipe, section, field, value, gone, said_in
+):
+    said = {section: {field: value}}
+    before = cook(recipe).model_dump(mode="json", exclude_none=True)[section]
+    found = (
+        cook(recipe, said)
+        if said_in == "file"
+        else cook(recipe, None, {f"{section}.{field}": value})
+    )
+    after = found.model_dump(mode="json", exclude_none=True)[section]
+    assert gone in before and gone not in after and after[field] == value
+    kept = {k: v for k, v in after.items() if k in before and k not in (field, gone)}
+    assert kept.items() <= before.items() and kept
+    # What was said together with the choice is refused, and not dropped.
+    if field != "connections":
+        with pytest.raises(ConfigError, match=f"`{section}.{gone}` belongs to"):
+            cook(recipe, {section: {field: value, gone: before[gone]}})
+
+
 def test_an_unknown_recipe_names_the_nearest():
     with pytest.raises(
         ConfigError, match=r"must be one of paper, fast, .*; got 'fsat'\. Did you mean"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -60,7 +61,7 @@ def test_the_defaults_in_words_are_those_of_each_choice():
         for of, default in setting.defaults.items():
             if not default or not setting.section:
                 continue
-            section = RunConfig.model_fields[setting.section].annotation
+            section: Any = RunConfig.model_fields[setting.section].annotation
             field, _, choice = of.partition(" = ")
             given = {field: choice.strip('"')} if of else {}
             needed = {"path": "x.csv"} if of == 'dataset = "file"' else {}

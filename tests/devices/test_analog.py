@@ -232,6 +232,22 @@ def test_a_pair_grows_on_one_side_or_the_other():
     assert plus > 0.3 and minus > 0.3
 
 
+def test_a_leak_takes_a_share_of_both_devices_of_a_pair():
+    room = Range(jnp.float32(-1), jnp.float32(1))
+    device = Analog(room, Added(), Effects.of(leak=0.1), pair=True)
+    held = held_of(device, 0.0, size=4)
+    for update in (0.5, -0.8):
+        held = device.write(KEY, held, like(held, update))
+    plus, minus = 0.5 * 0.9, 0.8
+    np.testing.assert_allclose(held.state[BLOCK]["minus"], minus, rtol=1e-6)
+    for _ in range(3):  # nothing is written: both only leak
+        held = device.write(KEY, held, like(held, 0.0))
+        plus, minus = 0.9 * plus, 0.9 * minus
+        np.testing.assert_allclose(held.state[BLOCK]["minus"], minus, rtol=1e-6)
+        np.testing.assert_allclose(weights(held.network), plus - minus, rtol=1e-5)
+    assert minus < 0.6 and plus - minus < -0.2
+
+
 def test_a_converter_has_so_many_steps_and_noise():
     states = jnp.linspace(0, 1, 1001)
     read = np.asarray(Sensor.of(2).seen(KEY, states))
@@ -317,6 +333,7 @@ def test_units_and_directions_that_differ_are_those_of_a_loop(wiring, strengths,
     x = np.random.default_rng(0).random(6).astype(np.float32)
     wanted = by_a_loop(network, held.state["units"], strengths, x)
     ideal = by_a_loop(network, held.state["units"], (0, 0, 0), x)
+    assert seen.is_symmetric == (strengths == (0, 0.2, 0))  # offsets alone are biases
     assert np.abs(wanted - ideal).max() > 0.02 and ((wanted > 0) & (wanted < 1)).sum() > 5
     start = jnp.zeros((batch, network.num_free))
     clamped = seen.energy.clamp(jnp.tile(jnp.asarray(x), (batch, 1)))
@@ -439,6 +456,31 @@ def test_every_device_by_name_is_built_and_trains():
         (
             {"device": {"kind": "analog", "state_bits": 4}, "learning": {"rule": "implicit"}},
             "compares the states of two phases, got 'implicit'",
+        ),
+        *(
+            (
+                {"device": {"kind": "analog", "state_bits": 4}, "learning": {"rule": rule}},
+                f"compares the states of two phases, got '{rule}'",
+            )
+            for rule in ("recurrent-backpropagation", "through-time")
+        ),
+        *(
+            (
+                {
+                    "device": {"kind": "analog", "state_noise": 0.1},
+                    "free": {"method": "euler"},
+                    "network": {"activation": activation},
+                },
+                f"states in \\[0, 1\\], got activation '{activation}'",
+            )
+            for activation in ("sigmoid", "shifted-sigmoid", "tanh")
+        ),
+        (
+            {
+                "device": {"kind": "analog", "state_noise": 0.1},
+                "network": {"activation": "activities", "rho": "tanh"},
+            },
+            "activation 'activities' of rho 'tanh'",
         ),
         ({"device": {"kind": "memristor"}}, "`kind` must be one of"),
     ],

@@ -162,3 +162,21 @@ def test_a_run_is_exported_and_verified_at_the_command_line(tmp_path, monkeypatc
     assert told["largest_difference_from_our_start"] < 1e-6 and told["examples"] == 3
     assert cli(["export", "runs/run", "--out", "arrays"]) == 0
     assert (tmp_path / "arrays" / "connections.csv").is_file()
+
+
+def test_units_of_a_circuit_answer_as_those_of_the_network():
+    from eqprop.energy import Activities
+    from eqprop.energy.settings import ACTIVATIONS
+    from eqprop.exporting.parts import unit_of
+
+    pulls = np.linspace(-3, 3, 41)
+    seen = set()
+    for name, choice in ACTIVATIONS.each():
+        if name == "activities":
+            continue
+        made = Activities(choice().build())
+        network = eqprop.Network.initialize(eqprop.layered([2, 2]), seed=0, activation=made)
+        answer = unit_of(network.hopfield, "it").rho(pulls)
+        np.testing.assert_allclose(answer, made.forwards(jnp.asarray(pulls)), atol=1e-6)
+        seen.add(name)
+    assert len(seen) >= 4 and np.ptp(answer) > 0.5

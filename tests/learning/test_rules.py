@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 import eqprop
+from eqprop.energy import Activities
 from eqprop.errors import ConfigError
 from eqprop.learning import contrast, interior_units
-from eqprop.relaxation import ForwardPass
+from eqprop.relaxation import ForwardPass, Momentum
 from pages import run_page
 from problems import KEY, TIGHT, descend, estimate, flat, settle, small_network
 
@@ -373,6 +374,16 @@ def test_wrong_combinations_are_refused_with_the_reason(x64):
     refuses(eqprop.CoupledLearning(0.1, TIGHT, TIGHT), readout, "no states of output units")
     ep = eqprop.EquilibriumPropagation(eqprop.OneSided(0.1), TIGHT, block)
     refuses(ep, readout, "no minimum in closed form")
+    # Units whose state is their activity have a minimum under any cost, but none at any beta.
+    under = eqprop.EquilibriumPropagation(eqprop.OneSided(-1.0), TIGHT, block)
+    around = eqprop.Phase(Momentum(eqprop.BlockCoordinateDescent()), eqprop.FixedSteps(5))
+    wrapped = eqprop.EquilibriumPropagation(eqprop.OneSided(-1.0), TIGHT, around)
+    for activation in (eqprop.HardSigmoid(), Activities(eqprop.HardSigmoid()),
+                       Activities(eqprop.Tanh())):  # fmt: skip
+        bounded, _, _ = small_network(activation=activation)
+        for rule in (under, wrapped):
+            with pytest.raises(eqprop.ConfigError, match=r"`beta` must be above -0\.5"):
+                rule.check(bounded)
     refuses(eqprop.Backpropagation(), network, "`without_intralayer")
     refuses(eqprop.EquilibriumPropagation(eqprop.OneSided(0.1), block, TIGHT), smooth, "`Euler`")
     with pytest.raises(eqprop.ConfigError, match="`points` must be 2 or more, got 1"):

@@ -224,3 +224,73 @@ def test_bad_input_leaves_nothing_behind(tmp_path, what, error, message):
     with pytest.raises(error, match=message):
         eqprop.train(**what, out=tmp_path / "runs")
     assert not (tmp_path / "runs").exists()
+
+
+def test_settings_of_data_hold_for_data_handed_over(tmp_path):
+    few = {**FEW, "data": {"batch_size": 10, "num_train": 40, "num_validation": 4}}
+    run = eqprop.train(few, data=(X, Y), out=tmp_path)
+    assert run.summary["training_examples"] == 40
+    assert run.summary["validation_examples"] == 4
+    with pytest.raises(DataError, match="num_train"):
+        eqprop.train({**FEW, "data": {"num_train": 4000}}, data=(X, Y), out=tmp_path)
+
+
+def test_a_converter_of_inputs_acts_once_and_the_raw_data_go_on(tmp_path):
+    coarse = {**FEW, "device": {"kind": "analog", "input_bits": 2}}
+    run = eqprop.train(coarse, data=(X, Y), out=tmp_path)
+    again = eqprop.resume(run.folder, data=(X, Y))
+    assert again.summary == run.summary
+    np.savez(tmp_path / "trees.npz", x=X, y=Y)
+    named = {**coarse, "data": {**FEW["data"], "dataset": str(tmp_path / "trees.npz")}}
+    np.testing.assert_array_equal(weights(eqprop.train(named, out=tmp_path)), weights(run))
+    assert np.any(weights(eqprop.train(FEW, data=(X, Y), out=tmp_path)) != weights(run))
+    found = eqprop.sweep(coarse, vary={"learning.learning_rate": [0.02]}, data=(X, Y), out=tmp_path)
+    np.testing.assert_array_equal(weights(found.runs[0]), weights(run))
+    other = eqprop.load(run.folder)
+    rounded = np.round(other.preparation.inputs(X) * 3) / 3
+    plain = eqprop.Model(other.topology, network=other.network, seed=other.seed)
+    numbers = np.unique(Y, return_inverse=True)[1]
+    assert other.fit(other.preparation.inputs(X), numbers, epochs=2) == plain.fit(
+        rounded.astype(np.float32), numbers, epochs=2
+    )
+
+
+def test_a_sweep_prepares_data_handed_over_as_each_condition_says(tmp_path):
+    found = eqprop.sweep(FEW, vary={"data.validation_share": [0.1, 0.5]}, data=(X, Y), out=tmp_path)
+    seen = [run.summary["training_examples"] for run in found.runs]
+    assert seen[0] > 70 and seen[1] < 50
+    assert len(found.resume().runs) == 2
+
+
+def test_a_rule_handed_over_is_the_one_that_is_audited(tmp_path):
+    settle = eqprop.Phase(eqprop.Euler(0.3), eqprop.Residual(1e-5, max_steps=800))
+    exact = eqprop.EquilibriumPropagation(eqprop.Centered(0.01), settle, settle)
+    wanted = {**FEW, "evaluation": {"audit_every": 3, "audit_examples": 20}}
+    smooth = {**wanted, "network": {"activation": "sigmoid"}, "free": {"method": "euler"}}
+    smooth["learning"] = {"beta": 0.4}
+    lines = []
+    for rule in (exact, None):
+        run = eqprop.train(smooth, data=(X, Y), rule=rule, out=tmp_path)
+        text = (run.folder / "metrics.jsonl").read_text("utf-8").splitlines()
+        [found] = [line for line in map(json.loads, text) if line["kind"] == "audit"]
+        lines.append(found)
+    assert lines[0]["betas"] == pytest.approx([0.01, -0.01]) and lines[1]["betas"] == pytest.approx(
+        [0.4, -0.4]
+    )
+    assert lines[0]["overall"]["cosine"] > 0.999 > lines[1]["overall"]["cosine"]
+
+
+def test_a_run_whose_rule_was_handed_over_is_not_audited_by_another(tmp_path):
+    from eqprop.running.auditing import audit_run
+
+    run = eqprop.train(FEW, data=(X, Y), rule=eqprop.default_rule(), out=tmp_path)
+    with pytest.raises(ConfigError, match=r"handed over in Python. Audit it there: eqprop.audit"):
+        audit_run(run.folder, examples=5)
+
+
+def test_backpropagation_handed_over_is_looked_at_forwards(tmp_path):
+    whole = {**FEW, "evaluation": {"start": "cold"}}
+    by_name = eqprop.train({**whole, "learning": {"rule": "backpropagation"}}, data=(X, Y))
+    handed = eqprop.train(whole, data=(X, Y), rule=eqprop.Backpropagation())
+    assert by_name.summary == handed.summary
+    np.testing.assert_array_equal(by_name.model.outputs(X), handed.model.outputs(X))

@@ -21,10 +21,11 @@ from eqprop.config.settings import build
 from eqprop.errors import ConfigError, DataError, DivergedError, RunFolderError, Stopped
 from eqprop.records import RunFolder, locked
 from eqprop.running import in_progress
+from eqprop.running.build import load_data
 from eqprop.running.context import Context
 from eqprop.running.finished import look
 from eqprop.running.objects import Objects
-from eqprop.running.run import complete, load_data, resume, train
+from eqprop.running.run import complete, resume, train
 from eqprop.training import Examples
 
 # Rewired, with momentum, shuffling and a short last batch: whatever a resume could get wrong.

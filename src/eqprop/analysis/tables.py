@@ -63,15 +63,7 @@ def caption(sweep: Sweep) -> str:
     data = summary["dataset"]
     if "training_examples" in summary:
         data += f", {summary['training_examples']} training examples"
-    if (
-        first.data.split == "journal"
-        and "test_error" not in summary
-        and first.data.dataset.name
-        in (
-            "mnist",
-            "fashion-mnist",
-        )
-    ):
+    if first.data.split == "journal" and first.data.dataset.has_test:
         data += ", validation on the test examples (as in the journal version)"
     part += f"; sizes of updates from one batch in {first.training.record_every}"
     return f"{data}, {length}; {relaxing}{part}"

@@ -41,7 +41,7 @@ def start(
     context: Context,
 ) -> None:
     """Makes the sweep's folder with the settings of every cell, or extends it; finishes it."""
-    from eqprop.running.run import load_data
+    from eqprop.running.build import load_data
 
     # Loaded here so that missing data is said before any folder is made.
     load_data(next(iter(configs.values())), context.data_dir)

@@ -19,7 +19,7 @@ from eqprop.experiments.told import experiment_of, picture, table
 from eqprop.plots import report as html
 from eqprop.records import RunFolder
 from eqprop.running import health
-from eqprop.sweeps.sweep import Cell, Sweep, open_sweep
+from eqprop.sweeps.sweep import Cell, Sweep, may_differ, open_sweep
 from eqprop.sweeps.vary import label
 from eqprop.topology import Topology
 
@@ -191,18 +191,14 @@ def _is_the_papers(sweep: Sweep, cell: Cell, config: RunConfig) -> bool:
         [own] = experiment.cells(sweep.preset, [cell.seed], only=[cell.condition]).values()
     except ConfigError:  # a preset or condition of another version
         return False
-    return not any(
-        name in _WHAT_IS_LEARNED or name.partition(".")[0] in _WHAT_IS_LEARNED
-        for name in config.differences(own)
-        if name not in _THE_WAY_THERE
-    )
+    differences = set(config.differences(own)) - _BESIDE
+    return "evaluation.start" not in differences and all(map(may_differ, differences))
 
 
-_WHAT_IS_LEARNED = (
-    "topology", "network", "free", "nudged", "learning", "data",
-    "training.persistent", "training.budget", "evaluation.start",
-)  # fmt: skip
-_THE_WAY_THERE = ("free.method", "free.step_size", "free.block_size")
+_BESIDE = {
+    "free.method", "free.step_size", "free.block_size",  # the way to an equilibrium
+    "training.record_every", "training.data_shards",
+}  # fmt: skip
 
 
 def _picture(drawn: Drawn) -> str:

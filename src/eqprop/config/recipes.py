@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from eqprop.config.paper import PAPER_P
-from eqprop.config.settings import Overrides, RunConfig, build, override, read
+from eqprop.config.settings import Overrides, RunConfig, build, over, override, read
 from eqprop.energy.settings import COSTS, SquaredErrorSettings
 from eqprop.errors import ConfigError, unknown_name
 
@@ -181,19 +180,11 @@ def cook(
     wired = override(said, overrides).get("topology", {})
     if isinstance(wired, Mapping) and ("file" in wired or wired.get("wiring") == "given"):
         below.pop("topology", None)  # a wiring of one's own takes the place of the recipe's
-    values = override(_merged(below, said), overrides)
+    values = override(over(below, said), overrides)
     wiring = values.get("topology", {})
     if isinstance(wiring, Mapping) and not {"layer_sizes", "file"} & set(wiring):
         values["topology"] = {**wiring, "layer_sizes": _sizes(chosen, values, shape)}
     return build(values, source)
-
-
-def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = copy.deepcopy({k: dict(v) for k, v in below.items()})
-    for name, value in above.items():
-        both = isinstance(value, Mapping) and isinstance(found.get(name), dict)
-        found[name] = found[name] | dict(value) if both else value
-    return found
 
 
 def _sizes(recipe: Recipe, values: Mapping[str, Any], shape: tuple[int, int] | None) -> list[int]:

@@ -28,7 +28,7 @@ from eqprop.config.sections import (
 from eqprop.errors import ConfigError
 from eqprop.learning.settings import RULES
 from eqprop.registry import Count, Section, Settings, owners
-from eqprop.topology.settings import WIRINGS, count_connections
+from eqprop.topology.settings import count_connections
 
 
 class RunConfig(Settings):
@@ -79,16 +79,11 @@ class RunConfig(Settings):
                 "the budget is spent. Remove one of them"
             )
         self._check_phases()
-        for section in (
-            self.topology,
-            self.network,
-            self.free,
-            self.nudged,
-            self.learning,
-            self.device,
-        ):
-            for part in section.parts():
-                part.check(self)
+        for name in type(self).model_fields:
+            section = getattr(self, name)
+            if isinstance(section, Section):
+                for part in section.parts():
+                    part.check(self)
         self._check_pruning()
         if self.data.batch_size % self.training.data_shards:
             raise ValueError(
@@ -262,8 +257,7 @@ def recorded(values: Mapping[str, Any], source: str = "the recorded configuratio
     for name, section in complete.items():
         if isinstance(section, dict) and name in RunConfig.model_fields:
             complete[name] = _of_what_is_chosen(name, section)
-    rule = complete.get("learning", {}).get("rule")
-    if rule in RULES.names() and RULES.find(rule).relaxations < 2:
+    if _has_no_nudged_phase(complete):
         del complete["nudged"]  # says nothing: defaults of its version, which may have changed
     return build(complete, source)
 
@@ -328,28 +322,69 @@ def value_of(text: str) -> Any:
 
 
 def override(values: Mapping[str, Any], overrides: Overrides) -> dict[str, Any]:
-    """A copy of `values` with settings replaced.
-
-    How much is rewired is said by `connections` or by `p`: one replaces the other, and wiring
-    'layered' both.
+    """`over`, with values by dotted name.
 
     >>> override({"seed": 0}, ["seed=3", "data.dataset=mnist"])
     {'seed': 3, 'data': {'dataset': 'mnist'}}
     """
-    result = {k: dict(v) if isinstance(v, Mapping) else v for k, v in values.items()}
     changes = assignments(overrides)
+    said: dict[str, Any] = {}
     for key, value in changes.items():
         *sections, last = key.split(".")
-        place: Any = result
+        place, before = said, values
         for section in sections:
-            place = place.setdefault(section, {})
-            if not isinstance(place, dict):
+            place, before = place.setdefault(section, {}), before.get(section, {})
+            if not (isinstance(place, dict) and isinstance(before, Mapping)):
                 raise ConfigError(f"`--set` must name a setting, got '{key}': no such section.")
         place[last] = value
-        if sections == ["topology"]:
-            _forget(place, last, value)
+    result = over(values, said)
     _rescale(values, result, set(changes))
     return result
+
+
+def over(values: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
+    """`values`, and in their place what was said since.
+
+    With a choice that has been replaced go the settings that belonged to it, but those that were
+    said since; with a rule that has no nudged phase, those of that phase. `connections` and `p`
+    replace each other.
+
+    >>> cosine = {"learning": {"schedule": "cosine", "final_rate": 0.1}}
+    >>> over(cosine, {"learning": {"schedule": "constant"}})
+    {'learning': {'schedule': 'constant'}}
+    """
+    result = {k: dict(v) if isinstance(v, Mapping) else v for k, v in values.items()}
+    for name, value in said.items():
+        before = result.get(name)
+        if not (isinstance(before, dict) and isinstance(value, Mapping)):
+            result[name] = value
+            continue
+        result[name] = over(before, value)
+        chooses = name in RunConfig.model_fields and _choices(name) & set(value)
+        kept = _of_what_is_chosen(name, result[name]) if chooses else result[name]
+        for setting in before:
+            if setting not in kept and setting not in value:
+                del result[name][setting]
+        if name == "topology":
+            for one, other in (("p", "connections"), ("connections", "p")):
+                if one in value and other not in value:
+                    result[name].pop(other, None)
+    if "nudged" not in said and _has_no_nudged_phase(said):
+        result.pop("nudged", None)
+    return result
+
+
+def _has_no_nudged_phase(values: Mapping[str, Any]) -> bool:
+    """Whether settings name a rule without a second relaxation."""
+    learning = values.get("learning")
+    rule = learning.get("rule") if isinstance(learning, Mapping) else None
+    return rule in RULES.names() and RULES.find(rule).relaxations < 2
+
+
+def _choices(section: str) -> set[str]:
+    """The settings of a section that choose something."""
+    model: Any = RunConfig.model_fields[section].annotation
+    return set(model.choices()) if issubclass(model, Section) else set()
 
 
 def _rescale(before: Mapping[str, Any], after: dict[str, Any], names: set[str]) -> None:
@@ -370,17 +405,6 @@ def _rescale(before: Mapping[str, Any], after: dict[str, Any], names: set[str]) 
             for name, value in (after["topology"] | changes).items()
             if value is not None
         }
-
-
-def _forget(topology: dict[str, Any], changed: str, value: Any) -> None:
-    """Takes out what another setting of the wiring has replaced."""
-    if changed == "wiring" and value in WIRINGS.names():
-        for name in ("p", "connections", "receivers", "pairs"):
-            if name not in WIRINGS.find(value).model_fields:
-                topology.pop(name, None)
-    for name, other in (("p", "connections"), ("connections", "p")):
-        if changed == name:
-            topology.pop(other, None)
 
 
 def to_toml(values: Mapping[str, Any]) -> str:

@@ -115,17 +115,19 @@ class Mismatch(eqx.Module):
     connection gets 1 + `unequal` N(0, 1) times of what the later one gets.
 
     **Attributes:** `gain`: of factors 1 + gain N(0, 1), not below 0; `offset`: of what is added;
-    `unequal`.
+    `unequal`; `keeps_energy`: whether gains are 1 and directions equal, so that an energy exists.
     """
 
     gain: Array
     offset: Array
     unequal: Array
+    keeps_energy: bool = eqx.field(static=True)
 
     @staticmethod
     def of(gain: float = 0.0, offset: float = 0.0, unequal: float = 0.0) -> Mismatch:
         """From plain numbers."""
-        return Mismatch(jnp.float32(gain), jnp.float32(offset), jnp.float32(unequal))
+        sizes = (jnp.float32(size) for size in (gain, offset, unequal))
+        return Mismatch(*sizes, keeps_energy=not (gain or unequal))
 
     def draw(self, key: Array, network: Network) -> dict[str, Any]:
         """The normal numbers of every unit and connection."""
@@ -144,10 +146,12 @@ class Mismatch(eqx.Module):
     def seen(self, network: Network, own: dict[str, Any]) -> Network:
         """The network as its units see it."""
         energy = network.hopfield
+        shifts = {k: self.offset * own["offset"][k] for k in energy.biases}
+        if self.keeps_energy:
+            biases = {k: bias + shifts[k] for k, bias in energy.biases.items()}
+            return eqx.tree_at(lambda n: n.energy.biases, network, biases)
         gains = {k: jnp.maximum(1 + self.gain * n, 0) for k, n in own["gain"].items()}
-        biases = {
-            k: gains[k] * bias + self.offset * own["offset"][k] for k, bias in energy.biases.items()
-        }
+        biases = {k: gains[k] * bias + shifts[k] for k, bias in energy.biases.items()}
         wired = self._wired(energy.connections, gains, own["back"])
         return eqx.tree_at(
             lambda n: (n.energy.interactions[0], n.energy.biases), network, (wired, biases)
@@ -262,6 +266,7 @@ class Analog(AbstractDevice):
             before, change = group.of(held.network), group.of(update)
             kept = before - self.effects.leak * before
             if self.pair:
+                own["minus"] -= self.effects.leak * own["minus"]
                 value, pulses = self._pair(writing, kept, own, change)
             else:
                 value, pulses = self.writing.write(
@@ -355,7 +360,7 @@ class Analog(AbstractDevice):
     def _pair(
         self, key: Array, value: Array, own: dict[str, Array], change: Array
     ) -> tuple[Array, Array]:
-        """Both of two devices, each of which only ever grows; `own` learns where G- is."""
+        """Both of two devices, which writes only ever raise; `own` learns where G- is."""
         low, high = self._room(own)
         up, down = jax.random.split(key)
         minus, (faster, slower) = own["minus"], self._steps(own)

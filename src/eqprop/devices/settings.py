@@ -145,16 +145,19 @@ class AnalogSettings(DeviceChoice):
             )
         if self.state_bits is None and not self.state_noise:
             return
-        if config.learning.rule.relaxations < 2 or carried:
+        if carried or not config.learning.rule.compares_states:
             raise ValueError(
                 "`device.state_bits` and `device.state_noise` need a rule that compares the states "
                 f"of two phases, got '{config.learning.rule.name}'"
-                + (" with the difference carried" if config.learning.rule.relaxations > 1 else "")
+                + (" with the difference carried" if carried else "")
             )
         activation = config.network.activation
-        if "tanh" in (activation.name, getattr(getattr(activation, "rho", None), "name", "")):
+        if not activation.states_are_shares:
+            inside = f" of rho '{activation.rho.name}'" if hasattr(activation, "rho") else ""
             raise ValueError(
-                "`device.state_bits` and `device.state_noise` are of states in [0, 1], got tanh"
+                "`device.state_bits` and `device.state_noise` are of states in [0, 1], got "
+                f"activation '{activation.name}'{inside}, whose states leave it. Set "
+                'network.activation = "hard-sigmoid"'
             )
 
     def _check_without_energy(self, config: Any) -> None:

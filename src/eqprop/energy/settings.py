@@ -24,14 +24,20 @@ class ActivationChoice(Choice):
     """rho.
 
     `has_box`: whether states are kept in a box in which blocks of units have a minimum in closed
-    form; `is_parabola`: whether a unit adds s^2/2; `is_holomorphic`: whether it has a complex
-    derivative.
+    form; `is_share`: whether rho lies in [0, 1]; `is_parabola`: whether a unit adds s^2/2;
+    `is_holomorphic`: whether it has a complex derivative.
     """
 
     kind = ACTIVATIONS
     has_box: ClassVar[bool] = False
+    is_share: ClassVar[bool] = False
     is_parabola: ClassVar[bool] = True
     is_holomorphic: ClassVar[bool] = False
+
+    @property
+    def states_are_shares(self) -> bool:
+        """Whether states lie in [0, 1]."""
+        return self.has_box and self.is_share
 
     def build(self) -> AbstractActivation:
         """The activation."""
@@ -48,6 +54,7 @@ class HardSigmoidSettings(ActivationChoice, name="hard-sigmoid"):
     """clip(s, 0, 1), the paper's."""
 
     has_box = True
+    is_share = True
 
     def build(self) -> AbstractActivation:
         from eqprop.energy.activation import HardSigmoid
@@ -59,6 +66,7 @@ class SigmoidSettings(ActivationChoice, name="sigmoid"):
     """1 / (1 + exp(-s))."""
 
     is_holomorphic = True
+    is_share = True
 
     def build(self) -> AbstractActivation:
         from eqprop.energy.activation import Sigmoid
@@ -70,6 +78,7 @@ class ShiftedSigmoidSettings(ActivationChoice, name="shifted-sigmoid"):
     """1 / (1 + exp(2 - 4 s)), the smooth curve nearest to the hard sigmoid."""
 
     is_holomorphic = True
+    is_share = True
 
     def build(self) -> AbstractActivation:
         from eqprop.energy.activation import ShiftedSigmoid
@@ -96,6 +105,10 @@ class ActivitiesSettings(ActivationChoice, name="activities"):
     )
     has_box = True
     is_parabola = False
+
+    @property
+    def states_are_shares(self) -> bool:
+        return self.rho.is_share
 
     def build(self) -> AbstractActivation:
         from eqprop.energy.activation import Activities

@@ -2,40 +2,15 @@
 
 from __future__ import annotations
 
-from eqprop.experiments import (
-    added,
-    baseline,
-    bits,
-    controls,
-    depth,
-    devices,
-    errata,
-    figure1,
-    figure2,
-    figure3,
-    figure4,
-    figure5,
-    figure6,
-    figure7,
-    generalisation,
-    initialisation,
-    journal,
-    noise,
-    particles,
-    pruned,
-    rules,
-    sign,
-    starts,
-    table1,
-)
+import importlib
+import pkgutil
+
+from eqprop import experiments as room
 from eqprop.experiments.drawing import Drawing
 from eqprop.experiments.experiment import EXPERIMENTS, Experiment
 
-__all__ = [
-    "added", "baseline", "bits", "controls", "depth", "devices", "errata", "figure1", "figure2",
-    "figure3", "figure4", "figure5", "figure6", "figure7", "generalisation", "initialisation",
-    "journal", "noise", "particles", "pruned", "rules", "sign", "starts", "table1",
-]  # fmt: skip
+for _module in pkgutil.iter_modules(room.__path__, f"{room.__name__}."):
+    importlib.import_module(_module.name)
 
 
 def experiments() -> dict[str, Experiment]:

@@ -33,6 +33,9 @@ UNITS = {
     "HardSigmoid": _HARD,
     "Activities(HardSigmoid)": _HARD,
     "Activities(Sigmoid)": Unit("1/(1+exp(-({pull})))", lambda pull: 1 / (1 + np.exp(-pull))),
+    "Activities(ShiftedSigmoid)": Unit(
+        "1/(1+exp(2-4*({pull})))", lambda pull: 1 / (1 + np.exp(2 - 4 * pull))
+    ),
     "Activities(Tanh)": Unit("tanh({pull})", np.tanh),
 }
 """By the name of the activation."""

@@ -29,6 +29,8 @@ class Backpropagation(AbstractLearningRule):
     >>> eqprop.Backpropagation().check(eqprop.Network.initialize(eqprop.layered([4, 3, 2]), seed=0))
     """
 
+    reads_forwards = True
+
     def check(self, network: Network) -> None:
         ForwardPass().prepare(network.energy.clamp(jnp.zeros((1, network.num_inputs))))
 

@@ -81,10 +81,12 @@ class Estimate(eqx.Module):
 class AbstractLearningRule(eqx.Module):
     """How equilibria become a gradient.
 
-    `rereads`: whether later phases take the network that `Batch.reread` gives them.
+    `rereads`: whether later phases take the network that `Batch.reread` gives them;
+    `reads_forwards`: whether the wiring is read forwards, in training and in looks.
     """
 
     rereads: ClassVar[bool] = False
+    reads_forwards: ClassVar[bool] = False
 
     @abc.abstractmethod
     def check(self, network: Network) -> None:

@@ -66,14 +66,14 @@ class EquilibriumPropagation(AbstractNudgedRule):
 
     def check(self, network: Network) -> None:
         check_difference(network, self.nudged, self.carried)
-        if not isinstance(self.nudged.method, BlockCoordinateDescent):
+        if not isinstance(self.nudged.method.innermost, BlockCoordinateDescent):
             self._check_growth(network)
             return
         curvature = network.cost.curvature()
         energy = network.energy
-        if isinstance(energy, HopfieldEnergy) and not energy.activation.is_parabola:
-            return  # a pull of any cost has a place there
         if curvature is None:
+            if isinstance(energy, HopfieldEnergy) and not energy.activation.is_parabola:
+                return  # a pull of any cost has a place there
             raise ConfigError(
                 f"the nudged phase must be `Euler` with this cost, got BlockCoordinateDescent with "
                 f"{type(network.cost).__name__}, whose outputs have no minimum in closed form."
@@ -88,7 +88,7 @@ class EquilibriumPropagation(AbstractNudgedRule):
 
     def _check_growth(self, network: Network) -> None:
         """Without a box each Euler step must bring a lone output unit nearer to where it rests."""
-        method, curvature = self.nudged.method, network.cost.curvature()
+        method, curvature = self.nudged.method.innermost, network.cost.curvature()
         energy = network.energy
         if not isinstance(method, Euler) or curvature is None or is_traced(method.step_size):
             return

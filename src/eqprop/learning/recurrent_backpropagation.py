@@ -49,7 +49,7 @@ class RecurrentBackpropagation(AbstractLearningRule):
     adjoint: Phase
 
     def check(self, network: Network) -> None:
-        if isinstance(self.adjoint.method, BlockCoordinateDescent):
+        if isinstance(self.adjoint.method.innermost, BlockCoordinateDescent):
             raise without_blocks("the adjoint", "it is linear in the slopes of the whole energy")
 
     def work(self, wires: Wires, free_steps: float, other_steps: float) -> Work:

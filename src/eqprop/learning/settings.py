@@ -88,10 +88,8 @@ CARRIED: Any = Field(
 
 
 def check_carried(carried: bool, config: Any) -> None:
-    """Refuses to carry a difference by a method without blocks, or of states that have none."""
-    if not carried:
-        return
-    if not config.nudged.method.needs_blocks:
+    """Refuses to carry a difference by a method that cannot."""
+    if carried and not config.nudged.method.carries_differences:
         raise ValueError(
             f"`nudged.method` must be 'block' where the difference of the phases is carried, got "
             f"'{config.nudged.method.name}'. Set nudged.method = \"block\" or learning.carried = "

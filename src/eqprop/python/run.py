@@ -13,9 +13,8 @@ from types import MappingProxyType
 from typing import Any
 
 from eqprop.config.recipes import cook
-from eqprop.config.settings import RunConfig, build, load_recorded, read
+from eqprop.config.settings import RunConfig, build, load_recorded, override, read
 from eqprop.data import Dataset
-from eqprop.data.preparing import given as given_data
 from eqprop.data.settings import GivenSettings
 from eqprop.energy import Network
 from eqprop.errors import ConfigError, DivergedError, Stopped
@@ -78,7 +77,7 @@ def train(
             "`topology` must be given with `network`, got none. Hand over the one that the network "
             "was made on."
         )
-    config, dataset = configured(settings, recipe, data, topology)
+    config, dataset = configured(settings, recipe, data, topology, rule=rule)
     objects = Objects(dataset, topology, network, rule)
     with watched(data_dir, progress) as context:
         parent = Path(tempfile.mkdtemp(prefix="eqprop-") if out is None else out)
@@ -117,8 +116,7 @@ def resume(
     """
     folder = RunFolder.open(Path(path))
     config = load_recorded(folder.path / "config.toml")
-    dataset = None if data is None else _prepared(data, config)
-    objects = Objects(dataset, topology, network, rule)
+    objects = Objects(_handed_over(data, config), topology, network, rule)
     with watched(data_dir, progress) as context:
         return Run(folder, objects)._completed(context, epochs)
 
@@ -208,10 +206,8 @@ class Run:
 
         **Arguments:** `data`: the same again, where somebody else holds it; it is checked.
         """
-        objects = self._objects
         if data is not None:
-            dataset = _prepared(data, self.config)
-            self._objects = dataclasses.replace(objects, dataset=dataset)
+            self._objects = dataclasses.replace(self._objects, data=_handed_over(data, self.config))
         with watched(None, progress) as context:
             return self._completed(context, epochs)
 
@@ -235,12 +231,11 @@ def configured(
     data: Any,
     topology: Topology | None,
     changes: Mapping[str, Any] = MappingProxyType({}),
-    dataset: Dataset | None = None,
+    rule: AbstractLearningRule | None = None,
 ) -> tuple[RunConfig, Dataset | None]:
-    """Settings with what the objects say, and the data prepared as they say.
+    """Settings with what the objects say, and the data prepared as the settings say.
 
-    **Arguments:** `changes`: further settings by dotted name; `dataset`: the data, where they were
-    prepared already.
+    **Arguments:** `changes`: further settings by dotted name.
     """
     if isinstance(settings, RunConfig):
         if recipe is not None:
@@ -252,26 +247,32 @@ def configured(
         values = {k: dict(v) if isinstance(v, Mapping) else v for k, v in (settings or {}).items()}
     # This process has its devices already: parts of a batch would wait for each other.
     _section(values, "training").setdefault("data_shards", 1)
-    shape = None
+    dataset = shape = None
     if data is not None:
         section = _section(values, "data")
         section["dataset"] = "given"
-        dataset = dataset or _prepared(data, build({"data": section}))
+        of_data = {name: value for name, value in changes.items() if name.startswith("data.")}
+        prepared_as = build(override({"data": section}, of_data))
+        dataset = Objects(_handed_over(data, prepared_as)).dataset(prepared_as)
+        assert dataset is not None
         shape = dataset.num_inputs, dataset.num_outputs
     if topology is not None:
         section = _section(values, "topology")
         section |= {"wiring": "given", "layer_sizes": list(topology.layer_sizes)}
+    if rule is not None and rule.reads_forwards:  # which decides how examples are looked at
+        changes = {"learning.rule": "backpropagation", **changes}
     return cook(recipe, values, changes, shape=shape), dataset
 
 
-def _prepared(data: Any, config: RunConfig) -> Dataset:
+def _handed_over(data: Any, config: RunConfig) -> Any:
+    """Data for a run that asks for some."""
     wanted = config.data.dataset
-    if not isinstance(wanted, GivenSettings):
+    if data is not None and not isinstance(wanted, GivenSettings):
         raise ConfigError(
             f"the run began with the data set '{wanted.name}' of its settings, got other data. "
             "Leave out `data`."
         )
-    return given_data(data, wanted)
+    return data
 
 
 def _section(values: dict[str, Any], name: str) -> dict[str, Any]:

@@ -13,7 +13,6 @@ from typing import Any
 from eqprop.analysis import collect, varied
 from eqprop.analysis.tables import Drawn
 from eqprop.config.settings import RunConfig
-from eqprop.data import Dataset
 from eqprop.energy import Network
 from eqprop.errors import ConfigError, RunFolderError
 from eqprop.experiments.told import tell
@@ -76,26 +75,25 @@ def sweep(
         raise ConfigError(f"`seeds` must be 1 or more, got {seeds}.")
     where = Where(workers, scheduler)
     where.check()
-    dataset = None
 
     def of_cell(changes: Any, run: str, seed: int) -> RunConfig:
-        nonlocal dataset
         changed = dict(changes) | {"name": run, "seed": seed}
-        config, dataset = configured(settings, recipe, data, topology, changed, dataset)
-        return config
+        return configured(settings, recipe, data, topology, changed, rule)[0]
 
     cells = cells_of(conditions_of(vary, zipped=zipped), numbers, of_cell)
-    objects = Objects(dataset, topology, network, rule)
+    objects = Objects(data, topology, network, rule)
     with watched(data_dir, progress) as context:
-        loaded: dict[str, Dataset | None] = {}  # each data set once
-        for config in cells.values():  # all are refused before any folder is made
-            wanted = config.data.model_dump_json()
-            known = dataclasses.replace(objects, dataset=loaded.get(wanted, dataset))
-            loaded[wanted] = load_all(config, context, known).dataset
+        loaded: dict[str, Any] = {}  # each data set once
+        begun_with = {}
+        for cell, config in cells.items():  # all are refused before any folder is made
+            wanted = config.data.dataset.model_dump_json()
+            known = dataclasses.replace(objects, data=loaded.get(wanted, data))
+            loaded[wanted] = load_all(config, context, known).data
+            begun_with[cell] = dataclasses.replace(objects, data=loaded[wanted])
         parent = Path(tempfile.mkdtemp(prefix="eqprop-") if out is None else out)
         made = create_sweep(parent, name, name, "own", cells, tuple(vary))
         for cell, config in cells.items():
-            begin_in(made.run(cell), config, objects)
+            begin_in(made.run(cell), config, begun_with[cell])
         found = SweepRun(made.path, objects)
         if out is None:
             weakref.finalize(found, shutil.rmtree, parent, ignore_errors=True)

@@ -15,7 +15,23 @@ from eqprop.relaxation.base import AbstractRelaxation, is_traced
 from eqprop.shapes import PerExample, States
 
 
-class Momentum(AbstractRelaxation):
+class AbstractAround(AbstractRelaxation):
+    """What is made of the steps of another relaxation, `method`, and settles where that does."""
+
+    method: AbstractRelaxation
+
+    @property
+    def innermost(self) -> AbstractRelaxation:
+        return self.method.innermost
+
+    def prepare(self, energy: AbstractClampedEnergy) -> AbstractClampedEnergy:
+        return self.method.prepare(energy)
+
+    def residual(self, energy: AbstractClampedEnergy, state: States) -> PerExample:
+        return self.method.residual(energy, state)
+
+
+class Momentum(AbstractAround):
     """A step of `method` from a state that has gone on as it last moved: the heavy ball.
 
     **Arguments:** `method`; `inertia`, the share of the last move that is made again, in [0, 1).
@@ -24,7 +40,6 @@ class Momentum(AbstractRelaxation):
     USSR Comput. Math. Math. Phys. 4:5 (1964).
     """
 
-    method: AbstractRelaxation
     inertia: Array = eqx.field(default=0.5, converter=jnp.asarray)
 
     def __check_init__(self) -> None:
@@ -32,9 +47,6 @@ class Momentum(AbstractRelaxation):
             raise ConfigError(
                 f"`inertia` must lie in [0, 1), got {float(self.inertia):g}. Try 0.5."
             )
-
-    def prepare(self, energy: AbstractClampedEnergy) -> AbstractClampedEnergy:
-        return self.method.prepare(energy)
 
     def init(self, prepared: AbstractClampedEnergy, state: States) -> tuple[Array, Any]:
         return state, self.method.init(prepared, state)
@@ -51,11 +63,8 @@ class Momentum(AbstractRelaxation):
         new, inner, seen = self.method.step(prepared, ahead, inner, key)
         return new, (state, inner), seen
 
-    def residual(self, energy: AbstractClampedEnergy, state: States) -> PerExample:
-        return self.method.residual(energy, state)
 
-
-class Anderson(AbstractRelaxation):
+class Anderson(AbstractAround):
     """Anderson mixing: the combination of the last images of `method` whose moves cancel best.
 
     **Arguments:** `method`; `depth`, how many earlier steps are mixed, 1 or more.
@@ -64,15 +73,11 @@ class Anderson(AbstractRelaxation):
     (1965).
     """
 
-    method: AbstractRelaxation
     depth: int = eqx.field(default=3, static=True)
 
     def __check_init__(self) -> None:
         if self.depth < 1:
             raise ConfigError(f"`depth` must be 1 or more, got {self.depth}. Try 3.")
-
-    def prepare(self, energy: AbstractClampedEnergy) -> AbstractClampedEnergy:
-        return self.method.prepare(energy)
 
     def init(
         self, prepared: AbstractClampedEnergy, state: States
@@ -106,11 +111,8 @@ class Anderson(AbstractRelaxation):
         memory = images.at[place].set(image), moves.at[place].set(move), count + 1, inner
         return prepared.project(mixed), memory, seen
 
-    def residual(self, energy: AbstractClampedEnergy, state: States) -> PerExample:
-        return self.method.residual(energy, state)
 
-
-class Noisy(AbstractRelaxation):
+class Noisy(AbstractAround):
     """A step of `method`, then noise on every state: it never settles below its noise.
 
     **Arguments:** `method`; `noise`, standard deviation of what is added in a step, 0 or more.
@@ -118,15 +120,11 @@ class Noisy(AbstractRelaxation):
     **Raises:** `ConfigError` for a relaxation without a key.
     """
 
-    method: AbstractRelaxation
     noise: Array = eqx.field(default=1e-3, converter=jnp.asarray)
 
     def __check_init__(self) -> None:
         if not is_traced(self.noise) and not bool(self.noise >= 0):
             raise ConfigError(f"`noise` must be 0 or more, got {float(self.noise):g}.")
-
-    def prepare(self, energy: AbstractClampedEnergy) -> AbstractClampedEnergy:
-        return self.method.prepare(energy)
 
     def init(self, prepared: AbstractClampedEnergy, state: States) -> Any:
         return self.method.init(prepared, state)
@@ -142,6 +140,3 @@ class Noisy(AbstractRelaxation):
         new, memory, seen = self.method.step(prepared, state, memory, inner)
         drawn = jax.random.normal(mine, state.shape, state.dtype)
         return prepared.project(new + self.noise * drawn), memory, seen
-
-    def residual(self, energy: AbstractClampedEnergy, state: States) -> PerExample:
-        return self.method.residual(energy, state)

@@ -76,6 +76,11 @@ class Equilibrium(eqx.Module):
 class AbstractRelaxation(eqx.Module):
     """One step of a method by which a state settles. The driver `relax` owns the loop."""
 
+    @property
+    def innermost(self) -> AbstractRelaxation:
+        """The method whose steps it takes in the end: itself, unless it is made of another one."""
+        return self
+
     @abc.abstractmethod
     def prepare(self, energy: AbstractClampedEnergy) -> AbstractClampedEnergy:
         """The same energy in the form in which the method takes its steps.

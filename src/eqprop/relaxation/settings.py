@@ -23,12 +23,14 @@ class RelaxationChoice(Choice):
 
     `nudged_steps`: the names of the nudged steps that it can take, the usual one first;
     `needs_blocks`: whether the energy must have a minimum over each block in closed form;
+    `carries_differences`: whether it can move the difference of two states instead of a state;
     `unit`: what its steps are called.
     """
 
     kind = RELAXATIONS
     nudged_steps: ClassVar[tuple[str, ...]] = ("joint",)
     needs_blocks: ClassVar[bool] = False
+    carries_differences: ClassVar[bool] = False
     unit: ClassVar[str] = "steps"
 
     def build(self, nudged_step: AbstractNudgedStep) -> AbstractRelaxation:
@@ -64,6 +66,7 @@ class BlockSettings(RelaxationChoice, name="block"):
         "inputs in one sweep",
     )
     needs_blocks = True
+    carries_differences = True
     unit = "sweeps"
 
     def build(self, nudged_step: AbstractNudgedStep) -> AbstractRelaxation:

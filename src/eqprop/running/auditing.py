@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from eqprop.config.settings import RunConfig
 from eqprop.config.settings import load_recorded as load_config
 from eqprop.energy import Network
 from eqprop.errors import ConfigError
-from eqprop.learning import Audit, Oracle, as_held, audit, nudge_of, response
+from eqprop.learning import AbstractLearningRule, Audit, Oracle, as_held, audit, nudge_of, response
 from eqprop.records import RunFolder
 from eqprop.running.build import build_rule, load_data
 from eqprop.running.finished import load_model, look_from
+from eqprop.running.objects import recorded
 from eqprop.training import Examples
 
 AGREEMENT_COLUMNS = ("name", "cosine", "sign_agreement", "ratio", "exact")
@@ -41,7 +41,13 @@ def audit_run(
     **Returns:** what was found; the answer, a row each; and the share of the examples that settle
     in more than one state from eight starts.
     """
-    config = load_config(RunFolder.open(path).path / "config.toml")
+    folder = RunFolder.open(path)
+    config = load_config(folder.path / "config.toml")
+    if "rule" in recorded(folder):
+        raise ConfigError(
+            f"`run` must have a rule of its settings, got {path}, whose rule was handed over in "
+            "Python. Audit it there: eqprop.audit(network, rule, x, target, states)."
+        )
     if config.learning.rule.reads_forwards:
         raise ConfigError(
             "`run` must have a rule that relaxes, got one trained by 'backpropagation', which is "
@@ -65,14 +71,14 @@ def audit_run(
 
 
 def audit_examples(
-    config: RunConfig,
+    rule: AbstractLearningRule,
     network: Network,
     examples: Examples,
     states: Any,
     read: Callable[[Network], Network] = as_held,
 ) -> Audit:
-    """Audits a network under the run's own rule, as in every epoch but the first."""
-    return audit(network, build_rule(config, 1), *_batch(examples, network), states, read=read)
+    """Audits a network under a rule."""
+    return audit(network, rule, *_batch(examples, network), states, read=read)
 
 
 def table(found: Audit) -> list[list[str]]:

@@ -25,7 +25,7 @@ from eqprop.learning import AbstractLearningRule, Phase, learning_rates
 from eqprop.relaxation import AbstractNudgedStep, FixedSteps, ForwardPass, Joint
 from eqprop.running.objects import Objects
 from eqprop.running.wiring import check_memory, edge_weights, stream_seed
-from eqprop.topology import Topology, layered
+from eqprop.topology import Topology, layered, with_intralayer
 from eqprop.training import Examples, Trainer, evaluation_phase
 from eqprop.training.examples import decided, inputs
 from eqprop.training.settings import OptimizerChoice, ScheduleChoice
@@ -76,10 +76,15 @@ def build_rule(config: RunConfig, epoch: int) -> AbstractLearningRule:
     return config.learning.rule.build(free_phase(config, epoch), nudged)
 
 
-def check_rule(config: RunConfig, objects: Objects) -> None:
-    """Refuses, by `ConfigError`, what the rule would refuse: a network of any size shows it."""
-    ends = config.topology.layer_sizes[-1]
-    network = objects.network or build_network(config, layered([1, 1, ends]))
+def check_rule(config: RunConfig, objects: Objects, topology: Topology, targets: int) -> None:
+    """Refuses, by `ConfigError`, what the rule would refuse.
+
+    A network of as many layers shows it, with few units in each.
+    """
+    small = layered([2] * (len(topology.layer_sizes) - 1) + [topology.layer_sizes[-1]])
+    if topology.accounting().intralayer:
+        small = with_intralayer(small)
+    network = objects.network or build_network(config, small, targets)
     (objects.rule or build_rule(config, 0)).check(network)
 
 
@@ -176,14 +181,19 @@ def build_device(config: RunConfig) -> AbstractDevice:
 
 
 def load_data(config: RunConfig, data_dir: Path | None = None) -> Dataset:
-    """The data set of a run, checked against its layer sizes."""
+    """The data set of a run by its settings, as it sees it, checked against its layer sizes."""
     dataset = config.data.dataset.load(data_dir)
+    check_fit(config, dataset)
+    return for_run(config, dataset)
+
+
+def for_run(config: RunConfig, dataset: Dataset) -> Dataset:
+    """Of a data set what a run sees: its splits and examples, with inputs as devices give them."""
     if config.data.split == "journal":
         dataset = dataset.as_in_the_journal()
     dataset = dataset.limited(
         num_train=config.data.num_train, num_validation=config.data.num_validation
     )
-    check_fit(config, dataset)
     return dataset.with_inputs(config.device.kind.given)
 
 

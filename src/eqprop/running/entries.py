@@ -38,6 +38,7 @@ def epoch_entry(log: BatchLog) -> dict[str, Any]:
     """Training error and cost of an epoch, and how its two phases settled."""
     examples = int(log.examples.sum())
     entry: dict[str, Any] = {
+        "training_examples": examples,
         "training_error": int(log.errors.sum()) / examples,
         "training_cost": float(log.cost.sum()) / examples,
     }

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from eqprop.config.settings import RunConfig
-from eqprop.data import Split
+from eqprop.data import Dataset, Split
 from eqprop.devices import Held
 from eqprop.energy import Network
 from eqprop.errors import RunFolderError, Stopped
@@ -23,6 +23,7 @@ from eqprop.running.auditing import audit_examples
 from eqprop.running.build import (
     build_rule,
     build_trainer,
+    for_run,
     free_block_size,
     free_phase,
     initial_network,
@@ -73,9 +74,9 @@ class RunInProgress:
         objects: Objects,
         context: Context,
     ) -> None:
-        dataset, topology = objects.dataset, objects.topology
-        assert dataset is not None and topology is not None
-        self.objects = objects
+        topology = objects.topology
+        assert isinstance(objects.data, Dataset) and topology is not None
+        self.objects, dataset = objects, for_run(config, objects.data)
         self.folder, self.config, self.context = folder, config, context
         self.checkpoints = Checkpoints(folder.path / "checkpoints", run_id, config.checkpoint.keep)
         self.checkpoints.clean()
@@ -346,7 +347,8 @@ class RunInProgress:
         states = self.trainer.kept_states(state, count)
         held = jax.device_put(state.network, jax.local_devices()[0])
         read = self.trainer.reading(state) or as_held
-        found = audit_examples(self.config, held, first, states, read)
+        rule = self.objects.rule or build_rule(self.config, 1)  # as in every epoch but the first
+        found = audit_examples(rule, held, first, states, read)
         return [{"kind": "audit", "epoch": epoch} | found.to_dict()]
 
     def _probe(self) -> Probe:
@@ -364,7 +366,6 @@ class RunInProgress:
         summary = {
             "name": self.config.name,
             "dataset": self.dataset.name,
-            "training_examples": len(self.trainer.examples),
             "seed": self.config.seed,
         }
         summary |= {key: value for key, value in entries[-1].items() if key != "kind"}

@@ -13,6 +13,7 @@ import numpy as np
 
 from eqprop.config.settings import RunConfig
 from eqprop.data import Dataset
+from eqprop.data.preparing import given
 from eqprop.energy import Network
 from eqprop.errors import ConfigError, DataError, RunFolderError
 from eqprop.learning import AbstractLearningRule
@@ -31,22 +32,30 @@ class Objects:
 
     **Attributes:**
 
-    - `dataset`: of data set `given`, or what `load_data` gave.
+    - `data`: of data set `given`, as `eqprop.data.preparing.given` takes it; or a data set, before
+      the settings of the run choose from it (`for_run`).
     - `topology`: of wiring `given`, or what `build_topology` gave.
     - `network`: untrained, with energy and cost.
     - `rule`: the learning rule of every epoch.
     """
 
-    dataset: Dataset | None = None
+    data: Any = None
     topology: Topology | None = None
     network: Network | None = None
     rule: AbstractLearningRule | None = None
 
+    def dataset(self, config: RunConfig) -> Dataset | None:
+        """The data set, prepared as the settings say where Python handed over its arrays."""
+        wanted: Any = config.data.dataset
+        is_whole = self.data is None or isinstance(self.data, Dataset)
+        return self.data if is_whole else given(self.data, wanted)
+
     def facts(self, config: RunConfig) -> dict[str, str]:
         """What is written down of those that the settings do not say: digests, and forms."""
         found = {}
-        if self.dataset is not None and config.data.dataset.name == "given":
-            splits = [split for _, split in sorted(self.dataset.splits.items())]
+        dataset = self.dataset(config)
+        if dataset is not None and config.data.dataset.name == "given":
+            splits = [split for _, split in sorted(dataset.splits.items())]
             parts = [part for split in splits for part in vars(split).values()]
             found["data"] = digest([part for part in parts if part is not None])
         if self.topology is not None and config.topology.wiring.name == "given":

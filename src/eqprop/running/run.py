@@ -7,7 +7,6 @@ nothing, a part, or all of the work is done already.
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -15,11 +14,10 @@ from pathlib import Path
 from eqprop.compiler import check as check_compiler
 from eqprop.config.settings import RunConfig
 from eqprop.config.settings import load_recorded as load_config
-from eqprop.data import Dataset
 from eqprop.errors import BusyError, ConfigError
 from eqprop.records import RunFolder, locked
 from eqprop.running import team
-from eqprop.running.build import check_batches, check_fit, check_rule, load_again, load_data
+from eqprop.running.build import check_batches, check_fit, check_rule, for_run, load_again
 from eqprop.running.context import UNATTENDED, Context
 from eqprop.running.in_progress import RunInProgress
 from eqprop.running.machine import is_one_thread
@@ -62,14 +60,13 @@ def begin(
 
 def load_all(config: RunConfig, context: Context, objects: Objects) -> Objects:
     """Data and wiring, loaded, checked against the settings and the rule."""
-    dataset = _handed_over(config, objects) or load_data(config, context.data_dir)
+    dataset = objects.dataset(config) or config.data.dataset.load(context.data_dir)
     if objects.network is None:
         check_fit(config, dataset)
-    objects = dataclasses.replace(
-        objects, dataset=dataset, topology=objects.topology or build_topology(config)
-    )
-    check_rule(config, objects)
-    check_batches(config, len(dataset.split("train")))
+    topology = objects.topology or build_topology(config)
+    objects = dataclasses.replace(objects, data=dataset, topology=topology)
+    check_rule(config, objects, topology, dataset.num_outputs)
+    check_batches(config, len(for_run(config, dataset).split("train")))
     return objects
 
 
@@ -165,7 +162,7 @@ def complete_together(
     runs: list[RunInProgress] = []
     with ExitStack() as folders:
         for path, config in configs.items():
-            loaded = Objects(runs[0].dataset) if runs else NOTHING
+            loaded = Objects(runs[0].objects.data) if runs else NOTHING
             held = begun(config, RunFolder(path), context, loaded)
             try:
                 run = folders.enter_context(held)
@@ -218,15 +215,10 @@ def begun(
 def _loaded(config: RunConfig, folder: RunFolder, context: Context, objects: Objects) -> Objects:
     """All that a run needs, as the run began with it."""
     identity = folder.identity(data_dir=context.data_place)
-    dataset = _handed_over(config, objects) or load_again(
-        functools.partial(load_data, config), context.data_dir, identity.get("data_dir")
+    dataset = objects.dataset(config) or load_again(
+        config.data.dataset.load, context.data_dir, identity.get("data_dir")
     )
     topology = objects.topology or build_topology(config)
-    objects = dataclasses.replace(objects, dataset=dataset, topology=topology)
+    objects = dataclasses.replace(objects, data=dataset, topology=topology)
     objects.check(config, folder)
     return objects
-
-
-def _handed_over(config: RunConfig, objects: Objects) -> Dataset | None:
-    """Data that Python holds, as `load_data` would give them."""
-    return objects.dataset and objects.dataset.with_inputs(config.device.kind.given)

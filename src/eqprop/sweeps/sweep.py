@@ -172,7 +172,7 @@ def extended(sweep: Sweep, configs: Mapping[Cell, RunConfig]) -> Sweep:
         new.append(cell)
         if cell.condition in conditions:
             found = config.differences(conditions[cell.condition])
-            _refuse(sweep, cell, {name: v for name, v in found.items() if not _may_differ(name)})
+            _refuse(sweep, cell, {name: v for name, v in found.items() if not may_differ(name)})
         elif begun:
             found = config.differences(next(iter(begun.values())))
             data = {n: v for n, v in found.items() if n.startswith("data.")}
@@ -186,7 +186,7 @@ def extended(sweep: Sweep, configs: Mapping[Cell, RunConfig]) -> Sweep:
     return sweep
 
 
-def _may_differ(name: str) -> bool:
+def may_differ(name: str) -> bool:
     """Whether seeds of one condition may have a setting of their own."""
     section = name.partition(".")[0]
     alone = ("name", "seed", "deterministic", "training.epochs", "training.chunk_batches")

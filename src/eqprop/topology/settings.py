@@ -126,7 +126,7 @@ class RewireSettings(_Receiving, name="rewire"):
 
         if self.connections is None:
             return {}
-        return {"connections": None, "p": round(probability_of(self.connections, before), 4)}
+        return {"connections": None, "p": float(f"{probability_of(self.connections, before):.3g}")}
 
 
 class RewireEachSettings(_Receiving, name="rewire_each"):

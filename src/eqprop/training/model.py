@@ -152,7 +152,7 @@ class Model:
         phases that do not settle, dead outputs, saturated layers, an error at chance after
         `PATIENCE` epochs.
         """
-        examples = Examples.of(self.network, x, target)
+        examples = Examples.of(self.network, self._given(x), target)
         self.devices = None
         trainer = Trainer(
             examples,
@@ -244,6 +244,10 @@ class Model:
         told = repr(self.topology).removeprefix("Topology(").removesuffix(")")
         return f"Model({told}, {', '.join(part.__name__ for part in parts)})"
 
+    def _given(self, x: Any) -> Any:
+        """Inputs as the devices of the run that trained the network give them."""
+        return x if self.config is None else self.config.device.kind.given(np.asarray(x))
+
     def _shown(self, x: Any, starts: int | Sequence[str], seed: int) -> Evaluation:
         x = self.preparation.inputs(x)
         nothing = np.zeros((len(x), self.network.num_targets), np.float32)
@@ -260,10 +264,8 @@ class Model:
           several, of whose equilibria that of lowest energy counts (`evaluate_starts`).
         - `starts_seed`: of random ones.
         """
-        if self.config is not None:
-            x = self.config.device.kind.given(np.asarray(x))
         network = self.seen
-        examples = Examples.of(network, x, target, learned=False)
+        examples = Examples.of(network, self._given(x), target, learned=False)
         if starts_of(starts) == COLD:
             return evaluate(network, examples, self.evaluation)
         found = evaluate_starts(network, examples, self.evaluation, starts, seed=starts_seed)

@@ -343,7 +343,7 @@ def _settling(phases: Sequence[Equilibrium]) -> Settling:
 
 def _effective_beta(rule: AbstractLearningRule, network: Network, beta: float) -> float:
     """What a beta amounts to by the nudging step of the rule."""
-    methods = [ep.nudged.method for ep in _parts(rule, EquilibriumPropagation)]
+    methods = [ep.nudged.method.innermost for ep in _parts(rule, EquilibriumPropagation)]
     steps = [method for method in methods if isinstance(method, Euler)]
     if not steps:
         return beta
