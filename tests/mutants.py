@@ -26,6 +26,7 @@ REFERENCE = "tests/learning/test_reference.py"
 RELAX = "tests/relaxation/test_relax.py"
 HOPFIELD = "tests/energy/test_hopfield.py"
 TRAINING = "tests/training/test_training.py"
+RUN = "tests/python/test_run.py"
 RULES = "tests/learning/test_rules.py"
 CARRIED = "tests/learning/test_carried.py"
 FEEDBACK = "tests/energy/test_feedback.py"
@@ -50,6 +51,18 @@ class Mutant:
 
 
 MUTANTS = [
+    Mutant("a leak spares the second device of a pair", "devices/analog.py",
+           'own["minus"] -= self.effects.leak * own["minus"]',
+           'own["minus"] -= 0 * own["minus"]', ANALOG),
+    Mutant("a longer run that was killed skips epochs", "running/in_progress.py",
+           "self.save()  # killed", "pass  # killed", RUN),
+    Mutant("the best network is judged by other examples", "running/in_progress.py",
+           "cold.of(self.part) if whole else cold", "cold", RUN),
+    Mutant("the audit asks another rule", "running/in_progress.py",
+           "rule = self.objects.rule or build_rule(self.config, 1)",
+           "rule = build_rule(self.config, 1)", RUN),
+    Mutant("momentum hides what it moves", "relaxation/accelerated.py",
+           "return self.method.innermost", "return self", RULES),
     Mutant("the spread of devices is not frozen", "devices/analog.py",
            '* own["unlike"][:2], 0)', '* (own["unlike"][:2] + own["age"]), 0)', ANALOG),
     Mutant("devices that are good are programmed again", "devices/programming.py",
