@@ -78,3 +78,13 @@ def test_ways_stand_below_each_other_and_networks_side_by_side():
         "| exact | 50.00 (25.00, 75.00) | 12.50 |",
         "| 4 bits | 87.50 | - |",
     ]
+    runs = [
+        {"network": network, "seed": "0", "device": device, "error": error}
+        for network, device, error in [
+            ("wide", "exact", "0.25"), ("wide", "pcm", ""), ("deep", "pcm", "0.875"),
+        ]
+    ]  # fmt: skip
+    assert across(runs, {"error": "error %"}, way="device").splitlines()[2:] == [
+        "| exact | 25.00 | - |",
+        "| pcm | - | 87.50 |",
+    ]

@@ -306,32 +306,40 @@ def errors(rows: Sequence[Mapping[str, str]]) -> str:
 
 
 def across(
-    rows: Sequence[Mapping[str, str]], columns: Mapping[str, str], show: Sequence[str] = ()
+    rows: Sequence[Mapping[str, str]],
+    columns: Mapping[str, str],
+    show: Sequence[str] = (),
+    way: str = "",
 ) -> str:
     """A row per way of training, a column per network and error, of runs that came to the end.
 
     **Arguments:**
 
-    - `rows`: of conditions `network, way`, such as `rewired, 8 bits`.
+    - `rows`: epochs of conditions `network, way`, such as `rewired, 8 bits`; or runs.
     - `columns`: names of errors in the rows, and the words for them.
     - `show`: ways in the order of the table; all if empty.
+    - `way`: of rows that are runs, the column that says it, beside the column `network`.
     """
     found: dict[tuple[str, str, str], list[float]] = defaultdict(list)
-    for row in collect.last_epoch(rows):
-        network, _, way = row["condition"].partition(", ")
+    labelled = (
+        [(row["network"], row[way], row) for row in rows]
+        if way
+        else [(*row["condition"].split(", ", 1), row) for row in collect.last_epoch(rows)]
+    )
+    for network, shown, row in labelled:
         for name in columns:
             if row[name]:
-                found[network, way, name].append(float(row[name]))
+                found[network, shown, name].append(float(row[name]))
     networks, ways = (list(dict.fromkeys(key[place] for key in found)) for place in (0, 1))
     heads = [f"{network}, {words}" for network in networks for words in columns.values()]
     table = [
-        [way]
+        [shown]
         + [
-            mean_and_singles(values) if (values := found.get((network, way, name))) else "-"
+            mean_and_singles(values) if (values := found.get((network, shown, name))) else "-"
             for network in networks
             for name in columns
         ]
-        for way in show or ways
+        for shown in show or ways
     ]
     return lay_out(["", *heads], table)
 
@@ -613,7 +621,18 @@ KINDS = {
     "sensitivity": sensitivity,
     "wirings": wirings,
 }
-OPTIONS = ("columns", "counts", "epoch", "epochs", "limits", "looks", "reference", "show", "size")
+OPTIONS = (
+    "columns",
+    "counts",
+    "epoch",
+    "epochs",
+    "limits",
+    "looks",
+    "reference",
+    "show",
+    "size",
+    "way",
+)
 """Entries of tables.toml that a kind may take."""
 
 
