@@ -356,22 +356,29 @@ def over(values: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
     result = {k: dict(v) if isinstance(v, Mapping) else v for k, v in values.items()}
     for name, value in said.items():
         before = result.get(name)
-        if not (isinstance(before, dict) and isinstance(value, Mapping)):
-            result[name] = value
-            continue
-        result[name] = over(before, value)
-        chooses = name in RunConfig.model_fields and _choices(name) & set(value)
-        kept = _of_what_is_chosen(name, result[name]) if chooses else result[name]
-        for setting in before:
-            if setting not in kept and setting not in value:
-                del result[name][setting]
-        if name == "topology":
-            for one, other in (("p", "connections"), ("connections", "p")):
-                if one in value and other not in value:
-                    result[name].pop(other, None)
+        if isinstance(before, dict) and isinstance(value, Mapping):
+            value = _section_over(name, before, value)
+        result[name] = value
     if "nudged" not in said and _has_no_nudged_phase(said):
         result.pop("nudged", None)
     return result
+
+
+def _section_over(name: str, values: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
+    """`over`, of a section."""
+    result = dict(values)
+    for setting, value in said.items():
+        before = result.get(setting)
+        if isinstance(before, Mapping) and isinstance(value, Mapping):
+            value = {**before, **value}
+        result[setting] = value
+    gone: set[str] = set()
+    if _choices(name) & set(said):
+        gone = set(result) - set(_of_what_is_chosen(name, result))
+    if name == "topology":
+        replaced = {"connections": "p", "p": "connections"}
+        gone |= {replaced[setting] for setting in said if setting in replaced}
+    return {key: value for key, value in result.items() if key in said or key not in gone}
 
 
 def _has_no_nudged_phase(values: Mapping[str, Any]) -> bool:
@@ -383,8 +390,9 @@ def _has_no_nudged_phase(values: Mapping[str, Any]) -> bool:
 
 def _choices(section: str) -> set[str]:
     """The settings of a section that choose something."""
-    model: Any = RunConfig.model_fields[section].annotation
-    return set(model.choices()) if issubclass(model, Section) else set()
+    field = RunConfig.model_fields.get(section)
+    model: Any = None if field is None else field.annotation
+    return set(model.choices()) if model and issubclass(model, Section) else set()
 
 
 def _rescale(before: Mapping[str, Any], after: dict[str, Any], names: set[str]) -> None:
