@@ -63,6 +63,22 @@ def test_a_course_has_both_errors_of_the_epochs_that_a_run_has_come_to():
     assert second == "| b | 12.50 | - | 0.00 | - |"
 
 
+def test_ends_are_compared_seed_by_seed_with_those_that_begin_alike():
+    rows = [
+        {"condition": name, "seed": seed, "error": error}
+        for name, seed, error in [
+            ("wide-cold", "0", "0.5"), ("wide-cold", "1", "0.25"), ("deep-cold", "0", "0.75"),
+            ("wide-kept", "0", "0.25"), ("wide-kept", "1", "0.125"), ("deep-kept", "1", "0.5"),
+        ]
+    ]  # fmt: skip
+    lines = ends(rows, {"error": "error %"}, reference="kept", judged="error").splitlines()
+    assert lines[0] == "|  | error % | error %, against kept |"
+    found = {line.split(" | ")[0].removeprefix("| "): line.split(" | ")[-1] for line in lines[2:]}
+    # 25 and 12.5 points; Student's t of one degree of freedom is 12.7.
+    assert found["wide-cold"].startswith("+18.75") and "79.41" in found["wide-cold"]
+    assert found["deep-cold"] == found["wide-kept"] == "- |"
+
+
 def test_ways_stand_below_each_other_and_networks_side_by_side():
     rows = [
         {"condition": name, "seed": seed, "epoch": epoch, "error": error}

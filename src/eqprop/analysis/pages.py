@@ -380,6 +380,8 @@ def ends(
     columns: Mapping[str, str],
     show: Mapping[str, str] | Sequence[str] = (),
     counts: Sequence[str] = (),
+    reference: str = "",
+    judged: str = "",
 ) -> str:
     """A row per condition of rows that are runs: the mean over seeds, and each of a few seeds.
 
@@ -388,16 +390,27 @@ def ends(
     - `columns`: of the CSV, shares that are shown in percent, with their headings.
     - `show`: conditions in the order of the table, or names to show them by; all if empty.
     - `counts`: columns that are no shares.
+    - `reference`: the last word of some conditions, such as `small` of `wide-small`. Those that
+      begin alike are compared with them, seed by seed, in the column `judged`.
     """
-    table = []
+    table, by_seed = [], {(row["condition"], row["seed"]): row for row in rows}
     for name, shown in shown_as(rows, show).items():
         own, line = [row for row in rows if row["condition"] == name], [shown]
         for column in columns:
             values = [float(row[column]) for row in own if row[column]]
             form = _count if column in counts else number
             line.append(mean_and_singles(values, form=form) if values else "-")
+        if reference:
+            other = f"{name.rpartition('-')[0]}-{reference}"
+            pairs = [
+                float(row[judged]) - float(by_seed[other, row["seed"]][judged])
+                for row in own
+                if other != name and (other, row["seed"]) in by_seed
+            ]
+            line.append(points(pairs) if pairs else "-")
         table.append(line)
-    return lay_out(["", *columns.values()], table)
+    against = [f"{columns[judged]}, against {reference}"] if reference else []
+    return lay_out(["", *columns.values(), *against], table)
 
 
 def _count(value: float, _: int) -> str:
@@ -626,6 +639,7 @@ OPTIONS = (
     "counts",
     "epoch",
     "epochs",
+    "judged",
     "limits",
     "looks",
     "reference",
