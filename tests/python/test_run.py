@@ -13,7 +13,7 @@ import pytest
 import eqprop
 from eqprop.config.recipes import cook
 from eqprop.errors import ConfigError, DataError, Stopped
-from eqprop.python.run import configured as configured
+from eqprop.python.run import configured, handed_over
 from eqprop.running.run import train as train_by_settings
 
 RNG = np.random.default_rng(0)
@@ -58,7 +58,7 @@ def test_layers_follow_data_and_a_recipe(tmp_path):
     run = eqprop.train({"training": {"epochs": 1}}, recipe="small", data=(X, Y), out=tmp_path)
     assert run.config.topology.layer_sizes == (5, 64)
     hidden = {"topology": {"intralayer": True}, "training": {"epochs": 1}}
-    config, _ = configured(hidden, None, (X, Y), None)
+    config = configured(hidden, None, handed_over((X, Y)), None)
     assert config.topology.layer_sizes == (5, 500, 500, 500, 3)
 
 
@@ -294,3 +294,19 @@ def test_backpropagation_handed_over_is_looked_at_forwards(tmp_path):
     handed = eqprop.train(whole, data=(X, Y), rule=eqprop.Backpropagation())
     assert by_name.summary == handed.summary
     np.testing.assert_array_equal(by_name.model.outputs(X), handed.model.outputs(X))
+
+
+def test_data_handed_over_are_prepared_once_for_all_runs_of_a_sweep(tmp_path, monkeypatch):
+    from eqprop.running import objects
+
+    asked, prepare = [], objects.given
+
+    def counted(data, wanted):
+        asked.append(wanted)
+        return prepare(data, wanted)
+
+    monkeypatch.setattr(objects, "given", counted)
+    found = eqprop.sweep(
+        FEW, vary={"learning.learning_rate": [0.02, 0.1]}, data=(X, Y), out=tmp_path
+    )
+    assert len(found.runs) == 2 and len(asked) == 1

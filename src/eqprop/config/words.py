@@ -84,11 +84,9 @@ def _add(found: dict[str, Setting], setting: Setting) -> None:
     if setting.does not in does:
         does = f"{does}; {setting.of[-1]}: {setting.does}" if setting.of else does
     takes = before.takes if setting.takes in before.takes else f"{before.takes}; {setting.takes}"
-    defaults = {**setting.defaults, **before.defaults}
-    order = [*before.defaults, *(each for each in setting.defaults if each not in before.defaults)]
-    found[setting.name] = dataclasses.replace(
-        before, does=does, takes=takes, defaults={each: defaults[each] for each in order}
-    )
+    # The first to say a default says it, in the order of the choices.
+    defaults = {**before.defaults, **setting.defaults, **before.defaults}
+    found[setting.name] = dataclasses.replace(before, does=does, takes=takes, defaults=defaults)
 
 
 def _of(
@@ -194,17 +192,14 @@ def annotated(config: RunConfig) -> str:
         for setting in known.values():
             if setting.section != section:
                 continue
-            words = f"{setting.does} [{setting.takes}{_owned(setting, known)}]"
+            of = f"; with {_owners(setting, known)}" if setting.of else ""
+            words = f"{setting.does} [{setting.takes}{of}]"
             lines += [f"# {text}" for text in textwrap.wrap(words, _WIDTH - 2)]
             if setting.last in values:
                 lines.append(line(setting.last, values[setting.last]))
             else:
                 lines.append(f"# {setting.last} = {setting.default or '...'}")
     return "\n".join(lines).lstrip("\n") + "\n"
-
-
-def _owned(setting: Setting, known: Mapping[str, Setting]) -> str:
-    return f"; with {_owners(setting, known)}" if setting.of else ""
 
 
 def _owners(setting: Setting, known: Mapping[str, Setting]) -> str:
@@ -220,7 +215,7 @@ def _owners(setting: Setting, known: Mapping[str, Setting]) -> str:
         if not is_most:
             found.append(f"{field} = " + " or ".join(f'"{name}"' for name in names))
         else:
-            found.append(f"any {field}" + " but " * bool(others) + ", ".join(others))
+            found.append(f"any {field}" + (f" but {', '.join(others)}" if others else ""))
     return " or ".join(found)
 
 

@@ -14,8 +14,6 @@ from typing import Any
 
 from eqprop.config.recipes import cook
 from eqprop.config.settings import RunConfig, build, load_recorded, override, read
-from eqprop.data import Dataset
-from eqprop.data.settings import GivenSettings
 from eqprop.energy import Network
 from eqprop.errors import ConfigError, DivergedError, Stopped
 from eqprop.learning import AbstractLearningRule
@@ -24,7 +22,7 @@ from eqprop.records import RunFolder
 from eqprop.running import run as engine
 from eqprop.running.context import Context, Reporter, nothing_said
 from eqprop.running.finished import load_model
-from eqprop.running.objects import Objects
+from eqprop.running.objects import Handed, Objects
 from eqprop.running.signals import listening
 from eqprop.topology import Topology
 from eqprop.training import Model
@@ -77,8 +75,9 @@ def train(
             "`topology` must be given with `network`, got none. Hand over the one that the network "
             "was made on."
         )
-    config, dataset = configured(settings, recipe, data, topology, rule=rule)
-    objects = Objects(dataset, topology, network, rule)
+    handed = handed_over(data)
+    config = configured(settings, recipe, handed, topology, rule=rule)
+    objects = Objects(handed, topology, network, rule)
     with watched(data_dir, progress) as context:
         parent = Path(tempfile.mkdtemp(prefix="eqprop-") if out is None else out)
         try:
@@ -115,8 +114,7 @@ def resume(
     **Raises:** as `train`, and `ConfigError` or `DataError` for other objects.
     """
     folder = RunFolder.open(Path(path))
-    config = load_recorded(folder.path / "config.toml")
-    objects = Objects(_handed_over(data, config), topology, network, rule)
+    objects = Objects(handed_over(data), topology, network, rule)
     with watched(data_dir, progress) as context:
         return Run(folder, objects)._completed(context, epochs)
 
@@ -207,7 +205,7 @@ class Run:
         **Arguments:** `data`: the same again, where somebody else holds it; it is checked.
         """
         if data is not None:
-            self._objects = dataclasses.replace(self._objects, data=_handed_over(data, self.config))
+            self._objects = dataclasses.replace(self._objects, data=handed_over(data))
         with watched(None, progress) as context:
             return self._completed(context, epochs)
 
@@ -228,12 +226,12 @@ class Run:
 def configured(
     settings: Settings,
     recipe: str | None,
-    data: Any,
+    data: Handed | None,
     topology: Topology | None,
     changes: Mapping[str, Any] = MappingProxyType({}),
     rule: AbstractLearningRule | None = None,
-) -> tuple[RunConfig, Dataset | None]:
-    """Settings with what the objects say, and the data prepared as the settings say.
+) -> RunConfig:
+    """Settings with what the objects say.
 
     **Arguments:** `changes`: further settings by dotted name.
     """
@@ -247,32 +245,24 @@ def configured(
         values = {k: dict(v) if isinstance(v, Mapping) else v for k, v in (settings or {}).items()}
     # This process has its devices already: parts of a batch would wait for each other.
     _section(values, "training").setdefault("data_shards", 1)
-    dataset = shape = None
+    shape = None
     if data is not None:
         section = _section(values, "data")
         section["dataset"] = "given"
         of_data = {name: value for name, value in changes.items() if name.startswith("data.")}
-        prepared_as = build(override({"data": section}, of_data))
-        dataset = Objects(_handed_over(data, prepared_as)).dataset(prepared_as)
-        assert dataset is not None
+        dataset = data.prepared(build(override({"data": section}, of_data)))
         shape = dataset.num_inputs, dataset.num_outputs
     if topology is not None:
         section = _section(values, "topology")
         section |= {"wiring": "given", "layer_sizes": list(topology.layer_sizes)}
     if rule is not None and rule.reads_forwards:  # which decides how examples are looked at
         changes = {"learning.rule": "backpropagation", **changes}
-    return cook(recipe, values, changes, shape=shape), dataset
+    return cook(recipe, values, changes, shape=shape)
 
 
-def _handed_over(data: Any, config: RunConfig) -> Any:
-    """Data for a run that asks for some."""
-    wanted = config.data.dataset
-    if data is not None and not isinstance(wanted, GivenSettings):
-        raise ConfigError(
-            f"the run began with the data set '{wanted.name}' of its settings, got other data. "
-            "Leave out `data`."
-        )
-    return data
+def handed_over(data: Any) -> Handed | None:
+    """Data that a caller may have given."""
+    return None if data is None else Handed(data)
 
 
 def _section(values: dict[str, Any], name: str) -> dict[str, Any]:

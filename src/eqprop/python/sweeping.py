@@ -17,7 +17,7 @@ from eqprop.energy import Network
 from eqprop.errors import ConfigError, RunFolderError
 from eqprop.experiments.told import tell
 from eqprop.learning import AbstractLearningRule
-from eqprop.python.run import Run, Settings, configured, framed, watched
+from eqprop.python.run import Run, Settings, configured, framed, handed_over, watched
 from eqprop.running.context import Context, Reporter
 from eqprop.running.objects import Objects
 from eqprop.running.run import begin_in, load_all
@@ -75,19 +75,20 @@ def sweep(
         raise ConfigError(f"`seeds` must be 1 or more, got {seeds}.")
     where = Where(workers, scheduler)
     where.check()
+    handed = handed_over(data)
 
     def of_cell(changes: Any, run: str, seed: int) -> RunConfig:
         changed = dict(changes) | {"name": run, "seed": seed}
-        return configured(settings, recipe, data, topology, changed, rule)[0]
+        return configured(settings, recipe, handed, topology, changed, rule)
 
     cells = cells_of(conditions_of(vary, zipped=zipped), numbers, of_cell)
-    objects = Objects(data, topology, network, rule)
+    objects = Objects(handed, topology, network, rule)
     with watched(data_dir, progress) as context:
         loaded: dict[str, Any] = {}  # each data set once
         begun_with = {}
         for cell, config in cells.items():  # all are refused before any folder is made
             wanted = config.data.dataset.model_dump_json()
-            known = dataclasses.replace(objects, data=loaded.get(wanted, data))
+            known = dataclasses.replace(objects, data=loaded.get(wanted, handed))
             loaded[wanted] = load_all(config, context, known).data
             begun_with[cell] = dataclasses.replace(objects, data=loaded[wanted])
         parent = Path(tempfile.mkdtemp(prefix="eqprop-") if out is None else out)

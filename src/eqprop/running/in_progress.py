@@ -298,14 +298,15 @@ class RunInProgress:
         return (topology, state), [told | evaluation_entry("validation", found)]
 
     def _look(self, whole: bool) -> tuple[dict[str, Any], np.ndarray, Evaluation]:
-        """Looks at the validation examples: what was found, and where they were left.
-
-        At last, the look at those examples that are looked at in every epoch.
+        """Looks at the validation examples.
 
         Kept states are those of all examples at every look. The first look leaves the first ones:
         it starts cold, and what it finds is no error of kept states.
 
         **Arguments:** `whole`: whether the cold error is that of all examples, or of a part.
+
+        **Returns:** what was found; where the examples were left; and the look at those examples
+        alone that every look is at, by which networks are compared.
         """
         kept, start = self.now.kept, self.config.evaluation.start
         first = self.now.cursor.looks == 0

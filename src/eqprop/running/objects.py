@@ -14,6 +14,7 @@ import numpy as np
 from eqprop.config.settings import RunConfig
 from eqprop.data import Dataset
 from eqprop.data.preparing import given
+from eqprop.data.settings import GivenSettings
 from eqprop.energy import Network
 from eqprop.errors import ConfigError, DataError, RunFolderError
 from eqprop.learning import AbstractLearningRule
@@ -26,29 +27,53 @@ FILE = "topology.file"
 """The wiring of a file, which the settings name: nobody hands it over."""
 
 
+class Handed:
+    """Data that Python handed over, as `eqprop.data.preparing.given` takes them.
+
+    Each way to prepare them stays until another one is asked for: all that ask for a run get one.
+    """
+
+    def __init__(self, data: Any) -> None:
+        self._data = data
+        self._last: tuple[GivenSettings, Dataset] | None = None
+
+    def prepared(self, config: RunConfig) -> Dataset:
+        """The data set, as the settings prepare it.
+
+        **Raises:** `ConfigError` for a run that has a data set by name.
+        """
+        wanted = config.data.dataset
+        if not isinstance(wanted, GivenSettings):
+            raise ConfigError(
+                f"the run began with the data set '{wanted.name}' of its settings, got other data. "
+                "Leave out `data`."
+            )
+        if self._last is None or self._last[0] != wanted:
+            self._last = wanted, given(self._data, wanted)
+        return self._last[1]
+
+
 @dataclasses.dataclass(frozen=True)
 class Objects:
     """What stands in place of sections of the settings; None where the settings say all.
 
     **Attributes:**
 
-    - `data`: of data set `given`, as `eqprop.data.preparing.given` takes it; or a data set, before
-      the settings of the run choose from it (`for_run`).
+    - `data`: of data set `given`; or a data set as it was loaded or prepared, before the settings
+      of the run choose from it (`for_run`).
     - `topology`: of wiring `given`, or what `build_topology` gave.
     - `network`: untrained, with energy and cost.
     - `rule`: the learning rule of every epoch.
     """
 
-    data: Any = None
+    data: Handed | Dataset | None = None
     topology: Topology | None = None
     network: Network | None = None
     rule: AbstractLearningRule | None = None
 
     def dataset(self, config: RunConfig) -> Dataset | None:
-        """The data set, prepared as the settings say where Python handed over its arrays."""
-        wanted: Any = config.data.dataset
-        is_whole = self.data is None or isinstance(self.data, Dataset)
-        return self.data if is_whole else given(self.data, wanted)
+        """The data set, where it is at hand."""
+        return self.data.prepared(config) if isinstance(self.data, Handed) else self.data
 
     def facts(self, config: RunConfig) -> dict[str, str]:
         """What is written down of those that the settings do not say: digests, and forms."""
