@@ -18,7 +18,7 @@ from eqprop.analysis.collect import Rows, read_rows
 from eqprop.analysis.complexity import measured
 from eqprop.plots.audit import audit_picture
 from eqprop.plots.bits import error_against_bits
-from eqprop.plots.curves import error_curves
+from eqprop.plots.curves import error_curves, error_rows
 from eqprop.plots.depth import error_against_depth
 from eqprop.plots.hardware import neuron
 from eqprop.plots.rules import work_curves
@@ -37,11 +37,28 @@ def beside_published(ours: Rows, published: Rows, stem: Path) -> None:
     error_curves([*ours, *theirs], stem)
 
 
+def with_the_paper_s(ours: Rows, paper: Rows, stem: Path) -> None:
+    """Every condition at its end, and the paper's networks at that epoch."""
+    last = max(row["epoch"] for row in ours)
+    shown = ("layered", "rewired")
+    named = [
+        {**row, "condition": f"3x500-{row['condition']}"}
+        for row in paper
+        if row["condition"] in shown and row["epoch"] <= last
+    ]
+    error_rows([*named, *ours], stem)
+
+
+def training_curves(rows: Rows, stem: Path) -> None:
+    """Training errors alone, where validation examples are too few to say much."""
+    error_curves([{**row, "validation_error": None} for row in rows], stem)
+
+
 DRAWN: dict[str, tuple[Draw, Sequence[str]]] = {
     "audit-layered": (audit_picture, ["audit-layered", "audit-layered-response"]),
     "audit-rewired": (audit_picture, ["audit-rewired", "audit-rewired-response"]),
     "bits": (error_against_bits, ["unfinished/bits-mnist"]),
-    "controls": (error_curves, ["controls"]),
+    "controls": (with_the_paper_s, ["controls", "figure3-mnist"]),
     "depth": (error_against_depth, ["unfinished/depth-mnist"]),
     "depth-rule": (error_against_depth, ["depth-rule"]),
     "figure3-mnist-60": (error_curves, ["figure3-mnist-60"]),
@@ -55,8 +72,8 @@ DRAWN: dict[str, tuple[Draw, Sequence[str]]] = {
         ["unfinished/journal-mnist-5x100", "journal-published"],
     ),
     "journal-diabetes": (error_curves, ["journal-diabetes"]),
-    "journal-wine": (error_curves, ["journal-wine"]),
-    "particles": (error_curves, ["particles"]),
+    "journal-wine": (training_curves, ["journal-wine"]),
+    "particles": (error_rows, ["particles"]),
     "rules": (work_curves, ["rules"]),
 }
 """What draws a picture, and the files of rows that it is given."""

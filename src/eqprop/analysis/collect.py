@@ -239,6 +239,16 @@ SPEEDS = ("output_to_input", "output_to_rest", "spread")
 """What `layer_speeds` tells."""
 
 
+def geometric_mean(sizes: Sequence[float]) -> float:
+    """Of sizes that span orders of magnitude; 0 where one of them is.
+
+    >>> geometric_mean([0.01, 1.0])
+    0.1...
+    """
+    with np.errstate(divide="ignore"):
+        return float(np.exp(np.mean(np.log(sizes))))
+
+
 def layer_speeds(rows: Rows, size: str = "late_update") -> dict[str, dict[str, float]]:
     """How unevenly the layers of each condition learn at the end of its runs.
 
@@ -260,11 +270,11 @@ def layer_speeds(rows: Rows, size: str = "late_update") -> dict[str, dict[str, f
             if row["condition"] == condition and post - pre == 1:
                 sizes.setdefault(post, []).append(float(row[size]))
         with np.errstate(divide="ignore", invalid="ignore"):
-            means = [np.exp(np.mean(np.log(sizes[post]))) for post in sorted(sizes)]
+            means = [geometric_mean(sizes[post]) for post in sorted(sizes)]
             below = means[:-1] or means
             found[condition] = {
                 "output_to_input": float(np.divide(means[-1], means[0])),
-                "output_to_rest": float(np.divide(means[-1], np.exp(np.mean(np.log(below))))),
+                "output_to_rest": float(np.divide(means[-1], geometric_mean(below))),
                 "spread": float(np.divide(max(below), min(below))),
             }
     return found

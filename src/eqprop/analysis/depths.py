@@ -6,8 +6,8 @@ import numpy as np
 
 from eqprop.analysis.collect import Rows, by_seed, conditions_of, last_epoch
 
-Ends = dict[str, dict[int, tuple[str, list[float]]]]
-"""By wiring and depth: the setting, and the errors of its seeds."""
+Ends = dict[str, dict[int, tuple[str, dict[str, float]]]]
+"""By wiring and depth: the setting, and the error of each seed."""
 
 
 def best_by_depth(rows: Rows, error: str = "validation_error") -> Ends:
@@ -19,22 +19,22 @@ def best_by_depth(rows: Rows, error: str = "validation_error") -> Ends:
     **Arguments:** `error`: a column of the rows.
     """
     over = last_epoch(rows)
-    found: dict[str, dict[int, dict[str, list[float]]]] = {}
+    found: dict[str, dict[int, dict[str, dict[str, float]]]] = {}
     for condition in conditions_of(rows):
         kind, _, setting = condition.partition(", ")
         depth, _, wiring = kind.partition(" ")
         if setting.endswith("backpropagation"):
             wiring += ", backpropagation"
-        errors = [
-            float(row[error])
+        errors = {
+            str(row["seed"]): float(row[error])
             for row in over
             if row["condition"] == condition and row[error] not in (None, "")
-        ]
+        }
         if errors and len(errors) == len(by_seed(rows, condition)):
             found.setdefault(wiring, {}).setdefault(int(depth), {})[setting] = errors
     return {
         wiring: {
-            depth: min(settings.items(), key=lambda item: np.mean(item[1]))
+            depth: min(settings.items(), key=lambda item: np.mean([*item[1].values()]))
             for depth, settings in sorted(by_depth.items())
         }
         for wiring, by_depth in found.items()

@@ -207,7 +207,7 @@ def layers(rows: Sequence[Mapping[str, str]], show: Sequence[str] = (), size: st
         line = [name]
         for pair in pairs:
             sizes = [float(r[size]) for r in rows if (r["condition"], r["pair"]) == (name, pair)]
-            line.append(f"{np.exp(np.mean(np.log(sizes))):.2e}" if sizes else "-")
+            line.append(f"{collect.geometric_mean(sizes):.2e}" if sizes else "-")
         table.append([*line, *(f"{speeds[name][key]:.3g}" for key in collect.SPEEDS)])
     names = ["{1} to {0}".format(*collect.layers_of(pair)) for pair in pairs]
     return lay_out(["", *names, "output / input", "output / rest", "spread below"], table)
@@ -419,17 +419,29 @@ def _count(value: float, _: int) -> str:
 
 
 def depths(rows: Sequence[Mapping[str, str]]) -> str:
-    """A row per wiring: the validation error of its best setting at each depth, and the setting."""
+    """A row per wiring: the validation error of its best setting at each depth, and the setting.
+
+    Below, where there are several seeds, what it is more than that of the first wiring: seed by
+    seed, of the seeds that both have.
+    """
     found = best_by_depth(rows)
+    first = next(iter(found))
     columns = sorted({depth for by_depth in found.values() for depth in by_depth})
-    table = []
+    table, pairs = [], []
     for wiring, by_depth in found.items():
-        line = [wiring]
+        line, pair = [wiring], [f"{wiring}, against {first}"]
         for depth in columns:
-            setting, errors = by_depth.get(depth, ("", []))
-            line.append(f"{with_interval(errors)}<br>{setting}" if errors else "-")
+            setting, errors = by_depth.get(depth, ("", {}))
+            against = found[first].get(depth, ("", {}))[1]
+            both = [errors[seed] - against[seed] for seed in errors if seed in against]
+            seeds = f" ({len(errors)} seeds)" if len(errors) > 1 else ""
+            mean = with_interval([*errors.values()]) if errors else ""
+            line.append(f"{mean}{seeds}<br>{setting}" if errors else "-")
+            pair.append(f"{points(both)} ({len(both)} seeds)" if len(both) > 1 else "-")
         table.append(line)
-    return lay_out(["", *(f"{depth} hidden layers" for depth in columns)], table)
+        if wiring != first and set(pair[1:]) != {"-"}:
+            pairs.append(pair)
+    return lay_out(["", *(f"{depth} hidden layers" for depth in columns)], table + pairs)
 
 
 def shorter(text: str) -> str:

@@ -18,6 +18,7 @@ from eqprop.plots.style import (
 )
 
 _TOGETHER = 3  # conditions, in one panel
+_DECADES = 3  # between the ends of a logarithmic axis: on a shorter one hardly a number would stand
 
 LABELS = {
     "layered": "layered, one learning rate",
@@ -63,7 +64,7 @@ def error_curves(rows: Rows, stem: Path) -> None:
         return
     kinds = _kinds(rows, what)
     # So many lines in one panel hide each other.
-    apart = len(conditions) > _TOGETHER
+    apart = len(conditions) > _TOGETHER and len(kinds) > 1
     size = (PAGE, 6.4 if apart else 3.8)
     with figure(stem, rows=2 if apart else 1, size=size, sharex=True) as grid:
         first, last = grid[0, 0], grid[-1, 0]
@@ -101,7 +102,7 @@ def error_curves(rows: Rows, stem: Path) -> None:
             axes.set_yscale("log")
             plain_log(axes.yaxis)
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-            axes.set_ylabel(f"{name} {unit}" if apart else unit)
+            axes.set_ylabel(f"{name} {unit}" if apart or kinds == [name] else unit)
         legend_above(first)
         last.set_xlabel("epoch")
 
@@ -138,10 +139,12 @@ def error_rows(rows: Rows, stem: Path) -> None:
                     axes.plot(np.mean(values), height + shift, marker, color=shade, markersize=5)
             axes.plot([], [], linestyle="", marker=marker, color=color(position),
                       label=KINDS[kind][0])  # fmt: skip
-        axes.set_yticks(range(len(conditions)), [LABELS.get(c, c) for c in conditions])
+        axes.set_yticks(range(len(conditions)), conditions)
         axes.invert_yaxis()
-        axes.set_xscale("log")
-        plain_log(axes.xaxis)
+        low, high = axes.get_xlim()
+        if not 0 < high < _DECADES * low:
+            axes.set_xscale("log")
+            plain_log(axes.xaxis)
         unit = "error" if what == "error" else "mean cost per example"
         axes.set_xlabel(f"{unit} after epoch {last}" + (" (%)" if what == "error" else ""))
         legend_above(axes)

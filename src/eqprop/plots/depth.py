@@ -9,6 +9,8 @@ from eqprop.analysis.depths import best_by_depth
 from eqprop.plots.style import PAGE, color, figure, legend_above, means_and_runs
 
 _KEPT = "validation_kept_error"
+_APART = 1.02
+"""Of the places of two wirings, on the logarithmic axis of depths."""
 
 
 def error_against_depth(rows: Rows, stem: Path) -> None:
@@ -27,7 +29,12 @@ def error_against_depth(rows: Rows, stem: Path) -> None:
         for wiring, by_depth in found.items():
             shade = color(wirings.index(wiring.partition(", ")[0]))
             line = "--" if wiring.endswith("backpropagation") else "-"
-            points = {d: [100 * e for e in errors] for d, (_, errors) in by_depth.items()}
+            # Beside each other: runs of two wirings with the same error would hide one another.
+            aside = _APART ** (list(found).index(wiring) - (len(found) - 1) / 2)
+            points = {
+                depth * aside: [100 * error for error in errors.values()]
+                for depth, (_, errors) in by_depth.items()
+            }
             means_and_runs(axes, points, shade, line, wiring)
         axes.set_xscale("log")
         shown = sorted({depth for by_depth in found.values() for depth in by_depth})

@@ -14,8 +14,6 @@ def work_curves(rows: Rows, stem: Path) -> None:
     A run has a line of its own. Its points are its epochs; the last one, where the budget ends, may
     be a part of one.
     """
-    from matplotlib.ticker import NullFormatter
-
     conditions = conditions_of(rows)
     networks = list(dict.fromkeys(name.partition("-")[0] for name in conditions))
     rules = list(dict.fromkeys(name.partition("-")[2] for name in conditions))
@@ -36,11 +34,9 @@ def work_curves(rows: Rows, stem: Path) -> None:
                         work, errors, style, color=color(position), marker="o", markersize=2,
                         linewidth=0.9, label=label,
                     )  # fmt: skip
-            axes.set_xscale("log")
             axes.set_yscale("log")
             plain_log(axes.yaxis)
-            # Powers of ten alone: others would overlap where a panel spans less than two of them.
-            axes.xaxis.set_minor_formatter(NullFormatter())
+            axes.set_xlim(left=0)
             axes.set_title(network, fontsize="medium")
             axes.set_xlabel("multiply-adds")
         grid[0, 0].set_ylabel("training error, online (%)")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -123,12 +123,18 @@ def plain_log(axis: Axis, *, between_tens: bool = True) -> None:
     axis.set_minor_formatter(between if between_tens else NullFormatter())
 
 
-def mean_and_band(axes: Axes, x: Any, points: Sequence[Sequence[float]], **line: Any) -> None:
+def mean_and_band(
+    axes: Axes,
+    x: Any,
+    points: Sequence[Sequence[float]],
+    mean: Callable[[Sequence[float]], Any] = np.mean,
+    **line: Any,
+) -> None:
     """The mean over seeds, and a band from the smallest to the largest.
 
     **Arguments:** `points`: for every x the values of the seeds that have one there.
     """
-    axes.plot(x, [np.mean(seeds) for seeds in points], **line)
+    axes.plot(x, [mean(seeds) for seeds in points], **line)
     if any(len(seeds) > 1 for seeds in points):
         low, high = ([end(seeds) for seeds in points] for end in (min, max))
         axes.fill_between(x, low, high, color=line["color"], alpha=0.15, linewidth=0)

@@ -12,6 +12,7 @@ from eqprop.analysis.collect import (
     Rows,
     by_seed,
     conditions_of,
+    geometric_mean,
     layer_rows,
     layer_speeds,
     layers_of,
@@ -74,7 +75,7 @@ def update_curves(rows: Rows, batches_per_epoch: int, stem: Path, size: str = "u
                 post, pre = layers_of(pair)
                 name = f"{pre} to {post}" + ("" if pre else " (from the input)")
                 mean_and_band(
-                    axes, np.array(batches) / batches_per_epoch, points,
+                    axes, np.array(batches) / batches_per_epoch, points, geometric_mean,
                     color=color(position), label=name, linewidth=1.5,
                 )  # fmt: skip
             label, told = LABELS.get(condition, condition), speeds[condition]
@@ -96,7 +97,8 @@ def update_curves(rows: Rows, batches_per_epoch: int, stem: Path, size: str = "u
 def against_p(epochs: Rows, updates: Rows, stem: Path) -> None:
     """Figure 5: errors after the last epoch, and mean update of the pairs below, against p.
 
-    Conditions are `layered`, `p0` and `pX`; the first two are drawn as horizontal lines.
+    Conditions are `layered`, `p0` and `pX`; the first two are drawn as horizontal lines. Means
+    over seeds are geometric for updates, as in the tables.
     """
     values = {c: float(c[1:]) for c in conditions_of(epochs) if c[0] == "p" and c != "p0"}
     last = max(row["epoch"] for row in epochs)
@@ -132,11 +134,14 @@ def against_p(epochs: Rows, updates: Rows, stem: Path) -> None:
             def update(condition: str, pair: str = pair) -> list[float]:
                 return _mean_update(updates, condition, pair)
 
-            _curve(below, values, update, color=color(position), label=f"layers {pre} to {post}")
+            _curve(
+                below, values, update, mean=geometric_mean, color=color(position),
+                label=f"layers {pre} to {post}",
+            )  # fmt: skip
             for condition, dots in references:
                 if found := update(condition):
                     below.axhline(
-                        float(np.mean(found)), color=color(position), linestyle=dots, linewidth=1
+                        geometric_mean(found), color=color(position), linestyle=dots, linewidth=1
                     )
         for condition, dots in references:
             below.plot([], [], dots, color="0.35", label=named[condition])
