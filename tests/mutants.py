@@ -347,8 +347,8 @@ MUTANTS = [
            "jax.random.fold_in(self.key, jax.random.bits(key))", "self.key", f"{ANALOG} -k step"),
     Mutant("noise comes back stronger than what it is of", "energy/noise.py",
            "strength=feedback.strength**2", "strength=feedback.strength", f"{ANALOG} -k step"),
-    Mutant("parts of a batch share their noise", "energy/network.py",
-           "key = jax.random.fold_in(self._noise.key, number)", "key = self._noise.key",
+    Mutant("parts of a batch share their noise", "relaxation/driver.py",
+           "key = None if key is None else jax.random.fold_in(key, termination.part)", "pass",
            f"{ANALOG} -k parts"),
 ]  # fmt: skip
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 
-from eqprop.analysis.collect import epoch_rows, measure_of
+from eqprop.analysis.collect import epoch_rows, measure_of, summaries
+from eqprop.analysis.tables import Drawn, table_of
+from eqprop.analysis.varied import ends
 from eqprop.config.settings import build
 from eqprop.sweeps.sweep import Cell, create_sweep
 
@@ -28,3 +30,28 @@ def test_rows_of_unfinished_cells_are_collected_when_asked_for(tmp_path):
     assert [(row["seed"], row["training_error"]) for row in every] == [
         (0, 0.5), (0, 0.25), (1, 0.5), (1, 0.25),
     ]  # fmt: skip
+
+
+def test_errors_of_kept_states_are_rows_of_kept_errors(tmp_path):
+    """A run that looks at kept states alone records them as its validation error."""
+    cell = Cell("c-seed0", "c", 0)
+    config = build({"name": cell.name, "evaluation": {"start": "kept"}})
+    sweep = create_sweep(tmp_path, "s", "figure3", "smoke", {cell: config})
+    looks = [
+        {"kind": "epoch", "epoch": epoch, "task": "classification", "training_error": 0.5,
+         "warnings": [], "validation_error": 0.25 / epoch, "validation_start": start,
+         "validation_unsettled": 0.0}
+        for epoch, start in ((1, "cold"), (2, "kept"))
+    ]  # fmt: skip
+    sweep.run(cell).append("metrics.jsonl", looks)
+    sweep.run(cell).write_json("summary.json", looks[-1] | {"dataset": "teacher"})
+    rows = epoch_rows(sweep)
+    found = [(row["validation_error"], row.get("validation_kept_error")) for row in rows]
+    assert found == [(0.25, None), (None, 0.125)]
+    [end] = summaries(sweep).values()
+    assert (end["validation_error"], end["validation_kept_error"]) == (None, 0.125)
+    drawn = Drawn(sweep, rows, [], [], "")
+    columns, [told] = table_of(drawn)
+    shown = dict(zip(columns, told, strict=True))
+    assert (shown["kept %"], shown["cold %"]) == ("12.50", "-")
+    assert ends(drawn)[0]["validation_kept"] == 0.125 and ends(drawn)[0]["validation"] is None

@@ -281,3 +281,11 @@ def test_controls_have_what_their_names_say():
         direct = (output, 0)
         assert not_direct.per_block.get(direct, 0) == 0 < rewired.per_block[direct]
         assert rewired.skips_from_input > 0.6
+
+
+def test_what_is_of_many_runs_is_refused_for_one(tmp_path, capsys):
+    few = ["--set", "data.dataset=teacher", "--set", "topology.layer_sizes=[20, 4, 4]",
+           "--set", "training.epochs=1"]  # fmt: skip
+    assert run(["train", "--recipe", "paper", "--out", str(tmp_path), *few]) == 0
+    assert run(["resume", str(tmp_path / "run"), "--workers", "2"]) == 2
+    assert "are of many runs, got the single run" in capsys.readouterr().err

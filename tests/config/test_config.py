@@ -305,3 +305,19 @@ def test_how_much_is_rewired_is_said_once():
     plain = override(base, ["topology.wiring=layered"])
     assert plain["topology"] == {"wiring": "layered"}
     assert base["topology"]["connections"] == 100
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        (
+            {"training": {"patience": 2}, "data": {"split": "journal"}},
+            "`training.patience`",
+        ),
+        ({"topology": {"wiring": "layered"}, "pruning": {"what": "others"}}, "without skips"),
+        ({"device": {"kind": "rounded", "bits": 1}}, "device.bits"),
+    ],
+)
+def test_what_would_do_nothing_or_harm_is_refused(values, told):
+    with pytest.raises(ConfigError, match=told):
+        build(values)

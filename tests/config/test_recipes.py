@@ -113,3 +113,12 @@ def test_shares_of_classes_are_classes_and_numbers_are_not():
     for target, said in ((shares, True), (2 * shares, False), (shares[:, :1], False)):
         splits = {part: Split(x, target) for part in ("train", "validation")}
         assert Dataset("mixed", splits, target.shape[1]).has_classes is said
+
+
+def test_a_step_size_goes_with_the_method_it_belonged_to():
+    """Block descent takes steps of 1.5, Euler of .5: the one of the other would not settle."""
+    assert cook("chip").flat()["free.step_size"] == 1.0
+    assert cook("chip", overrides=["free.method=euler"]).flat()["free.step_size"] == 0.5
+    said = cook("chip", overrides=["free.method=euler", "free.step_size=0.7"]).flat()
+    assert said["free.step_size"] == 0.7
+    assert cook("chip", {"free": {"method": "euler"}}).flat()["free.step_size"] == 0.5

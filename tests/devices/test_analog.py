@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import eqprop
+from eqprop import relaxation
 from eqprop.config.settings import build
 from eqprop.devices import (
     Added,
@@ -254,6 +255,9 @@ def test_a_converter_has_so_many_steps_and_noise():
     np.testing.assert_allclose(np.unique(read), [0, 1 / 3, 2 / 3, 1], atol=1e-6)
     assert np.abs(read - states).max() <= 1 / 6 + 1e-6
     within(Sensor.of(None, 0.05).seen(KEY, jnp.full(DRAWS, 0.4)), 0.4, 0.05**2)
+    # It stops at its ends, whatever noise a state at 0 or 1 brings.
+    ends = np.asarray(Sensor.of(4, 0.3).seen(KEY, jnp.tile(jnp.array([0.0, 1.0]), 500)))
+    assert ends.min() == 0 and ends.max() == 1 and len(np.unique(ends)) == 16
 
 
 def test_the_mean_of_readings_is_less_noisy_and_finer_than_one():
@@ -712,11 +716,11 @@ def test_noise_of_a_step_is_that_of_as_many_noisy_reads(kind):
         part = np.asarray(whole.at_step(steps[0]).minimize_block(many, block), np.float64)
         for unit in range(span.start, span.stop):
             within(part[:, unit - span.start], mean[unit], variance[unit])
-    # Units, examples, steps and parts have noise of their own.
+    # Units, examples, steps and reads have noise of their own.
     correlations = np.corrcoef(drawn.T) - np.eye(11)
     assert np.abs(correlations).max() < 5 / np.sqrt(DRAWS)
     others = (
-        whole.at_step(steps[1]), clamped(seen.as_part(1)).at_step(steps[0]),
+        whole.at_step(steps[1]),
         clamped(device.read(jax.random.key(6), held)).at_step(steps[0]),
     )  # fmt: skip
     for other in others:
@@ -757,6 +761,24 @@ def test_two_parts_of_a_batch_and_two_looks_have_noise_of_their_own(tmp_path):
     for network, is_noisy in ((model.seen, True), (model.network, False)):
         _, states, _ = rule.estimate_parts(network, alike)
         assert (np.abs(states[0] - states[1]).max() > 1e-3) == is_noisy
+
+
+def test_two_parts_of_a_batch_relax_with_noise_of_their_own():
+    network = eqprop.Network.initialize(eqprop.layered([20, 12, 4]), seed=0)
+    batch = Batch.of(jnp.ones((4, 20)), jnp.ones((4, 4)), network.cold_state(4))
+    parts = jax.tree.map(lambda leaf: jnp.stack([leaf] * 2), dataclasses.replace(batch, key=None))
+    alike = dataclasses.replace(parts, key=batch.key)
+    for noise in (0.05, 0.0):
+        noisy = eqprop.Phase(relaxation.Noisy(eqprop.Euler(0.3), noise), eqprop.FixedSteps(5))
+        found = {
+            "propagation": eqprop.EquilibriumPropagation(eqprop.RandomSign(0.3), noisy, noisy),
+            "through time": eqprop.BackpropagationThroughTime(noisy, 2),
+        }
+        for name, rule in found.items():
+            _, states, report = rule.estimate_parts(network, alike)
+            apart = float(np.abs(states[0] - states[1]).max())
+            assert (apart > 1e-3) == (noise > 0), (name, apart)
+            assert len(np.unique(report.beta)) == 1  # the sign is that of the batch
 
 
 def test_a_rule_that_cannot_read_each_phase_anew_is_refused():

@@ -258,3 +258,16 @@ def test_the_model_of_a_classifier_and_its_export_answer_in_words(tmp_path):
         np.testing.assert_array_equal(model.predict(X), expected)
     again.partial_fit(X, Y)
     assert set(again.model_.predict(X)) <= {"up", "down"}
+
+
+def test_parameters_that_would_be_ignored_are_refused():
+    whole = fitted(epochs=3, warm_start=True)
+    with pytest.raises(ConfigError, match=r"`learning.learning_rate` must stay as it was with"):
+        whole.set_params(epochs=6, learning_rate=0.5).fit(X, Y)
+    whole.set_params(learning_rate=None).fit(X, Y)
+    assert whole.n_iter_ == 6
+    both = EqPropClassifier([8], topology=eqprop.layered([4, 8, 2]))
+    with pytest.raises(ConfigError, match="`hidden_layer_sizes` must be left out with `topology`"):
+        both.fit(X, Y)
+    apart = EqPropClassifier([8], epochs=1, settings={"training": {"data_shards": 2}})
+    assert apart.fit(X, Y)._run.config.training.data_shards == 2

@@ -145,6 +145,8 @@ def test_a_circuit_without_an_end_is_counted(layered, monkeypatch):
 
 @needs_ngspice
 def test_a_circuit_with_capacitors_comes_to_the_same_rest(layered, tmp_path):
+    started = netlist(layered, DIGITS[0], Circuit(analysis="tran"), start=np.full(70, 0.25))
+    assert re.findall(r"(?m)^Cp\d+ .* IC=(\S+)$", started) == ["0.25"] * 70
     [file] = write_netlists(layered, DIGITS[:1], tmp_path, Circuit(analysis="tran"))
     np.testing.assert_allclose(solved(file), ours(layered, DIGITS[0]), atol=1e-4)
 
@@ -180,3 +182,23 @@ def test_units_of_a_circuit_answer_as_those_of_the_network():
         np.testing.assert_allclose(answer, made.forwards(jnp.asarray(pulls)), atol=1e-6)
         seen.add(name)
     assert len(seen) >= 4 and np.ptp(answer) > 0.5
+
+
+@needs_ngspice
+def test_a_single_output_says_two_classes():
+    topology = eqprop.layered([64, 12, 1])
+    model = eqprop.Model(topology, seed=0)
+    model.fit(DIGITS, (LABELS > 4).astype(int)[:, None], epochs=6, learning_rate=0.1)
+    found = verify(model, DIGITS[:8])
+    wanted = model.predict(DIGITS[:8]).tolist()
+    assert found.labels[:, 0].tolist() == found.labels[:, 1].tolist() == wanted
+    assert set(wanted) == {0, 1}
+
+
+def test_what_does_not_settle_is_not_compared_with(monkeypatch):
+    from eqprop.exporting import parts
+
+    model = eqprop.Model(eqprop.layered([64, 12, 10]), seed=0)
+    monkeypatch.setattr(parts, "_MOST", 1)
+    with pytest.raises(DataError, match="`x` must settle to 1e-10 in 1 steps, got 3 of 3"):
+        parts.settled_exactly(model.network, DIGITS[:3])

@@ -422,3 +422,21 @@ def test_the_step_limit_of_a_smooth_activity_is_that_of_its_energy(problem, x64)
     for step, ends in ((0.9 * limit, True), (1.5 * limit, False)):
         found = eqprop.relax(clamped, start, eqprop.Euler(step), eqprop.Residual(1e-8, 5000))
         assert bool(found.settled.all()) == ends
+
+
+def test_the_step_limit_with_weakened_feedback_is_that_of_the_weakened_energy(problem, x64):
+    """By power iteration on the force itself, which no bound holds at half-way states."""
+    hard, x, y, _ = problem
+    limits = {}
+    for feedback in (1.0, 0.05):
+        network = eqprop.Network.initialize(hard.hopfield.topology(), seed=0, feedback=feedback)
+        network = eqx.tree_at(
+            lambda n: n.hopfield.weights, network,
+            {block: 3 * w for block, w in network.hopfield.weights.items()},
+        )  # fmt: skip
+        states = jnp.full((len(x), network.num_free), 0.5)
+        limits[feedback] = found = Oracle.of(network, x, y, np.asarray(states)).step_limit
+        wide = network.astype(np.float64).energy.clamp(jnp.asarray(x, float))
+        wanted = float(jnp.min(eqprop.relaxation.euler_limit(wide, states, 2000)))
+        assert found == pytest.approx(wanted, rel=0.02)
+    assert limits[0.05] > 1.5 * limits[1.0]

@@ -525,3 +525,15 @@ def test_terms_without_a_complex_derivative_are_refused(smooth, how, x64):
 def test_a_radius_below_zero_is_refused():
     with pytest.raises(eqprop.ConfigError, match="`radius` must be above 0"):
         eqprop.HolomorphicEquilibriumPropagation(-0.1, TIGHT, TIGHT)
+
+
+def test_backpropagation_through_time_begins_cold_where_its_phase_does(problem):
+    network, x, y, states, _ = problem
+    found = {}
+    for is_cold in (True, False):
+        phase = eqprop.Phase(eqprop.Euler(0.3), eqprop.FixedSteps(2), is_cold=is_cold)
+        rule = eqprop.BackpropagationThroughTime(phase, 2)
+        for name, start in (("kept", states), ("cold", jnp.zeros_like(states))):
+            found[is_cold, name] = flat(estimate(rule, network, x, y, start, KEY).gradient)
+    np.testing.assert_array_equal(found[True, "kept"], found[True, "cold"])
+    assert np.abs(found[False, "kept"] - found[False, "cold"]).max() > 1e-4

@@ -310,3 +310,64 @@ def test_data_handed_over_are_prepared_once_for_all_runs_of_a_sweep(tmp_path, mo
         FEW, vary={"learning.learning_rate": [0.02, 0.1]}, data=(X, Y), out=tmp_path
     )
     assert len(found.runs) == 2 and len(asked) == 1
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_the_schedule_of_a_longer_run_goes_on_where_it_would_be(tmp_path, kept):
+    """Half-way through a cosine from .1 to .01 the rate is .055; anew it would be .1."""
+    cosine = {"learning_rate": 0.1, "schedule": "cosine", "final_rate": 0.1}
+    wanted = {
+        **FEW,
+        "learning": cosine,
+        "training": {"epochs": 2, "record_every": 1},
+        "checkpoint": {"keep_finished": kept},
+    }
+    run = eqprop.train(wanted, data=(X, Y), out=tmp_path)
+    longer = eqprop.resume(run.folder, data=(X, Y), epochs=4)
+    lines = map(json.loads, (longer.folder / "metrics.jsonl").read_text("utf-8").splitlines())
+    sizes = [line for line in lines if line["kind"] == "updates"]
+    rates = [line["updates"]["1-0"] / line["corrections"]["1-0"] for line in sizes]
+    assert len(rates) % 4 == 0
+    first = len(rates) // 2
+    assert rates[0] == pytest.approx(0.1) and rates[first] == pytest.approx(0.055)
+    assert rates[-1] < 0.02
+
+
+def test_a_regression_is_predicted_in_its_own_units(tmp_path):
+    numbers = 40 + 30 * X[:, 0]
+    run = eqprop.train(
+        {**FEW, "topology": {"layer_sizes": [5, 8, 1]}}, data=(X, numbers), out=tmp_path
+    )
+    found = run.model.predict(X)
+    np.testing.assert_array_equal(found, run.model.outputs(X))
+    assert len(np.unique(found)) > 10 and 30 < found.min() < found.max() < 80
+
+
+@pytest.mark.parametrize("is_forwards", [True, False])
+def test_how_a_model_is_evaluated_is_saved_or_said_to_be_lost(tmp_path, is_forwards):
+    method = eqprop.ForwardPass() if is_forwards else eqprop.Euler(0.5)
+    phase = eqprop.Phase(method, eqprop.FixedSteps(1 if is_forwards else 2))
+    model = eqprop.Model(eqprop.layered([5, 8, 3]), evaluation=phase)
+    path = tmp_path / "model.safetensors"
+    if is_forwards:
+        eqprop.save(model, path)
+        np.testing.assert_array_equal(eqprop.load(path).outputs(X), model.outputs(X))
+        settled = eqprop.Model(model.topology, network=model.network)
+        assert np.abs(settled.outputs(X) - model.outputs(X)).max() > 0.01
+    else:
+        with pytest.warns(UserWarning, match="the `evaluation` of this model is not saved"):
+            eqprop.save(model, path)
+
+
+def test_a_run_that_patience_ends_is_told_by_all_validation_examples(tmp_path):
+    hard = RNG.integers(0, 3, len(X))
+    wanted = {**FEW, "training": {"epochs": 60, "patience": 2}, "evaluation": {"examples": 6}}
+    run = eqprop.train(wanted, data=(X, hard), out=tmp_path)
+    last, every = run.entries()[-1], run.config.evaluation.full_every
+    assert last["epoch"] < 60 and last["epoch"] % every and last["validation_examples"] == 6
+    handed = handed_over((X, hard))
+    assert handed is not None
+    rows = handed.prepared(run.config).split("validation")
+    assert run.summary["validation_examples"] == len(rows) > 6
+    found = run.model.evaluate(rows.x, rows.target)
+    assert run.summary["validation_error"] == found.error != last["validation_error"]

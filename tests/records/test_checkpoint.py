@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from eqprop.errors import RunFolderError
-from eqprop.records import Checkpoints, read_checkpoint, write_checkpoint
+from eqprop.records import Checkpoints, RunFolder, read_checkpoint, write_checkpoint
 
 RUN = "0123456789abcdef"
 
@@ -199,3 +199,13 @@ def test_the_package_holds_nothing_that_executes_what_it_reads():
     source = "\n".join(path.read_text("utf-8") for path in package.rglob("*.py"))
     for word in ("pickle", "allow_pickle", " eval(", "exec(", "yaml", "shell=True", "marshal"):
         assert word not in source
+
+
+def test_arrays_reach_the_disk_before_they_take_the_place_of_others(tmp_path, monkeypatch):
+    """What is deleted once they stand could otherwise be all that a power cut leaves."""
+    done = []
+    for name in ("fsync", "replace"):
+        real = getattr(os, name)
+        monkeypatch.setattr(os, name, lambda *a, n=name, f=real: (done.append(n), f(*a))[1])
+    RunFolder(tmp_path).save_arrays("network.safetensors", {"a": np.zeros(3)})
+    assert done == ["fsync", "replace"]

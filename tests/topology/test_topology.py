@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 
 import networkx
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 import eqprop
 from eqprop.errors import ConfigError
 from eqprop.topology import connectable_pairs
+from eqprop.topology.topology import Rewiring
 
 PAPER = [784, 500, 500, 500, 10]
 DEEP = [784, 100, 100, 100, 100, 100, 10]
@@ -232,3 +234,10 @@ def test_whole_layers_are_connected_at_the_same_number_of_connections():
     ):
         with pytest.raises(ConfigError, match=words):
             eqprop.rewire_layers(base, pairs=wrong, seed=0)
+
+
+def test_a_wiring_that_was_rewired_from_nothing_is_printed_and_counted():
+    empty = eqprop.layered([3, 2])
+    empty = eqprop.Topology(empty.layer_sizes, {b: 0 * m for b, m in empty.masks.items()})
+    made = dataclasses.replace(empty, rewiring=Rewiring(4, 0, 0))
+    assert "0 connections" in repr(made) and made.accounting().originals_drawn is None

@@ -75,3 +75,12 @@ def test_what_cannot_run_in_one_program_is_refused():
         Together(trainers).start([*networks[:2], other])
     with pytest.raises(ConfigError, match="one per trainer, 3, got 2"):
         Together(trainers).start(networks[:2])
+
+
+def test_targets_at_which_no_output_can_be_held_are_refused():
+    networks, trainers = several()
+    beyond = dataclasses.replace(trainers[0].examples, target=2 * trainers[0].examples.target)
+    together = Together([dataclasses.replace(one, examples=beyond) for one in trainers])
+    phase = BRIEF_RULE.free
+    with pytest.raises(ConfigError, match="`target` must lie in"):
+        next(together.epoch(together.start(networks), eqprop.ContrastiveHebbian(phase, phase), 0))

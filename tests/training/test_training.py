@@ -223,3 +223,16 @@ def test_models_predict_with_any_activation():
     ).state  # fmt: skip
     np.testing.assert_allclose(model.outputs(x), network.output(states), atol=1e-2)
     assert model.predict(x).shape == (6,)
+
+
+def test_an_example_counts_as_settled_at_the_same_residual_whatever_the_tolerance_is():
+    from eqprop.training.logs import PhaseLog
+
+    network = eqprop.Network.initialize(eqprop.layered([4, 6, 3]), seed=0)
+    clamped = network.energy.clamp(jnp.ones((2, 4)))
+    for tolerance, unsettled in ((0.5, 2), (1e-5, 0)):
+        stop = eqprop.Residual(tolerance, max_steps=5000)
+        found = eqprop.relax(clamped, network.cold_state(2) + 0.5, eqprop.Euler(0.05), stop)
+        assert bool(found.settled.all())
+        parts = jax.tree.map(lambda leaf: leaf[None], found)
+        assert int(PhaseLog.of([parts], jnp.ones((1, 2), bool)).unsettled) == unsettled

@@ -50,7 +50,7 @@ def epoch_rows(sweep: Sweep) -> list[NewRow]:
     """A row per cell and epoch, of the cells that the sweep tells of."""
     rows = []
     for label, folder in _labelled(sweep, sweep.told):
-        for entry in folder.epochs():
+        for entry in map(_by_start, folder.epochs()):
             entry["warnings"] = " ".join(entry.get("warnings", []))
             rows.append(label | {key: value for key, value in entry.items() if key != "kind"})
     return rows
@@ -78,8 +78,17 @@ def summaries(sweep: Sweep) -> dict[Cell, NewRow]:
 def _summary(sweep: Sweep, cell: Cell) -> NewRow:
     run = sweep.run(cell)
     if run.is_finished:
-        return run.read_json("summary.json")
-    return {"dataset": sweep.config(cell).data.dataset.name, **run.epochs()[-1]}
+        return _by_start(run.read_json("summary.json"))
+    return {"dataset": sweep.config(cell).data.dataset.name, **_by_start(run.epochs()[-1])}
+
+
+def _by_start(entry: Row) -> NewRow:
+    """What a look found, named by its start: a run that looks at kept states alone has no other."""
+    if entry.get("validation_start") != "kept":
+        return dict(entry)
+    found = {name: value for name, value in entry.items() if name.startswith("validation_")}
+    kept = {name.replace("validation", "validation_kept"): found[name] for name in found}
+    return {**entry, **dict.fromkeys(found), **kept}
 
 
 def cut(sweep: Sweep, epochs: Rows) -> list[Cell]:

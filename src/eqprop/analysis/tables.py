@@ -133,7 +133,9 @@ def table_of(drawn: Drawn, speed: str = "late_update") -> tuple[list[str], list[
     found, rows = collect.summaries(drawn.sweep), []
     for condition in collect.conditions_of(epochs):
         runs = collect.by_seed(epochs, condition)
-        looked = [[r for r in run if r.get("validation_error") is not None] for run in runs]
+        looks = [[r for r in run if {r.get(cold), r.get(kept)} != {None}] for run in runs]
+        # A run that looks at kept states alone has a cold error of its first epoch, which is left.
+        looked = [own for own in looks if own and own[-1].get(cold) is not None]
         test = [
             scale * s[f"test_{what}"]
             for cell, s in found.items()
@@ -141,7 +143,7 @@ def table_of(drawn: Drawn, speed: str = "late_update") -> tuple[list[str], list[
         ]
         told = speeds.get(condition, {})
         digits = 2 if what == "error" else 4
-        of_kept = [scale * run[-1][kept] for run in looked if run[-1].get(kept) is not None]
+        of_kept = [scale * own[-1][kept] for own in looks if own and own[-1].get(kept) is not None]
         rows.append(
             [
                 condition,

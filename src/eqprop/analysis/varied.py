@@ -16,6 +16,7 @@ from eqprop.analysis.collect import (
 )
 from eqprop.analysis.tables import Drawn
 
+_LOOKED = ("validation_error", "validation_kept_error")
 MEASURES = ("training", "validation", "validation_kept", "test")
 """Kinds of error, or of cost for a regression, at the end of a run."""
 
@@ -37,7 +38,7 @@ def ends(drawn: Drawn) -> list[NewRow]:
         looked = [
             row for row in drawn.epochs
             if (row["condition"], row["seed"]) == (cell.condition, cell.seed)
-            and row.get("validation_error") is not None
+            and any(row.get(name) is not None for name in _LOOKED)
         ]  # fmt: skip
         last: Row = looked[-1] if looked else {}
         flat = drawn.sweep.config(cell).flat()

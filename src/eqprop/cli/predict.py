@@ -48,10 +48,8 @@ def command(
             f"{examples}{named}. Give it the same columns in the same order."
         )
     done = model.preparation
-    is_number = done.classes is None and (
-        done.target_low is not None or model.network.num_targets == 1
-    )
-    answers = np.asarray(model.outputs(x) if is_number else model.predict(x))
+    is_single = done.classes is None and model.network.num_targets == 1
+    answers = np.asarray(model.outputs(x) if is_single else model.predict(x))
     lines = answers.reshape(len(answers), -1)
     heads = (
         ["prediction"] if lines.shape[1] == 1 else [f"output {k}" for k in range(lines.shape[1])]

@@ -245,7 +245,7 @@ def _settling(epochs: Sequence[dict[str, Any]]) -> list[str]:
                     parts.append(html.warning(f"{where}: {meaning}."))
     columns = [
         "run", "steps of the free phase, first and last epoch", "examples unsettled %",
-        "residual", "nudged phase: unsettled %", "residual",
+        "residual (largest of a batch, mean)", "nudged phase: unsettled %", "residual (as before)",
     ]  # fmt: skip
     note = "A state is settled when one more step would move no unit by more than 0.001."
     return [html.table(columns, rows, note), *parts]

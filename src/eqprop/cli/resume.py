@@ -46,7 +46,12 @@ def command(
             f"`path` must be the folder of a run or of a figure, got {path}, which has no "
             "config.toml. Name a folder that `eqprop train` or `eqprop reproduce` made."
         )
-    here = trains_here(workers, scheduler, together) or sweep is None
+    here = trains_here(workers, scheduler, together)
+    if sweep is None and not here:
+        raise ConfigError(
+            "`--workers`, `--scheduler` and `--together` are of many runs, got the single run "
+            f"{path}. Leave them out, or name the folder of a sweep."
+        )
     with prepared(load_recorded(first / "config.toml"), here=here) as stop:
         if sweep is not None:
             if epochs is not None:

@@ -27,7 +27,7 @@ from eqprop.config.sections import (
 )
 from eqprop.errors import ConfigError
 from eqprop.learning.settings import RULES
-from eqprop.registry import Count, Section, Settings, owners
+from eqprop.registry import Count, Kind, Section, Settings, owners
 from eqprop.topology.settings import count_connections
 
 
@@ -78,6 +78,12 @@ class RunConfig(Settings):
                 f"'{self.learning.schedule.name}', which spans all epochs and hardly moves before "
                 "the budget is spent. Remove one of them"
             )
+        if self.training.patience is not None and self.data.split == "journal":
+            raise ValueError(
+                "`training.patience` must be left out with data.split 'journal', whose looks are "
+                f"at the test examples, got {self.training.patience}: nothing is chosen by those. "
+                'Remove it, or take data.split = "paper"'
+            )
         self._check_phases()
         for name in type(self).model_fields:
             section = getattr(self, name)
@@ -102,6 +108,11 @@ class RunConfig(Settings):
             raise ValueError(
                 f"`pruning` must be over when `training.epochs` are, got its last part after "
                 f"epoch {last} of {self.training.epochs}. Begin earlier, or train longer"
+            )
+        if not self.topology.skips_layers:
+            raise ValueError(
+                f"`pruning.what` must be 'nothing' in a wiring without skips, got '{wanted.what}': "
+                "as many connections go as there are skips. Set topology.p"
             )
         if self.device.kind.name != "ideal":
             raise ValueError(
@@ -346,8 +357,9 @@ def over(values: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
     """`values`, and in their place what was said since.
 
     With a choice that has been replaced go the settings that belonged to it, but those that were
-    said since; with a rule that has no nudged phase, those of that phase. `connections` and `p`
-    replace each other.
+    said since; so do those of the same name where the new one has another default, such as the
+    step size of another method. With a rule that has no nudged phase go those of that phase.
+    `connections` and `p` replace each other.
 
     >>> cosine = {"learning": {"schedule": "cosine", "final_rate": 0.1}}
     >>> over(cosine, {"learning": {"schedule": "constant"}})
@@ -373,8 +385,11 @@ def _section_over(name: str, values: Mapping[str, Any], said: Mapping[str, Any])
             value = {**before, **value}
         result[setting] = value
     gone: set[str] = set()
-    if _choices(name) & set(said):
+    choices = _choices(name)
+    if choices.keys() & said.keys():
         gone = set(result) - set(_of_what_is_chosen(name, result))
+    for setting in choices.keys() & said.keys() & values.keys():
+        gone |= _unlike(choices[setting], values[setting], said[setting])
     if name == "topology":
         replaced = {"connections": "p", "p": "connections"}
         gone |= {replaced[setting] for setting in said if setting in replaced}
@@ -388,11 +403,19 @@ def _has_no_nudged_phase(values: Mapping[str, Any]) -> bool:
     return rule in RULES.names() and RULES.find(rule).relaxations < 2
 
 
-def _choices(section: str) -> set[str]:
+def _choices(section: str) -> dict[str, Kind]:
     """The settings of a section that choose something."""
     field = RunConfig.model_fields.get(section)
     model: Any = None if field is None else field.annotation
-    return set(model.choices()) if model and issubclass(model, Section) else set()
+    return model.choices() if model and issubclass(model, Section) else {}
+
+
+def _unlike(kind: Kind, before: Any, after: Any) -> set[str]:
+    """The settings that two choices of a kind both have, with defaults of their own."""
+    if not {before, after} <= set(kind.names()):
+        return set()
+    old, new = (kind.find(name).model_fields for name in (before, after))
+    return {name for name in old.keys() & new.keys() if old[name].default != new[name].default}
 
 
 def _rescale(before: Mapping[str, Any], after: dict[str, Any], names: set[str]) -> None:

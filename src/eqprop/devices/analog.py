@@ -89,7 +89,7 @@ class Sensor(eqx.Module):
 
     @staticmethod
     def of(bits: int | None = None, noise: float = 0.0, readings: int = 1) -> Sensor:
-        """A converter of so many bits over [0, 1]."""
+        """A converter of so many bits over [0, 1], at whose ends it stops."""
         step = 0.0 if bits is None else 1 / (2**bits - 1)
         return Sensor(jnp.float32(step), jnp.float32(noise), jnp.int32(readings))
 
@@ -105,7 +105,7 @@ class Sensor(eqx.Module):
     def _one(self, key: Array, states: Array) -> Array:
         read = states + self.noise * normal(key, states, self.noise)
         step = jnp.where(self.step > 0, self.step, 1)
-        return jnp.where(self.step > 0, step * jnp.round(read / step), read)
+        return jnp.where(self.step > 0, step * jnp.round(jnp.clip(read, 0, 1) / step), read)
 
 
 class Mismatch(eqx.Module):
@@ -179,8 +179,9 @@ class Mismatch(eqx.Module):
 class Analog(AbstractDevice):
     """Weights, and biases if wanted, held one per device.
 
-    A weight is a conductance with a reference, or with `pair` the difference G+ - G- of two, each
-    from 0 to the high end of the range: updates up write G+, updates down write G-.
+    A weight is a conductance with a reference, or with `pair` the difference G+ - G- of two, G+
+    from 0 to the high end of the range, G- from 0 to minus the low one: updates up write G+,
+    updates down write G-.
 
     **Arguments:**
 

@@ -56,8 +56,8 @@ class AnalogSettings(DeviceChoice):
     high: Above0 = Field(default=1.0, description="high end of it")
     pair: bool = Field(
         default=False,
-        description="whether a weight is G+ - G-, each from 0 to `high`, of which updates up write "
-        "the one and updates down the other",
+        description="whether a weight is G+ - G-, from 0 to `high` and from 0 to -`low`, of which "
+        "updates up write the one and updates down the other",
     )
     biases: bool = Field(default=False, description="whether biases are held by such devices too")
     spread: Rate = Field(
@@ -233,7 +233,7 @@ class AddedSettings(AnalogSettings, name="analog"):
 class RoundedSettings(AnalogSettings, name="rounded"):
     """Weights of so many bits: each update ends at a level."""
 
-    bits: Positive = Field(
+    bits: Annotated[int, Field(ge=2)] = Field(
         default=8, description="2^bits - 1 levels over the range, so that 0 is one of them"
     )
     rounding: Rounding = Field(

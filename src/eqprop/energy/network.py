@@ -17,7 +17,6 @@ from eqprop.energy.base import AbstractClampedEnergy, AbstractCost, AbstractEner
 from eqprop.energy.cost import SquaredError
 from eqprop.energy.groups import Group, groups_of, replaced
 from eqprop.energy.hopfield import HopfieldEnergy
-from eqprop.energy.noise import StepNoise
 from eqprop.energy.total import TotalEnergy
 from eqprop.errors import ConfigError
 from eqprop.shapes import (
@@ -186,21 +185,12 @@ class Network(eqx.Module):
 
     def as_written(self) -> Network:
         """Without what reads of devices add to it: other ways back, and noise of every step."""
-        if self.is_symmetric and self._noise is None:
+        if not isinstance(self.energy, HopfieldEnergy):
+            return self
+        if self.is_symmetric and self.energy.connections.noise is None:
             return self
         kept = dataclasses.replace(self.hopfield.connections, back=None, noise=None)
         return eqx.tree_at(lambda network: network.energy.interactions[0], self, kept)
-
-    def as_part(self, number: Array | int) -> Network:
-        """As one part of a batch sees it: with noise of every step that no other part has."""
-        if self._noise is None:
-            return self
-        key = jax.random.fold_in(self._noise.key, number)
-        return eqx.tree_at(lambda network: network.energy.connections.noise.key, self, key)
-
-    @property
-    def _noise(self) -> StepNoise | None:
-        return self.hopfield.connections.noise if isinstance(self.energy, HopfieldEnergy) else None
 
     def clipped(self, limit: Array | float) -> Network:
         """With every weight in [-limit, limit]; biases are left alone."""

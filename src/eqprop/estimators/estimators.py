@@ -19,7 +19,7 @@ from eqprop.config.settings import RunConfig, build
 from eqprop.data import Dataset
 from eqprop.data.preparing import given, prepared
 from eqprop.data.settings import GivenSettings
-from eqprop.errors import DataError, DivergedError, Stopped
+from eqprop.errors import ConfigError, DataError, DivergedError, Stopped
 from eqprop.exporting import saved as saving
 from eqprop.python.run import Run, train
 from eqprop.running.build import build_rule, build_trainer, initial_network
@@ -248,6 +248,12 @@ class _EqPropEstimator(BaseEstimator):
     def _configured(self, data: Dataset) -> RunConfig:
         """Recipe, then the parameters of the constructor, then `settings`."""
         examples = len(data.split("train"))
+        if self.topology is not None and self.hidden_layer_sizes is not None:
+            raise ConfigError(
+                "`hidden_layer_sizes` must be left out with `topology`, which has "
+                f"{list(self.topology.layer_sizes[1:])} units in its layers, got "
+                f"{self.hidden_layer_sizes}. Hand over one of them."
+            )
         values: dict[str, Any] = {
             "seed": self._seed(),
             "data": {"dataset": "given"},
@@ -284,7 +290,7 @@ class _EqPropEstimator(BaseEstimator):
             sizes = (shape[0], *np.atleast_1d(self.hidden_layer_sizes).tolist(), *outputs)
         values["topology"] |= {"layer_sizes": list(sizes)}
         values["data"]["batch_size"] = min(config.data.batch_size, examples)
-        values["training"]["data_shards"] = 1
+        values["training"].setdefault("data_shards", 1)
         if not self.early_stopping:
             values.setdefault("evaluation", {})
             values["evaluation"] = {"every": config.training.epochs, **values["evaluation"]}
@@ -298,9 +304,18 @@ class _EqPropEstimator(BaseEstimator):
 
     def _go_on(self, before: Run, data: Dataset) -> Run:
         """The run of the call before, to as many epochs in all as are wanted now."""
-        config = self._configured(data)
-        epochs = config.training.epochs
-        return self._trained(config, lambda told: before.resume(epochs, data=data, progress=told))
+        wanted = self._configured(data)
+        free = {"training.epochs", "evaluation.every"}  # looks are at the end
+        if not isinstance(self.random_state, int):
+            free.add("seed")  # drawn anew by every call
+        for name, (now, was) in wanted.differences(before.config).items():
+            if name not in free:
+                raise ConfigError(
+                    f"`{name}` must stay as it was with `warm_start`, {was!r}, got {now!r}: the "
+                    "run of the call before goes on. Set warm_start=False to begin anew."
+                )
+        epochs = wanted.training.epochs
+        return self._trained(wanted, lambda told: before.resume(epochs, data=data, progress=told))
 
     def _trained(self, config: RunConfig, work: Callable[[Any], Run]) -> Run:
         def told(progress: Progress) -> None:
@@ -309,7 +324,7 @@ class _EqPropEstimator(BaseEstimator):
 
         def adopt(run: Run, model: Model) -> Run:
             curve = [entry["training_cost"] for entry in run.entries()]
-            self._adopt(config, model, curve)
+            self._adopt(run.config, model, curve)
             return run
 
         try:

@@ -18,6 +18,7 @@ from eqprop.energy import CrossEntropy
 from eqprop.errors import ConfigError
 from eqprop.exporting.parts import settled_exactly, unit_of, ways_of
 from eqprop.training import Model
+from eqprop.training.examples import decided
 
 if TYPE_CHECKING:
     import nir
@@ -184,7 +185,7 @@ def _deviation(model: Model, x: np.ndarray, graph: nir.NIRGraph) -> Deviation:
 
     again, alone = states(unit_of(network.hopfield, "a NIR graph").rho), states(lambda v: v)
     scores = [np.asarray(network.scores(jnp.asarray(end, np.float32))) for end in (ours, alone)]
-    classes, grows = [one.argmax(axis=1) for one in scores], np.isinf(alone).any()
+    classes, grows = [decided(one) for one in scores], np.isinf(alone).any()
     return Deviation(
         with_units=float(np.abs(again - ours).max()),
         as_written=float(np.abs(alone - ours).max()),

@@ -17,6 +17,7 @@ from eqprop.errors import ConfigError, DataError
 from eqprop.exporting.parts import settled_exactly
 from eqprop.exporting.spice import Circuit, write_netlists
 from eqprop.training import Model
+from eqprop.training.examples import decided
 
 _PATIENCE = 600  # seconds for one circuit
 
@@ -114,7 +115,7 @@ def verify(model: Model, x: np.ndarray, circuit: Circuit | None = None) -> Verif
     labels = []
     for end in (ours, *ends):
         scores = np.asarray(network.scores(jnp.asarray(end, np.float32)))
-        labels.append(np.where(np.isnan(end).any(axis=1), -1, scores.argmax(axis=1)))
+        labels.append(np.where(np.isnan(end).any(axis=1), -1, decided(scores).astype(int)))
     return Verification(ours, ends[0], ends[1], np.stack(labels, axis=1))
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import equinox as eqx
 import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
@@ -14,6 +16,8 @@ from safetensors.numpy import save_file
 from eqprop.config.settings import RunConfig, build
 from eqprop.energy.settings import ACTIVATIONS, COSTS
 from eqprop.errors import ConfigError, DataError
+from eqprop.relaxation import ForwardPass
+from eqprop.running.build import look_phase
 from eqprop.running.finished import devices_of, model_of, network_from_arrays
 from eqprop.training import Model
 from eqprop.training.preparation import Preparation
@@ -39,10 +43,21 @@ def restored(
 def settings_of(model: Model) -> RunConfig:
     """The settings that describe a network: those of its run, or what its energy and cost are.
 
+    Warns (`UserWarning`) of an `evaluation` that they do not tell.
+
     **Raises:** `ConfigError` for an energy, an activation or a cost that has no name.
     """
-    if model.config is not None:
-        return model.config
+    config = _described(model) if model.config is None else model.config
+    if not eqx.tree_equal(model.evaluation, look_phase(config, model.network)):
+        warnings.warn(
+            "the `evaluation` of this model is not saved: what is loaded relaxes as "
+            "`evaluation_phase` says. Hand it over again: `Model(..., evaluation=...)`.",
+            stacklevel=3,
+        )
+    return config
+
+
+def _described(model: Model) -> RunConfig:
     energy, cost = model.network.hopfield, model.network.cost
     if energy.terms:
         raise ConfigError(
@@ -65,7 +80,10 @@ def settings_of(model: Model) -> RunConfig:
     sizes = list(model.topology.layer_sizes)
     topology = {"layer_sizes": sizes, "wiring": "given"}
     values: dict[str, Any] = {"seed": model.seed, "topology": topology, "network": network}
-    if not ACTIVATIONS.find(network["activation"]).has_box:
+    if isinstance(model.evaluation.method, ForwardPass):
+        values["learning"] = {"rule": "backpropagation"}
+        topology["drop_intralayer"] = True
+    elif not ACTIVATIONS.find(network["activation"]).has_box:
         values["free"] = {"method": "euler"}  # how training relaxed is not known
     return build(values)
 

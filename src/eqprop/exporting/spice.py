@@ -105,6 +105,7 @@ def netlist(
         for k, value in enumerate(x.tolist()):
             lines += [f"Vx{k} x{k} 0 {value!r}", f"Vn{k} n{k} 0 {-value!r}"]
     nudges = _nudges(model, nudge)
+    begin = [0.0] * free if start is None else np.asarray(start, np.float64).tolist()
     for k in range(free):
         pull = f"{circuit.resistance!r}*i(Vg{k})+({float(bias[k])!r})" + nudges.get(k, "")
         lines += [
@@ -115,7 +116,7 @@ def netlist(
             f"Em{k} m{k} 0 p{k} 0 -1",
         ]
         if circuit.analysis == "tran":
-            lines.append(f"Cp{k} p{k} 0 {circuit.time_constant / _OHMS!r} IC=0")
+            lines.append(f"Cp{k} p{k} 0 {circuit.time_constant / _OHMS!r} IC={begin[k]!r}")
     for number, (to, frm, weight) in enumerate(edges):
         positive, negative = (f"x{frm}", f"n{frm}")
         if frm >= inputs:

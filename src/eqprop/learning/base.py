@@ -136,19 +136,17 @@ class AbstractLearningRule(eqx.Module):
         so that a mask costs no pass of its own: `Network.constrain` it; the free states `[parts,
         batch, free units]`; and the `Report` of each part, `[parts, ...]`.
         """
-        found = [
-            self.among(part).estimate(own, part) for own, part in parts.each_seen(network, axis)
-        ]
+        found = [self.among(part).estimate(network, part) for part in parts.each(axis)]
         gradient = jax.tree.map(lambda *leaves: sum(leaves), *(one.gradient for one in found))
         states, report = stacked([(one.free_states, one.report) for one in found])
         return summed(gradient, axis), states, report
 
     def among(self: Rule, batch: Batch) -> Rule:
-        """The rule for a batch of which only some places hold an example: `Among` them it stops."""
+        """The rule for a part of a batch: it stops `Among` its examples, with noise of its own."""
 
         def told(node: Any) -> Any:
             return (
-                Among(rule=node, present=batch.present)
+                Among(rule=node, present=batch.present, part=batch.part)
                 if isinstance(node, AbstractTermination)
                 else node
             )
@@ -167,6 +165,7 @@ class Batch(eqx.Module):
     - `key`: a JAX random key, for rules that draw.
     - `weights`: `[batch]`, what each example counts in the sum that the gradient is.
     - `present`: `[batch]`, which places hold an example; the others only fill up the batch.
+    - `part`: the number of this part of a batch.
     - `seen`: what is read of states for an update, given a key; None for all of them.
     - `reread`: the network as a later phase sees it, given a key, where each phase reads its
       devices anew; None where all phases see one network.
@@ -178,6 +177,7 @@ class Batch(eqx.Module):
     key: Array
     weights: OfEach
     present: OfEach
+    part: Array | int = 0
     seen: Callable[[Array, Array], Array] | None = None
     reread: Callable[[Array], Network] | None = None
 
@@ -196,20 +196,18 @@ class Batch(eqx.Module):
             weights = jnp.full(len(x), 1 / len(x), x.dtype)
         return Batch(x, target, states, key, weights, jnp.ones(len(x), bool))
 
-    def each(self) -> list[Batch]:
+    def each(self, axis: str | None = None) -> list[Batch]:
         """Every part of a batch with an axis of parts in front.
+
+        **Arguments:** `axis`: of the devices, whose parts are counted on.
 
         Let them settle one after the other: side by side those that are done would wait for the
         last, and on a CPU a product with twice the examples takes twice the time.
         """
         arrays, rest = self._apart()
         parts = [jax.tree.map(lambda leaf, k=k: leaf[k], arrays) for k in range(len(self.x))]
-        return [dataclasses.replace(part, **rest) for part in parts]
-
-    def each_seen(self, network: Network, axis: str | None) -> list[tuple[Network, Batch]]:
-        """Every part, and the network as it sees it (`Network.as_part`)."""
         first = 0 if axis is None else lax.axis_index(axis) * len(self.x)
-        return [(network.as_part(first + k), part) for k, part in enumerate(self.each())]
+        return [dataclasses.replace(part, **rest, part=first + k) for k, part in enumerate(parts)]
 
     def joined(self) -> Batch:
         """All parts of a batch with an axis of parts in front, as one."""
@@ -225,7 +223,7 @@ class Batch(eqx.Module):
     def _apart(self) -> tuple[Batch, dict[str, Any]]:
         """What has a row per example, and what is shared by all."""
         rest = {"key": self.key, "seen": self.seen, "reread": self.reread}
-        return dataclasses.replace(self, **dict.fromkeys(rest)), rest
+        return dataclasses.replace(self, **dict.fromkeys(rest), part=None), rest
 
 
 _AGAIN = 2**31 - 5

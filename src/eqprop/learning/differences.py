@@ -188,9 +188,7 @@ class AbstractContrastiveRule(AbstractLearningRule):
         self, network: Network, parts: Batch, *, axis: str | None = None
     ) -> tuple[Network, Array, Report]:
         self.check(network)
-        found = [
-            self.among(part)._phases(own, part) for own, part in parts.each_seen(network, axis)
-        ]
+        found = [self.among(part)._phases(network, part) for part in parts.each(axis)]
         # One product for all parts: the weights are read and written once.
         whole = parts.joined()
         slopes = tuple(

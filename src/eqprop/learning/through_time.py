@@ -20,7 +20,7 @@ from eqprop.learning.base import (
     Report,
     summed,
 )
-from eqprop.relaxation import observe, relax
+from eqprop.relaxation import observe
 from eqprop.topology.work import Wires, Work, relaxation
 
 
@@ -68,14 +68,15 @@ class BackpropagationThroughTime(AbstractLearningRule):
     def estimate(self, network: Network, batch: Batch, *, axis: str | None = None) -> Estimate:
         method = self.free.method
         clamped = network.energy.clamp(batch.x)
-        before = relax(clamped, batch.states, method, self.free.termination, key=batch.key)
+        before = self.free.relax(clamped, batch.states, batch.key)
+        own = jax.random.fold_in(batch.key, batch.part)
 
         @eqx.filter_grad(has_aux=True)
         def slope(network: Network) -> tuple[Array, Array]:
             energy = method.prepare(network.energy.clamp(batch.x))
 
             def step(carry: tuple[Array, Any], number: Array) -> tuple[tuple[Array, Any], None]:
-                key = jax.random.fold_in(batch.key, before.steps + number)
+                key = jax.random.fold_in(own, before.steps + number)
                 return method.step(energy, *carry, key)[:2], None
 
             start = before.state, method.init(energy, before.state)

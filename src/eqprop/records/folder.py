@@ -177,6 +177,8 @@ class RunFolder:
         try:
             contiguous = {key: np.asarray(value, order="C") for key, value in arrays.items()}
             save_file(contiguous, temporary, metadata={"schema": str(SCHEMA)})
+            with open(temporary, "rb") as file:
+                os.fsync(file.fileno())  # resume points go when this stands
             os.replace(temporary, target)
         except (OSError, SafetensorError) as problem:
             raise _unwritable(target, str(problem)) from None

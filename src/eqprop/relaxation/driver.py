@@ -77,6 +77,7 @@ def _relaxed(
     present = jnp.ones(len(state), bool)
     if isinstance(termination, Among):
         present = termination.present
+        key = None if key is None else jax.random.fold_in(key, termination.part)
 
     def is_done(residual: Array) -> Array:
         finite = jnp.isfinite(residual)

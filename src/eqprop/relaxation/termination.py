@@ -130,19 +130,21 @@ class Residual(AbstractTermination):
 
 
 class Among(AbstractTermination):
-    """`rule` for a batch of which only some places hold an example.
+    """`rule` for a part of a batch, of which only some places hold an example.
 
-    **Attributes:** `rule`; `present` `[batch]`, which places do; the limits are those of the rule.
+    **Attributes:** `rule`; `present` `[batch]`, which places do; `part`, its number: each part
+    draws its own; the limits are those of the rule.
     """
 
     max_steps: Array
     tolerance: Array
     rule: AbstractTermination
     present: Array
+    part: Array
 
-    def __init__(self, rule: AbstractTermination, present: Present) -> None:
+    def __init__(self, rule: AbstractTermination, present: Present, part: Array | int = 0) -> None:
         self.max_steps, self.tolerance = rule.max_steps, rule.tolerance
-        self.rule, self.present = rule, present
+        self.rule, self.present, self.part = rule, present, jnp.asarray(part)
 
     def is_done(self, residual: PerExample, present: Present) -> Array:
         return self.rule.is_done(residual, present)

@@ -35,7 +35,10 @@ def update_entries(log: BatchLog, first: int) -> list[dict[str, Any]]:
 
 
 def epoch_entry(log: BatchLog) -> dict[str, Any]:
-    """Training error and cost of an epoch, and how its two phases settled."""
+    """Training error and cost of an epoch, and how its two phases settled.
+
+    `..._residual_mean` is the mean over batches of the largest residual in each.
+    """
     examples = int(log.examples.sum())
     entry: dict[str, Any] = {
         "training_examples": examples,

@@ -370,6 +370,9 @@ class RunInProgress:
             "seed": self.config.seed,
         }
         summary |= {key: value for key, value in entries[-1].items() if key != "kind"}
+        part = summary.get("validation_examples", 0) < len(self.looked_at["validation"])
+        if part and self._is_patience_over():  # which no look knows beforehand
+            summary |= evaluation_entry("validation", self._looked())
         if "test" in self.looked_at:
             network, stop = self.trainer.read(self.now.state), self.stop_if_asked
             found = look(self.config, network, self.looked_at["test"], between=stop)

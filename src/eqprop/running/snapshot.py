@@ -22,7 +22,6 @@ from eqprop.running.health import WARNINGS
 from eqprop.running.wiring import STREAMS, stream_seed
 from eqprop.topology import Topology
 from eqprop.training import BatchLog, Layout, Trainer, TrainState, tree_from_arrays, tree_to_arrays
-from eqprop.training.sharding import replicate
 
 NETWORK, TRAINING, LOG = "network.safetensors", "training.safetensors", "log.safetensors"
 
@@ -172,7 +171,7 @@ class Snapshot:
     ) -> Snapshot:
         """Where a run ended of which nothing but the network is left, as good as that can be.
 
-        Particles, and what the optimiser and the devices remember, begin anew.
+        Particles, and what the optimiser and the devices remember, begin anew; a schedule goes on.
 
         **Arguments:** `best`: what was written with its best network, if there is one.
         """
@@ -189,9 +188,7 @@ class Snapshot:
             spent=float(entries[-1]["multiply_adds"]),
             said=sorted({name for entry in entries for name in entry["warnings"]}),
         )
-        state = self.trainer.start(network)
-        seen = replicate(jnp.int32(done * self.trainer.batches_per_epoch), self.trainer.mesh)
-        state = dataclasses.replace(state, batches_seen=seen)
+        state = self.trainer.start(network, after=done * self.trainer.batches_per_epoch)
         return dataclasses.replace(self, cursor=cursor, topology=topology, state=state)
 
     def _network(

@@ -131,8 +131,8 @@ def from_networkx(
         inputs, *layers, outputs = _by_attribute(graph)
     if inputs is None or outputs is None:
         raise ConfigError(
-            "`inputs` and `outputs` must both be given, got one of them. Leave out both where the "
-            "nodes have an attribute `layer`."
+            "`inputs` and `outputs` must both be given, got none or one of them. Leave out both, "
+            "and `layers`, where the nodes have an attribute `layer`."
         )
     taken = set(inputs) | set(outputs)
     if layers is None:

@@ -305,6 +305,7 @@ class Accounting:
         skip = count(b for b in per_block if b[0] - b[1] >= 2)
         from_input = count(b for b in per_block if b[0] - b[1] >= 2 and b[1] == 0)
         made = topology.rewiring
+        share = made.originals_drawn / made.originals if made and made.originals else None
         return Accounting(
             per_block=MappingProxyType(per_block),
             possible=MappingProxyType(possible),
@@ -312,7 +313,7 @@ class Accounting:
             intralayer=count(b for b in per_block if b[0] == b[1]),
             skip=skip,
             skips_from_input=from_input / skip if skip else 0.0,
-            originals_drawn=None if made is None else made.originals_drawn / made.originals,
+            originals_drawn=share,
         )
 
 

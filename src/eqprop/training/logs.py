@@ -50,8 +50,8 @@ class PhaseLog(eqx.Module):
             broken = jnp.zeros(phases[0].state.shape[1] if phases else 1, bool)
             for found in phases:
                 residual = jnp.maximum(residual, found.residual)
-                # A tolerance may be smaller, as in the first epoch: what counts is the same.
-                settled &= found.settled | (found.residual <= SETTLED)
+                # Whatever the tolerance of a phase is, what counts is the same.
+                settled &= found.residual <= SETTLED
                 broken |= jnp.any(~jnp.isfinite(found.state) & present[:, None], axis=0)
             none = jnp.int32(0)
             return (

@@ -222,8 +222,12 @@ class Model:
     ) -> np.ndarray:
         """The class `[examples]` of the largest settled output, by its name in the data.
 
+        Of a regression on prepared data the `outputs`.
+
         **Arguments:** as of `evaluate`.
         """
+        if self.preparation.is_regression:
+            return self.outputs(x, starts=starts, starts_seed=starts_seed)
         return self.preparation.told(
             decided(self._shown(x, starts, starts_seed).scores).astype(int)
         )

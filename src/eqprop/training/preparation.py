@@ -28,6 +28,11 @@ class Preparation:
     target_low: np.ndarray | None = None
     target_high: np.ndarray | None = None
 
+    @property
+    def is_regression(self) -> bool:
+        """Whether targets were numbers, which have been scaled."""
+        return self.target_low is not None
+
     def inputs(self, x: Any) -> Any:
         """Inputs as the network sees them; what lies beyond the training examples is clipped."""
         if self.low is None or self.high is None:

@@ -16,6 +16,7 @@ from jax import Array
 from eqprop.energy import Network
 from eqprop.errors import ConfigError
 from eqprop.learning import AbstractLearningRule
+from eqprop.learning.contrastive import check_held_targets
 from eqprop.training.logs import BatchLog
 from eqprop.training.sharding import replicate
 from eqprop.training.train import Own, TrainState, train_chunks_together
@@ -113,6 +114,7 @@ class Together:
         """
         for network in self.networks(state):
             rule.check(network)
+            check_held_targets(rule, network, self.trainers[0].examples.target)
         every = (trainer.stretches(epoch, first_batch) for trainer in self.trainers)
         for stretches in zip(*every, strict=True):
             state, log = self._run(state, rule, stretches)

@@ -314,7 +314,7 @@ def _train_batch(
         weights *= examples.weight.at[where].get(mode="clip")
     reread = own.device.reread(state.held)
     fixed.rule.check_reads(reread)
-    parts = Batch(x, target, start, key, weights, present, own.device.seen, reread)
+    parts = Batch(x, target, start, key, weights, present, seen=own.device.seen, reread=reread)
     raw, states, report = fixed.rule.estimate_parts(network, parts, axis=SHARDS)
     if persistent:
         particles = particles.at[where].set(states, mode="drop")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Iterator
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -121,12 +122,20 @@ class Trainer:
         """What devices draw from outside batches, which have keys of their own."""
         return jax.random.fold_in(jax.random.fold_in(self.key, DEVICES), number)
 
-    def start(self, network: Network) -> TrainState:
-        """The state before the first update."""
+    def start(self, network: Network, *, after: int = 0) -> TrainState:
+        """The state before the first update, or of a run of which the network alone is left.
+
+        **Arguments:** `after`: so many updates, from which a schedule goes on.
+        """
         held = self.device.hold(self._device_key(DEVICES), network)
-        return TrainState.create(
+        state = TrainState.create(
             held, self.optimizer, self.layout, self.mesh, persistent=self.persistent
         )
+        if not after:
+            return state
+        counted = _scheduled(state.optimizer_state, after), jnp.int32(after)
+        memory, seen = replicate(counted, self.mesh)
+        return dataclasses.replace(state, optimizer_state=memory, batches_seen=seen)
 
     def onwards(self, network: Network, before: TrainState | None) -> TrainState:
         """A state whose signs, optimiser and devices go on from another one, on other examples.
@@ -235,3 +244,17 @@ class Trainer:
             self.persistent,
             self.mesh,
         )
+
+
+def _scheduled(memory: Any, updates: int) -> Any:
+    """What an optimiser remembers, with its schedule after so many updates."""
+
+    def is_schedule(node: Any) -> bool:
+        return isinstance(node, optax.ScaleByScheduleState)
+
+    def counted(node: Any) -> Any:
+        if not is_schedule(node):
+            return node
+        return node._replace(count=jnp.full_like(node.count, updates))
+
+    return jax.tree.map(counted, memory, is_leaf=is_schedule)

@@ -13,6 +13,7 @@ import numpy as np
 from jax import Array
 
 from eqprop.energy import Network
+from eqprop.energy.feedback import Feedback
 from eqprop.errors import ConfigError
 from eqprop.learning.exact import adjoint_gradient, adjoints_of
 from eqprop.relaxation import (
@@ -173,11 +174,14 @@ def _lowest_eigenvalue(network: Network) -> float:
     starts = np.concatenate([[0, 0], np.cumsum(network.layer_sizes[1:])])
     dense = np.zeros((starts[-1], starts[-1]))
     back = network.energy.couplings_back()
+    feedback = Feedback(getattr(network.energy, "feedback", 1.0), network.layer_sizes)
     for (post, pre), weight in network.energy.couplings().items():
         if pre:
             rows, columns = (slice(starts[k], starts[k + 1]) for k in (post, pre))
-            dense[rows, columns] += weight
-            dense[columns, rows] += back[post, pre].T
+            # One way is weakened. The root of that, both ways, has the same eigenvalues.
+            share = np.sqrt(feedback.on_the_way(pre, post) * feedback.on_the_way(post, pre))
+            dense[rows, columns] += share * weight
+            dense[columns, rows] += share * back[post, pre].T
     if not back:
         return np.nan
     if (dense == dense.T).all():
