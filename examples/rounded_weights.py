@@ -3,7 +3,7 @@
 python examples/rounded_weights.py
 
 Analog and digital hardware hold a weight in few levels. All weights share one scale here: 2^bits
-levels, evenly spaced between the largest weight and its negative, zero among them.
+- 1 levels, evenly spaced between the largest weight and its negative, zero among them.
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -149,12 +151,57 @@ def test_the_tolerance_that_leaves_the_smallest_error_counts(tmp_path):
     done = eqprop.train({**RUN, "training": {"epochs": 1}}, out=tmp_path)
     found = {}
     for kind in ("reram-es", "reram-hfo2"):  # of fine steps, and of coarse ones
-        config = done.config.model_copy(update={"device": build({"device": {"kind": kind}}).device})
-        seen, off, found[kind] = programmed(config, done.model.network)
-        here, there = (n.to_arrays() for n in (seen, done.model.network))
+        model, told = programmed(done.folder, [f"device.kind={kind}"])
+        found[kind] = told["tolerance"]
+        here, there = (n.to_arrays() for n in (model.seen, done.model.network))
         by_hand = np.concatenate([(here[n] - there[n]).ravel() for n in here if n[0] == "w"])
-        assert off == pytest.approx(np.sqrt((by_hand**2).mean()), rel=1e-4)
+        assert told["weights_off"] == pytest.approx(np.sqrt((by_hand**2).mean()), rel=1e-4)
+        assert 1 <= told["ledger"]["1-0"]["writes"]["mean"] <= 100
     assert found["reram-es"] < found["reram-hfo2"]
+
+
+def test_a_network_on_a_device_is_exported_as_it_is_there(tmp_path, capsys):
+    done = eqprop.train({**RUN, "training": {"epochs": 1}}, out=tmp_path)
+    folder, device = str(done.folder), ["--set", "device.kind=pcm", "--set", "device.unequal=0.2"]
+    wanted, told = programmed(done.folder, {"device.kind": "pcm", "device.unequal": 0.2}, seed=3)
+    out = str(tmp_path / "chip")
+    assert command(["export", folder, *device, "--seed", "3", "--out", out]) == 0
+    assert f"off by {told['weights_off']:.4f}" in capsys.readouterr().out
+    arrays = np.load(tmp_path / "chip" / "network.npz")
+    read, held = arrays["weights_read"], arrays["weights"]
+    np.testing.assert_array_equal(read, wanted.seen.hopfield.dense_weights())
+    assert np.abs(read - read.T).max() > 0.01 and np.abs(read - held).max() > 0.01
+    with open(tmp_path / "chip" / "connections.csv") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows[:: len(rows) // 50]:
+        a, b = int(row["unit_a"]), int(row["unit_b"])
+        assert float(row["weight"]) == held[a, b] == held[b, a]
+        assert float(row["weight_read_ab"]) == read[b, a]  # `[to, from]`
+        assert float(row["weight_read_ba"]) == read[a, b]
+    again = eqprop.load(tmp_path / "chip")
+    x = load("teacher").split("test").x[:5]
+    np.testing.assert_allclose(again.outputs(x), wanted.outputs(x), atol=1e-6)
+    assert np.abs(wanted.outputs(x) - done.model.outputs(x)).max() > 1e-3
+    used = tmp_path / "file"
+    used.touch()
+    for kind in ("arrays", "spice"):
+        assert command(["export", folder, "--to", kind, "--out", str(used)]) == 2
+        assert "`folder` must be a folder that can be written to" in capsys.readouterr().err
+
+
+def test_what_is_no_device_is_refused():
+    network = eqprop.Network.initialize(eqprop.layered([4, 3, 2]), seed=0)
+    with pytest.raises(ConfigError, match="`device` must be a device, got 'ecram'"):
+        program("ecram", jax.random.key(0), network)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(ConfigError, match="`levels` must be 2 or more, got 1"):
+        Rounded.to_levels(1, Range(-1, 1), "nearest")  # pyright: ignore[reportArgumentType]
+    with pytest.raises(ConfigError, match="`rounding` must be one of nearest, stochastic"):
+        Rounded.to_levels(9, Range(-1, 1), "floor")  # pyright: ignore[reportArgumentType]
+    for low, high in ((1, -1), (0.5, 1), (0, 0)):
+        with pytest.raises(ConfigError, match="`room` must be a range around 0"):
+            Analog(Range(low, high), Added())  # pyright: ignore[reportArgumentType]
+    with pytest.raises(ConfigError, match=r"device.bits.*24"):
+        build({"device": {"kind": "rounded", "bits": 32}})
 
 
 def test_starts_are_not_ranked_where_no_energy_exists(tmp_path):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import eqprop
-from eqprop.errors import ConfigError
+from eqprop.errors import ConfigError, DataError
 
 X = np.random.default_rng(0).random((40, 6)).astype(np.float32)
 
@@ -75,6 +75,20 @@ def test_what_nobody_else_knows_is_exported_without_a_file_to_load(tmp_path):
     assert [path.suffix for path in eqprop.export(model, tmp_path)] == [".npz", ".csv", ".csv"]
     with pytest.raises(ConfigError, match="activation must be one that a settings file can name"):
         eqprop.save(model, tmp_path / "no.safetensors")
+
+
+def test_files_can_be_read_by_all_who_can_read_their_folder(tmp_path):
+    for mode in (0o755, 0o700):
+        tmp_path.chmod(mode)
+        eqprop.save(eqprop.Model(eqprop.layered([4, 2])), tmp_path / "a.safetensors")
+        assert (tmp_path / "a.safetensors").stat().st_mode & 0o777 == mode & 0o666
+
+
+def test_a_file_of_something_else_is_refused_in_words(tmp_path):
+    eqprop.train({"data": {"dataset": "teacher"}, "topology": {"layer_sizes": [20, 4, 4]},
+                  "training": {"epochs": 1}}, out=tmp_path)  # fmt: skip
+    with pytest.raises(DataError, match="it has no settings of a network"):
+        eqprop.load(tmp_path / "run" / "network.safetensors")
 
 
 def test_things_say_what_they_are_on_a_line():

@@ -109,6 +109,9 @@ def test_a_sweep_is_trained_told_extended_and_reported(toml, capsys):
     assert "varies learning.learning_rate" in capsys.readouterr().err
     assert cli([*more, "--set", "free.steps=7"]) == 2
     assert "must keep its settings, got free.steps = 7" in capsys.readouterr().err
+    named = ["--set", "name=other", "--vary", "learning.learning_rate=0.01"]
+    assert cli(["sweep", "mine.toml", *named]) == 0
+    assert (toml.parent / "runs" / "other" / "other.csv").is_file()
     page = toml.parent / "page.html"
     assert cli(["report", str(folder), "--out", str(page)]) == 0
     assert "learning_rate=0.4" in page.read_text() and "minus first" in page.read_text()

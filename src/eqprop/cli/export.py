@@ -14,7 +14,20 @@ from eqprop.errors import ConfigError
 if TYPE_CHECKING:
     import numpy as np
 
-RunFolder = Annotated[Path, Parameter(help="Folder of a finished run, or a saved network.")]
+    from eqprop.training import Model
+
+Exported = Annotated[
+    Path,
+    Parameter(help="Folder of a finished run; for arrays also a saved network or an export."),
+]
+Set = Annotated[
+    list[str] | None,
+    Parameter(
+        name="--set",
+        help="Put the network onto a device first, such as device.kind=ecram. Can be repeated.",
+    ),
+]
+Seed = Annotated[int, Parameter(help="Of that programming.")]
 Split = Annotated[str, Parameter(help="Whose examples: train, validation or test.")]
 Inputs = Annotated[
     bool, Parameter(negative="", help="Sources for the inputs, instead of biases that hold them.")
@@ -23,7 +36,7 @@ Inputs = Annotated[
 
 @app.command(name="export")
 def command(
-    run: RunFolder,
+    run: Exported,
     *,
     to: Annotated[
         Literal["arrays", "spice", "nir"],
@@ -45,12 +58,12 @@ def command(
         bool,
         Parameter(negative="", help="nir: without how units answer, which it cannot say."),
     ] = False,
+    set_: Set = None,
+    seed: Seed = 0,
     data_dir: DataDir = None,
 ) -> None:
     """Write a trained network for other tools: arrays and tables, circuits for ngspice, or NIR."""
-    from eqprop.python.saving import load
-
-    model, out = load(run), out or Path(f"exported-{run.resolve().stem}")
+    model, out = _loaded(run, set_, seed), out or Path(f"exported-{run.resolve().stem}")
     if to == "arrays":
         from eqprop.exporting.arrays import export
 
@@ -75,25 +88,39 @@ def command(
 
 @app.command(name="verify")
 def verify(
-    run: RunFolder,
+    run: Annotated[Path, Parameter(help="Folder of a finished run.")],
     *,
     with_: Annotated[Literal["ngspice"], Parameter(name="--with", help="By what.")] = "ngspice",
     split: Split = "validation",
     examples: Annotated[int, Parameter(help="So many of them.")] = 5,
     inputs: Inputs = False,
+    set_: Set = None,
+    seed: Seed = 0,
     data_dir: DataDir = None,
 ) -> None:
     """Settle examples in ngspice and here, and print how far apart they end, as JSON."""
     from eqprop.exporting.ngspice import verify as compared
     from eqprop.exporting.spice import Circuit
-    from eqprop.python.saving import load
 
-    model = load(run)
+    model = _loaded(run, set_, seed)
     x, labels = _examples(run, split, examples, data_dir)
     found = compared(model, x, Circuit(fold=not inputs))
     wrong = (found.labels != labels[:, None]).sum(axis=0).tolist()
     told = found.told() | {"wrong_here": wrong[0], "wrong_in_ngspice": wrong[2]}
     print(json.dumps(told, indent=2))
+
+
+def _loaded(run: Path, overrides: list[str] | None, seed: int) -> Model:
+    """A trained network, on a device if one is named."""
+    if overrides:
+        from eqprop.running.finished import programmed
+
+        model, told = programmed(run, overrides, seed=seed)
+        print(f"on the device weights are off by {told['weights_off']:.4f} (root mean square)")
+        return model
+    from eqprop.python.saving import load
+
+    return load(run)
 
 
 def _examples(
@@ -105,8 +132,8 @@ def _examples(
 
     if not (run / "config.toml").is_file():
         raise ConfigError(
-            f"`run` must be the folder of a run, whose data are known, got {run}. Export arrays, "
-            "or use eqprop.exporting.spice in Python."
+            f"`run` must be the folder of a run, whose data are known, got {run}. In Python, "
+            "`eqprop.exporting` takes a network and examples of yours (docs/howto/chip.md)."
         )
     check_examples(count)
     return first_examples(load_recorded(run / "config.toml"), split, count, data_dir)

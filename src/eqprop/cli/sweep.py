@@ -58,8 +58,10 @@ def command(
     A recipe comes first, then the file, then --set, then what varies. The folder is resumed,
     reported and extended as that of a figure.
     """
+    from eqprop.config.settings import assignments
     from eqprop.sweeps.vary import conditions_of, parsed, varied_cells
 
+    name = assignments(set_ or []).get("name")
     varied = parsed(vary or [])
     configs = varied_cells(
         conditions_of(varied, zipped=zip_),
@@ -75,7 +77,7 @@ def command(
         from eqprop.sweeps.where import Where
 
         start(
-            Asked(config.stem if config else recipe or "sweep", "own", tuple(varied)),
+            Asked(name or (config.stem if config else recipe or "sweep"), "own", tuple(varied)),
             configs,
             out=out,
             into=into,

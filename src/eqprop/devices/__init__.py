@@ -38,6 +38,7 @@ __getattr__, __dir__, __all__ = attach(  # pyright: ignore[reportUnsupportedDund
             "Pulses",
             "Range",
             "Rounded",
+            "Written",
         ),
     },
 )

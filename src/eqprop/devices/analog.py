@@ -19,6 +19,8 @@ from eqprop.devices.writing import AbstractWriting, Range, normal
 from eqprop.energy import Connections, Network
 from eqprop.energy.groups import Group, replaced
 from eqprop.energy.noise import StepNoise
+from eqprop.errors import ConfigError
+from eqprop.relaxation.base import is_traced
 from eqprop.topology import Block
 
 ReadEach = Literal["batch", "phase", "step"]
@@ -226,6 +228,12 @@ class Analog(AbstractDevice):
         with_biases: bool = False,
         read_each: ReadEach = "batch",
     ) -> None:
+        if not is_traced(room.low) and not is_traced(room.high):
+            low, high = float(np.max(room.low)), float(np.min(room.high))
+            if not low <= 0 <= high or low == high:
+                raise ConfigError(
+                    f"`room` must be a range around 0, got {low:g} to {high:g}: devices begin at 0."
+                )
         self.room, self.writing = room, writing
         self.effects = effects or Effects.of()
         self.sensor, self.mismatch = sensor, mismatch

@@ -48,6 +48,11 @@ def program(
     >>> bool(eqx.tree_equal(held.network, network))
     True
     """
+    if not isinstance(device, AbstractDevice):
+        raise ConfigError(
+            f"`device` must be a device, got {device!r}. A preset by its name: "
+            'eqprop.devices.settings.DEVICES.find("ecram")().build().'
+        )
     if writes < 1:
         raise ConfigError(f"`writes` must be 1 or more, got {writes}.")
     if not tolerance > 0:

@@ -49,6 +49,10 @@ class IdealSettings(DeviceChoice, name="ideal"):
         return Ideal()
 
 
+MOST_BITS = 24
+"""More than a number in single precision has."""
+
+
 class AnalogSettings(DeviceChoice):
     """What all imperfect devices have."""
 
@@ -101,16 +105,17 @@ class AnalogSettings(DeviceChoice):
         description="spread, as a share, of what a connection passes on backwards against "
         "forwards; frozen; with it, or with `gain`, no energy exists",
     )
-    state_bits: Positive | None = Field(
-        default=None, description="of the states that are read out for an update"
+    state_bits: Annotated[int, Field(ge=1, le=MOST_BITS)] | None = Field(
+        default=None,
+        description="of the converter (ADC) by which states are read out for an update",
     )
     state_noise: Rate = Field(default=0.0, description="of a reading of these states")
     state_readings: Positive = Field(
         default=1, description="readings of each of these states; their mean counts"
     )
-    input_bits: Positive | None = Field(
+    input_bits: Annotated[int, Field(ge=1, le=MOST_BITS)] | None = Field(
         default=None,
-        description="of the converter before inputs in [0, 1], in training and at every look",
+        description="of the converter (DAC) before inputs in [0, 1], in training and at every look",
     )
 
     @model_validator(mode="after")
@@ -233,7 +238,7 @@ class AddedSettings(AnalogSettings, name="analog"):
 class RoundedSettings(AnalogSettings, name="rounded"):
     """Weights of so many bits: each update ends at a level."""
 
-    bits: Annotated[int, Field(ge=2)] = Field(
+    bits: Annotated[int, Field(ge=2, le=MOST_BITS)] = Field(
         default=8, description="2^bits - 1 levels over the range, so that 0 is one of them"
     )
     rounding: Rounding = Field(

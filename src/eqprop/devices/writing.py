@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import abc
 import dataclasses
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
+
+from eqprop.errors import ConfigError, unknown_name
+from eqprop.relaxation.base import is_traced
 
 Rounding = Literal["nearest", "stochastic"]
 
@@ -99,7 +102,11 @@ class Rounded(AbstractWriting):
 
     @staticmethod
     def to_levels(levels: Array | float, room: Range, rounding: Rounding) -> Rounded:
-        """So many levels over a range."""
+        """So many levels over a range, 2 or more."""
+        if not is_traced(levels) and not bool(jnp.all(jnp.asarray(levels) >= 2)):
+            raise ConfigError(f"`levels` must be 2 or more, got {levels}.")
+        if rounding not in get_args(Rounding):
+            raise ConfigError(unknown_name("rounding", rounding, get_args(Rounding)))
         return Rounded((room.high - room.low) / (jnp.asarray(levels) - 1), rounding)
 
     def start(self, key: Array, value: Array, room: Range) -> Array:

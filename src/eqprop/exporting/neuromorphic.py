@@ -16,7 +16,7 @@ import numpy as np
 
 from eqprop.energy import CrossEntropy
 from eqprop.errors import ConfigError
-from eqprop.exporting.parts import settled_exactly, unit_of, ways_of
+from eqprop.exporting.parts import settled_exactly, unit_of, ways_of, written_into
 from eqprop.training import Model
 from eqprop.training.examples import decided
 
@@ -125,7 +125,7 @@ def write_nir(
     import nir
 
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    written_into(path.parent)
     nir.write(path, made)
     return path, _deviation(model, np.asarray(x), nir.read(path))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -101,3 +102,19 @@ def settled_exactly(network: Network, x: np.ndarray) -> np.ndarray:
             f"examples that do not, the first of them {int(settled.argmin())}. Leave them out."
         )
     return np.asarray(end.state)
+
+
+def written_into(folder: str | Path) -> Path:
+    """Makes the folder of an export.
+
+    **Raises:** `ConfigError` where that fails.
+    """
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise ConfigError(
+            f"`folder` must be a folder that can be written to, got {folder} ({problem.strerror}). "
+            "Name another one."
+        ) from None
+    return folder

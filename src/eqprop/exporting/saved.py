@@ -11,11 +11,11 @@ from typing import Any
 import equinox as eqx
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
 from eqprop.config.settings import RunConfig, build
 from eqprop.energy.settings import ACTIVATIONS, COSTS
 from eqprop.errors import ConfigError, DataError
+from eqprop.records.checkpoint import write_arrays
 from eqprop.relaxation import ForwardPass
 from eqprop.running.build import look_phase
 from eqprop.running.finished import devices_of, model_of, network_from_arrays
@@ -95,7 +95,7 @@ def write(path: Path, config: RunConfig, model: Model, told: Mapping[str, Any]) 
         "config": config.model_dump(mode="json", exclude_none=True),
         "preparation": model.preparation.to_dict(),
     }
-    save_file(arrays_of(model), path, metadata={_KEY: json.dumps(facts)})
+    write_arrays(path, arrays_of(model), {_KEY: json.dumps(facts)})
 
 
 def read(path: Path) -> tuple[RunConfig, dict[str, np.ndarray], dict[str, Any]]:
@@ -105,7 +105,9 @@ def read(path: Path) -> tuple[RunConfig, dict[str, np.ndarray], dict[str, Any]]:
     """
     try:
         with safe_open(path, "np") as file:
-            told = json.loads((file.metadata() or {})[_KEY])
+            told = json.loads((file.metadata() or {}).get(_KEY, "null"))
+            if told is None:
+                raise ValueError("it has no settings of a network")
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         return build(told["config"]), arrays, told
     except (OSError, KeyError, TypeError, ValueError, SafetensorError) as problem:

@@ -11,7 +11,7 @@ import numpy as np
 
 from eqprop.energy import HopfieldEnergy, SquaredError
 from eqprop.errors import ConfigError
-from eqprop.exporting.parts import unit_of, ways_of
+from eqprop.exporting.parts import unit_of, ways_of, written_into
 from eqprop.training import Model
 
 MOST = 200_000
@@ -79,6 +79,17 @@ def netlist(
         raise ConfigError(
             f"`x` must be one example of {model.network.num_inputs} inputs, got shape {x.shape}."
         )
+    needed = sum(
+        int(np.count_nonzero(weights))
+        for _, frm, weights in ways_of(energy)
+        if frm or not circuit.fold
+    )
+    if needed > MOST:
+        fold = "" if circuit.fold else ", or `fold` the inputs"
+        raise ConfigError(
+            f"a circuit must have {MOST:,} resistors at most, got {needed:,}, with which ngspice "
+            f"was not seen to end. Take a network with fewer hidden units{fold}."
+        )
     edges = list(_edges(energy, circuit))
     inputs, free = model.network.num_inputs, model.network.num_free
     bias = np.concatenate([np.asarray(b, np.float64) for b in energy.biases.values()])
@@ -87,11 +98,6 @@ def netlist(
             if frm < inputs:
                 bias[to - inputs] += weight * x[frm]
         edges = [edge for edge in edges if edge[1] >= inputs]
-    if len(edges) > MOST:
-        raise ConfigError(
-            f"a circuit must have {MOST:,} resistors at most, got {len(edges):,}, with which "
-            "ngspice was not seen to end. Use a smaller network, or `fold` the inputs."
-        )
     sizes = "-".join(map(str, model.topology.layer_sizes))
     lines = [
         f"* eqprop: {sizes}, {len(edges)} resistors",
@@ -164,7 +170,6 @@ def write_netlists(
 
     **Arguments:** as of `netlist`; `examples` `[examples, inputs]`.
     """
-    folder = Path(folder)
     texts = [
         netlist(
             model, x, circuit, start=None if starts is None else starts[k],
@@ -172,8 +177,7 @@ def write_netlists(
         )
         for k, x in enumerate(examples)
     ]  # fmt: skip
-    folder.mkdir(parents=True, exist_ok=True)
-    files = []
+    folder, files = written_into(folder), []
     for k, text in enumerate(texts):
         files.append(folder / f"example-{k}.cir")
         files[-1].write_text(text, "utf-8")

@@ -42,6 +42,12 @@ class Checkpoint:
     files: dict[str, dict[str, np.ndarray]]
 
 
+def write_arrays(path: Path, arrays: dict[str, np.ndarray], told: dict[str, str]) -> None:
+    """Arrays as safetensors, for all who can read the folder: that library asks for its owner."""
+    save_file(arrays, path, metadata=told)
+    path.chmod(path.parent.stat().st_mode & 0o666)
+
+
 def write_checkpoint(path: Path, run_id: str, meta: Mapping[str, Any], files: Files) -> None:
     """Writes a checkpoint folder whole or not at all, replacing one of the same name.
 
@@ -56,7 +62,7 @@ def write_checkpoint(path: Path, run_id: str, meta: Mapping[str, Any], files: Fi
         described = {}
         for name, arrays in files.items():
             contiguous = {key: np.asarray(value, order="C") for key, value in arrays.items()}
-            save_file(contiguous, temporary / name, metadata={"schema": str(SCHEMA)})
+            write_arrays(temporary / name, contiguous, {"schema": str(SCHEMA)})
             described[name] = {
                 "bytes": (temporary / name).stat().st_size,
                 "sha256": file_digest(temporary / name),

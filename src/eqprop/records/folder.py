@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file
 
 from eqprop.errors import RunFolderError
-from eqprop.records.checkpoint import file_digest
+from eqprop.records.checkpoint import file_digest, write_arrays
 
 SCHEMA = 1
 _PACKAGES = ("eqprop", "jax", "jaxlib", "equinox", "optax", "numpy", "scipy")
@@ -176,7 +176,7 @@ class RunFolder:
         temporary = target.with_name(f".{name}.tmp")
         try:
             contiguous = {key: np.asarray(value, order="C") for key, value in arrays.items()}
-            save_file(contiguous, temporary, metadata={"schema": str(SCHEMA)})
+            write_arrays(temporary, contiguous, {"schema": str(SCHEMA)})
             with open(temporary, "rb") as file:
                 os.fsync(file.fileno())  # resume points go when this stands
             os.replace(temporary, target)

@@ -121,14 +121,18 @@ def facts(found: Audit) -> list[str]:
             else [f"with a small nudge in settled phases: cosine {found.small_nudge_cosine:.4f}"]
         ),
         f"lowest eigenvalue of the coupling {found.lowest_eigenvalue:.2f}; Euler steps up to "
-        f"{found.step_limit:.3g}; the rule takes {found.step_size:g}",
-        f"steps of block descent up to {found.block_limit:.3g}; the rule takes "
-        f"{found.block_step:g}",
+        f"{found.step_limit:.3g}" + _taken(found.step_size),
+        f"steps of block descent up to {found.block_limit:.3g}" + _taken(found.block_step),
         f"{found.astray:.0%} of the free phases end elsewhere than where the oracle settled",
         f"{found.elsewhere:.0%} settle elsewhere from a cold start than from the states given",
         *([f"units at a bound per layer: {saturation} %"] if bounds else []),
         *_displacements(found),
     ]
+
+
+def _taken(step: float) -> str:
+    """What a rule takes, where it relaxes that way at all."""
+    return f"; the rule takes {step:g}" if step else ""
 
 
 def _displacements(found: Audit) -> list[str]:

@@ -162,22 +162,15 @@ def evaluate_run(
     **Raises:** `ConfigError` for settings other than those of a device, and for a run that was
     trained with one.
     """
-    folder = RunFolder.open(path)
-    config = load_config(folder.path / "config.toml")
-    names, changes = starts_of(starts), assignments(overrides)
-    if changes:
-        config = _on_another_device(config, changes)
+    folder, names = RunFolder.open(path), starts_of(starts)
+    model, told = programmed(path, overrides, seed=seed) if overrides else (load_model(path), {})
+    config: RunConfig = model.config
     if names != COLD and config.device.kind.is_without_energy:
         raise ConfigError(
             "`starts` must be zeros where no energy exists, with `device.gain` or "
             "`device.unequal`, got others."
         )
-    network, told = load_model(path).seen, {}
-    if changes:
-        network, off, tolerance = programmed(config, network, seed=seed)
-        told = {
-            "device": changes, "device_seed": seed, "tolerance": tolerance, "weights_off": off,
-        }  # fmt: skip
+    network = model.seen
     place = folder.read_json("run.json").get("data_dir")
     dataset = load_again(config.data.dataset.load, data_dir, place)
     if config.data.split == "journal":
@@ -221,17 +214,22 @@ def _on_another_device(config: RunConfig, changes: Mapping[str, Any]) -> RunConf
 
 
 def programmed(
-    config: RunConfig, network: Network, *, seed: int = 0
-) -> tuple[Network, float, float]:
-    """A trained network on the device of some settings, as units see it.
+    path: str | Path, overrides: Overrides, *, seed: int = 0
+) -> tuple[Model, dict[str, Any]]:
+    """The network of a finished run on a device that it was not trained with.
 
     It is programmed with each of `TOLERANCES`; the one that leaves the smallest error of weights
     counts.
 
-    **Returns:** it, that error (the root mean square, over all connections, of what is read minus
-    what was wanted), and the tolerance.
+    **Arguments:** as of `evaluate_run`.
+
+    **Returns:** it, and what is told of it: `device`, its settings; `device_seed`; `tolerance`;
+    `weights_off`, the root mean square, over all connections, of what is read minus what was
+    wanted; `ledger`, the writes and pulses that it took.
     """
-    device = build_device(config)
+    model, changes = load_model(path), assignments(overrides)
+    config = _on_another_device(model.config, changes)
+    device, network = build_device(config), model.seen
     writing, reading = jax.random.split(jax.random.key(stream_seed(seed, "programming")))
     found = []
     for tolerance in TOLERANCES:
@@ -239,8 +237,12 @@ def programmed(
         off = _apart(network, _cells(device, reading, held))
         found.append((off, tolerance, held))
     off, tolerance, held = min(found, key=lambda one: one[0])
-    reads = Reading.of(device, reading, held)
-    return held.network if reads is None else reads(held.network), off, tolerance
+    told = {
+        "device": changes, "device_seed": seed, "tolerance": tolerance, "weights_off": off,
+        "ledger": device.ledger(held),
+    }  # fmt: skip
+    read = Reading.of(device, reading, held)
+    return model_of(config, model.topology, held.network, model.preparation, read), told
 
 
 def _apart(wanted: Network, found: Network) -> float:
