@@ -14,6 +14,7 @@ import pytest
 
 import eqprop
 from eqprop import relaxation
+from eqprop.cli import run as cli
 from eqprop.config.settings import build
 from eqprop.devices import (
     Added,
@@ -789,3 +790,22 @@ def test_a_rule_that_cannot_read_each_phase_anew_is_refused():
                 "device": {"kind": "analog", "read_each": "phase"},
                 "learning": learning, "nudged": nudged,
             })  # fmt: skip
+
+
+def test_the_ledger_of_a_run_stands_in_its_summary_and_in_its_report(tmp_path):
+    config = build({
+        "data": {"dataset": "teacher"}, "topology": {"layer_sizes": [20, 12, 4]},
+        "free": {"method": "euler"}, "training": {"epochs": 2},
+        "device": {"kind": "pulses", "step": 0.01},
+    })  # fmt: skip
+    folder = train(config, tmp_path)
+    told, epochs = folder.read_json("summary.json"), folder.epochs()
+    free = np.mean([epoch["free_steps"] for epoch in epochs])
+    assert told["settling"] == {
+        "free_steps": free, "free_time": 0.5 * free, "nudged_steps": 8.0, "nudged_time": 4.0
+    }  # fmt: skip
+    page = tmp_path / "page.html"
+    assert cli(["report", str(folder.path), "--out", str(page)]) == 0
+    most = told["device"]["1-0"]["pulses"]["most"]
+    assert most >= told["device"]["1-0"]["writes"]["most"] > 1
+    assert "<td>1-0</td>" in page.read_text() and f"<td>{most:,.0f}</td>" in page.read_text()

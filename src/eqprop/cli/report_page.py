@@ -153,10 +153,25 @@ def _sections(
         "What this is": about,
         "Results": results,
         "How far the states settled": _settling(epochs),
+        **_devices(sweep),
         "How long it took": _times(sweep, configs),
         **_names(sweep, configs),
         "Settings": _settings(configs),
     }
+
+
+def _devices(sweep: Sweep) -> dict[str, list[str]]:
+    """What the devices of each finished run went through, pair of layers by pair of layers."""
+    rows = []
+    for cell, end in collect.summaries(sweep).items():
+        for pair, counts in end.get("device", {}).items():
+            told = [counts[what][of] for what in ("writes", "pulses") for of in ("mean", "most")]
+            rows.append([f"{cell.condition}, seed {cell.seed}", pair, *(f"{n:,.0f}" for n in told)])
+    if not rows:
+        return {}
+    columns = ["run", "weights", "writes, mean", "most", "pulses, mean", "most"]
+    note = "Of a device since training began. A write is an update that reached it."
+    return {"What devices went through": [html.table(columns, rows, note)]}
 
 
 def _names(sweep: Sweep, configs: dict[Cell, RunConfig]) -> dict[str, list[str]]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
 import numpy as np
 
+from eqprop.learning import AbstractLearningRule
+from eqprop.relaxation import Euler
 from eqprop.training import BatchLog, Evaluation
 
 
@@ -70,3 +72,24 @@ def evaluation_entry(split: str, found: Evaluation, start: str = "cold") -> dict
         f"{split}_steps": found.steps,
         f"{split}_start": start,
     }
+
+
+def settling_entry(
+    epochs: Sequence[Mapping[str, Any]], rule: AbstractLearningRule
+) -> dict[str, Any]:
+    """What settling took in training: steps of a free phase and of what follows, means over epochs.
+
+    `..._time` is that in time constants of the units, where steps are of time (`Euler`); None
+    where they are sweeps, which no circuit takes.
+    """
+    second = getattr(rule, "nudged", getattr(rule, "clamped", None))
+    found: dict[str, Any] = {}
+    for name, phase in (("free", getattr(rule, "free", None)), ("nudged", second)):
+        steps = float(np.mean([entry[f"{name}_steps"] for entry in epochs]))
+        method = None if phase is None else phase.method.innermost
+        is_timed = isinstance(method, Euler)
+        found |= {
+            f"{name}_steps": steps,
+            f"{name}_time": steps * float(method.step_size) if is_timed else None,
+        }
+    return found

@@ -29,7 +29,13 @@ from eqprop.running.build import (
     initial_network,
 )
 from eqprop.running.context import Context, Progress
-from eqprop.running.entries import epoch_entry, evaluation_entry, join_logs, update_entries
+from eqprop.running.entries import (
+    epoch_entry,
+    evaluation_entry,
+    join_logs,
+    settling_entry,
+    update_entries,
+)
 from eqprop.running.finished import PREPARATION, look, look_from
 from eqprop.running.objects import Objects, digest
 from eqprop.running.signals import name_of
@@ -348,9 +354,12 @@ class RunInProgress:
         states = self.trainer.kept_states(state, count)
         held = jax.device_put(state.network, jax.local_devices()[0])
         read = self.trainer.reading(state) or as_held
-        rule = self.objects.rule or build_rule(self.config, 1)  # as in every epoch but the first
-        found = audit_examples(rule, held, first, states, read)
+        found = audit_examples(self._usual_rule(), held, first, states, read)
         return [{"kind": "audit", "epoch": epoch} | found.to_dict()]
+
+    def _usual_rule(self) -> AbstractLearningRule:
+        """That of every epoch but the first."""
+        return self.objects.rule or build_rule(self.config, 1)
 
     def _probe(self) -> Probe:
         state = self.now.state
@@ -384,6 +393,7 @@ class RunInProgress:
         summary["warnings"] = {name: found for name, found in epochs.items() if found}
         if ledger := self.trainer.device.ledger(self.now.state.held):
             summary["device"] = ledger
+            summary["settling"] = settling_entry(entries, self._usual_rule())
         summary["connections"] = self.now.topology.accounting().to_dict()
         self.folder.save_arrays(NETWORK, self.now.network_arrays())
         summary["network_sha256"] = self.folder.digest(NETWORK)
