@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from eqprop.analysis.depths import best_by_depth
-from eqprop.analysis.pages import depths
+from eqprop.analysis.run_tables import depths
 
 
 def rows(condition, errors, epoch=2):

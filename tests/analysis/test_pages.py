@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from eqprop.analysis.pages import accuracy, across, course, ends
+from eqprop.analysis.benchmark_tables import accuracy
+from eqprop.analysis.run_tables import across, course, ends
 
 
 def row(who: str, seed: int, epoch: int, seconds: float, error: float) -> dict[str, str]:

@@ -120,7 +120,7 @@ _WORDS = {"trained_error": "trained with it", "programmed_error": "programmed on
 
 def _tables(drawn: Drawn) -> list[str]:
     """Each device's two errors, means over the seeds that have trained longest."""
-    from eqprop.analysis.pages import means_of
+    from eqprop.analysis.numbers import means_of
 
     rows = rows_of(drawn)
     longest = {name: max((row[name] or 0 for row in rows), default=0) for name in _LENGTHS.values()}

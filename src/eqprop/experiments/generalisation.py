@@ -106,7 +106,7 @@ def rows_of(drawn: Drawn) -> list[dict[str, Any]]:
 def _tables(drawn: Drawn) -> list[str]:
     """Each condition's errors at the end, means over seeds."""
     from eqprop.analysis import collect
-    from eqprop.analysis.pages import means_of
+    from eqprop.analysis.numbers import means_of
 
     rows = rows_of(drawn)
     collect.write_rows(rows, COLUMNS, drawn.sweep.path / "generalisation-errors.csv")
