@@ -18,7 +18,7 @@ import numpy as np
 from safetensors.numpy import load_file
 
 import common
-from eqprop.config.settings import to_toml
+from eqprop.config.toml import to_toml
 from eqprop.experiments.experiment import merged
 from eqprop.experiments.figure3 import networks
 

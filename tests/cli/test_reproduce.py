@@ -11,7 +11,8 @@ import pytest
 
 from eqprop.analysis.collect import layer_rows, layer_speeds
 from eqprop.cli import run
-from eqprop.config.settings import RunConfig, build
+from eqprop.config.run_config import RunConfig
+from eqprop.config.settings import build
 from eqprop.experiments import rules
 from eqprop.experiments.catalogue import drawings, experiments
 from eqprop.running.wiring import build_topology

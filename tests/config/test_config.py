@@ -11,7 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from eqprop.config.settings import RunConfig, build, load, override, recorded, to_toml
+from eqprop.config.overrides import override
+from eqprop.config.run_config import RunConfig
+from eqprop.config.settings import build, load, recorded
+from eqprop.config.toml import to_toml
 from eqprop.errors import ConfigError
 from eqprop.running.wiring import build_topology
 from eqprop.topology.rewiring import probability_of

@@ -21,7 +21,8 @@ import pytest
 
 import eqprop
 from eqprop import data
-from eqprop.config.settings import RunConfig, build
+from eqprop.config.run_config import RunConfig
+from eqprop.config.settings import build
 from eqprop.devices import Clip
 from eqprop.energy import Network
 from eqprop.registry import Choice

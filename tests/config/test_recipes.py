@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from eqprop.config.recipes import RECIPES, cook
-from eqprop.config.settings import RunConfig, load
+from eqprop.config.run_config import RunConfig
+from eqprop.config.settings import load
 from eqprop.data import Dataset, Split
 from eqprop.errors import ConfigError, DataError
 from eqprop.running.run import train

@@ -11,7 +11,8 @@ import pytest
 
 from eqprop.cli import run as cli
 from eqprop.config.recipes import cook
-from eqprop.config.settings import RunConfig, build, load
+from eqprop.config.run_config import RunConfig
+from eqprop.config.settings import build, load
 from eqprop.config.words import annotated, every_setting, explained, nearest, page
 from eqprop.errors import ConfigError
 

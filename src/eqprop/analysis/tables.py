@@ -10,7 +10,7 @@ import numpy as np
 
 from eqprop.analysis import collect
 from eqprop.analysis.collect import NewRow
-from eqprop.config.settings import RunConfig
+from eqprop.config.run_config import RunConfig
 from eqprop.relaxation.settings import ResidualSettings
 from eqprop.sweeps.sweep import Cell, Sweep
 

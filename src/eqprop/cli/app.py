@@ -19,7 +19,7 @@ import eqprop
 from eqprop.errors import ConfigError, RunFolderError
 
 if TYPE_CHECKING:
-    from eqprop.config.settings import RunConfig
+    from eqprop.config.run_config import RunConfig
     from eqprop.records import RunFolder
     from eqprop.running.context import Context
 

@@ -52,7 +52,8 @@ def describe(
     """Read a data set as a run would, and say what is in it."""
     import numpy as np
 
-    from eqprop.config.settings import build, override
+    from eqprop.config.overrides import override
+    from eqprop.config.settings import build
 
     config = build(override({"data": {"dataset": dataset}}, set_ or []))
     found = config.data.dataset.load(data_dir)

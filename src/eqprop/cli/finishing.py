@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from eqprop.config.settings import RunConfig
+from eqprop.config.run_config import RunConfig
 from eqprop.errors import RunFolderError
 from eqprop.experiments.told import tell
 from eqprop.python.progress import reporting

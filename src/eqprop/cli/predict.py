@@ -13,7 +13,7 @@ from eqprop.cli.app import app, written_to
 from eqprop.errors import DataError
 
 if TYPE_CHECKING:
-    from eqprop.config.settings import RunConfig
+    from eqprop.config.run_config import RunConfig
 
 
 @app.command(name="predict")

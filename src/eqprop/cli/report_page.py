@@ -13,7 +13,8 @@ import numpy as np
 from eqprop.analysis import collect, correlation
 from eqprop.analysis.tables import Drawn
 from eqprop.cli.app import written_to
-from eqprop.config.settings import RunConfig, load_recorded
+from eqprop.config.run_config import RunConfig
+from eqprop.config.settings import load_recorded
 from eqprop.errors import ConfigError, RunFolderError
 from eqprop.experiments.told import experiment_of, picture, table
 from eqprop.plots import report as html

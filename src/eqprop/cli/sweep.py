@@ -58,7 +58,7 @@ def command(
     A recipe comes first, then the file, then --set, then what varies. The folder is resumed,
     reported and extended as that of a figure.
     """
-    from eqprop.config.settings import assignments
+    from eqprop.config.overrides import assignments
     from eqprop.sweeps.vary import conditions_of, parsed, varied_cells
 
     name = assignments(set_ or []).get("name")

@@ -13,7 +13,7 @@ from eqprop.cli.app import Override, app
 from eqprop.errors import ConfigError
 
 if TYPE_CHECKING:
-    from eqprop.config.settings import RunConfig
+    from eqprop.config.run_config import RunConfig
 
 
 @app.command(name="topology")
@@ -36,7 +36,8 @@ def command(
     Small networks are drawn as graphs, large ones as densities per pair of layers. --compare
     rewires its layers, full inside if they are so, by both procedures at several p.
     """
-    from eqprop.config.settings import build, load, override
+    from eqprop.config.overrides import override
+    from eqprop.config.settings import build, load
     from eqprop.experiments.figure3 import networks
 
     if config is None:

@@ -13,7 +13,7 @@ from eqprop.errors import ConfigError
 if TYPE_CHECKING:
     import numpy as np
 
-    from eqprop.config.settings import RunConfig
+    from eqprop.config.run_config import RunConfig
     from eqprop.training import Model
     from eqprop.view.page import Shown
 

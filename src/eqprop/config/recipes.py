@@ -7,8 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from eqprop.config.overrides import Overrides, over, override
 from eqprop.config.paper import PAPER_P
-from eqprop.config.settings import Overrides, RunConfig, build, over, override, read
+from eqprop.config.run_config import RunConfig
+from eqprop.config.settings import build
+from eqprop.config.toml import read
 from eqprop.energy.settings import COSTS, SquaredErrorSettings
 from eqprop.errors import ConfigError, unknown_name
 

@@ -13,7 +13,8 @@ from typing import Any, Literal
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from eqprop.config.settings import RunConfig, line
+from eqprop.config.run_config import RunConfig
+from eqprop.config.toml import line
 from eqprop.errors import ConfigError
 from eqprop.registry import Choice, Kind, Section
 

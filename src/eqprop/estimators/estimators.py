@@ -15,7 +15,8 @@ from typing import Any, Literal, Self
 import numpy as np
 
 from eqprop.config.recipes import cook
-from eqprop.config.settings import RunConfig, build
+from eqprop.config.run_config import RunConfig
+from eqprop.config.settings import build
 from eqprop.data import Dataset
 from eqprop.data.preparing import given, prepared
 from eqprop.data.settings import GivenSettings

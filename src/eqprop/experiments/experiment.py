@@ -7,9 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from eqprop.config.overrides import override
 from eqprop.config.paper import PAPER_P
 from eqprop.config.recipes import RECIPES
-from eqprop.config.settings import RunConfig, build, override
+from eqprop.config.run_config import RunConfig
+from eqprop.config.settings import build
 from eqprop.errors import ConfigError, unknown_name
 from eqprop.registry import Kind
 from eqprop.sweeps.sweep import Cell

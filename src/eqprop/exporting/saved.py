@@ -12,7 +12,8 @@ import equinox as eqx
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
-from eqprop.config.settings import RunConfig, build
+from eqprop.config.run_config import RunConfig
+from eqprop.config.settings import build
 from eqprop.energy.settings import ACTIVATIONS, COSTS
 from eqprop.errors import ConfigError, DataError
 from eqprop.records.checkpoint import write_arrays

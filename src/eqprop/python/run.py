@@ -12,8 +12,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from eqprop.config.overrides import override
 from eqprop.config.recipes import cook
-from eqprop.config.settings import RunConfig, build, load_recorded, override, read
+from eqprop.config.run_config import RunConfig
+from eqprop.config.settings import build, load_recorded
+from eqprop.config.toml import read
 from eqprop.energy import Network
 from eqprop.errors import ConfigError, DivergedError, Stopped
 from eqprop.learning import AbstractLearningRule

@@ -12,7 +12,7 @@ from typing import Any
 
 from eqprop.analysis import collect, varied
 from eqprop.analysis.tables import Drawn
-from eqprop.config.settings import RunConfig
+from eqprop.config.run_config import RunConfig
 from eqprop.energy import Network
 from eqprop.errors import ConfigError, RunFolderError
 from eqprop.experiments.told import tell

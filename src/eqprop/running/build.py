@@ -15,8 +15,8 @@ import jax
 import numpy as np
 import optax
 
+from eqprop.config.run_config import RunConfig
 from eqprop.config.sections import PhaseConfig
-from eqprop.config.settings import RunConfig
 from eqprop.data import Dataset
 from eqprop.devices import AbstractDevice, Clip
 from eqprop.energy import Network

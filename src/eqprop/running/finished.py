@@ -10,7 +10,9 @@ import equinox as eqx
 import jax
 import numpy as np
 
-from eqprop.config.settings import Overrides, RunConfig, assignments, build, override
+from eqprop.config.overrides import Overrides, assignments, override
+from eqprop.config.run_config import RunConfig
+from eqprop.config.settings import build
 from eqprop.config.settings import load_recorded as load_config
 from eqprop.devices import AbstractDevice, Held, program
 from eqprop.energy import Network

@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from eqprop.config.settings import RunConfig
+from eqprop.config.run_config import RunConfig
 from eqprop.data import Dataset, Split
 from eqprop.devices import Held
 from eqprop.energy import Network

@@ -11,7 +11,7 @@ import equinox as eqx
 import jax
 import numpy as np
 
-from eqprop.config.settings import RunConfig
+from eqprop.config.run_config import RunConfig
 from eqprop.data import Dataset
 from eqprop.data.preparing import given
 from eqprop.data.settings import GivenSettings

@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from eqprop.compiler import check as check_compiler
-from eqprop.config.settings import RunConfig
+from eqprop.config.run_config import RunConfig
 from eqprop.config.settings import load_recorded as load_config
 from eqprop.errors import BusyError, ConfigError
 from eqprop.records import RunFolder, locked

@@ -12,7 +12,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from eqprop.config.settings import RunConfig, recorded
+from eqprop.config.run_config import RunConfig
+from eqprop.config.settings import recorded
 from eqprop.energy import Network
 from eqprop.errors import ConfigError, DataError, RunFolderError
 from eqprop.records import Checkpoint, RunFolder

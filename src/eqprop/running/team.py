@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 
 import jax
 
-from eqprop.config.settings import RunConfig
+from eqprop.config.run_config import RunConfig
 from eqprop.energy import Network
 from eqprop.errors import EqpropError, Stopped
 from eqprop.learning import AbstractLearningRule

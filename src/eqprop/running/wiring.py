@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from eqprop.config.settings import RunConfig
+from eqprop.config.run_config import RunConfig
 from eqprop.data.wirings import Wiring, read_wiring
 from eqprop.errors import ConfigError, DataError
 from eqprop.topology import Block, Topology, layered, with_intralayer, without_intralayer

@@ -13,7 +13,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from eqprop.config.settings import RunConfig, load_recorded
+from eqprop.config.run_config import RunConfig
+from eqprop.config.settings import load_recorded
 from eqprop.errors import ConfigError, RunFolderError
 
 if TYPE_CHECKING:

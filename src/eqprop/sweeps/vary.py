@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from eqprop.config.overrides import Overrides, assignments
 from eqprop.config.recipes import cook
-from eqprop.config.settings import Overrides, RunConfig, assignments, value_of
+from eqprop.config.run_config import RunConfig
+from eqprop.config.toml import value_of
 from eqprop.errors import ConfigError
 from eqprop.sweeps.sweep import Cell
 
