@@ -20,6 +20,7 @@ from eqprop.plots.audit import audit_picture
 from eqprop.plots.bits import error_against_bits
 from eqprop.plots.curves import error_curves, error_rows
 from eqprop.plots.depth import error_against_depth
+from eqprop.plots.devices import trained_and_programmed
 from eqprop.plots.hardware import neuron
 from eqprop.plots.rules import work_curves
 from eqprop.plots.updates import against_p
@@ -61,6 +62,7 @@ DRAWN: dict[str, tuple[Draw, Sequence[str]]] = {
     "controls": (with_the_paper_s, ["controls", "figure3-mnist"]),
     "depth": (error_against_depth, ["unfinished/depth-mnist"]),
     "depth-rule": (error_against_depth, ["depth-rule"]),
+    "devices": (trained_and_programmed, ["unfinished/devices-programmed"]),
     "figure3-mnist-60": (error_curves, ["figure3-mnist-60"]),
     "figure3-quick": (error_curves, ["figure3-quick"]),
     "figure5-mnist": (against_p, ["figure5-mnist", "figure5-mnist-layers"]),

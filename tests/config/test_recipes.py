@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from eqprop.config.overrides import over
 from eqprop.config.recipes import RECIPES, cook
 from eqprop.config.run_config import RunConfig
 from eqprop.config.settings import load
@@ -123,3 +124,11 @@ def test_a_step_size_goes_with_the_method_it_belonged_to():
     said = cook("chip", overrides=["free.method=euler", "free.step_size=0.7"]).flat()
     assert said["free.step_size"] == 0.7
     assert cook("chip", {"free": {"method": "euler"}}).flat()["free.step_size"] == 0.5
+    # The default method, unwritten, is replaced like another one; the range of devices stays.
+    assert over({"free": {"step_size": 1.5}}, {"free": {"method": "euler"}}) == {
+        "free": {"method": "euler"}
+    }
+    held = {"device": {"kind": "ecram", "low": -0.5, "high": 0.5}}
+    assert over(held, {"device": {"kind": "capacitor"}})["device"]["low"] == -0.5
+    with pytest.raises(ConfigError, match="`method` must be one of"):
+        cook("chip", overrides=['free.method=["euler"]'])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 
 import jax
 import jax.numpy as jnp
@@ -166,7 +167,7 @@ def test_a_network_on_a_device_is_exported_as_it_is_there(tmp_path, capsys):
     wanted, told = programmed(done.folder, {"device.kind": "pcm", "device.unequal": 0.2}, seed=3)
     out = str(tmp_path / "chip")
     assert command(["export", folder, *device, "--seed", "3", "--out", out]) == 0
-    assert f"off by {told['weights_off']:.4f}" in capsys.readouterr().out
+    assert f"off by {told['weights_off']:.4f}" in capsys.readouterr().err
     arrays = np.load(tmp_path / "chip" / "network.npz")
     read, held = arrays["weights_read"], arrays["weights"]
     np.testing.assert_array_equal(read, wanted.seen.hopfield.dense_weights())
@@ -182,6 +183,12 @@ def test_a_network_on_a_device_is_exported_as_it_is_there(tmp_path, capsys):
     x = load("teacher").split("test").x[:5]
     np.testing.assert_allclose(again.outputs(x), wanted.outputs(x), atol=1e-6)
     assert np.abs(wanted.outputs(x) - done.model.outputs(x)).max() > 1e-3
+    # Its converter stands before inputs here as in training, and in `evaluate`.
+    coarse = [*device, "--set", "device.input_bits=1"]
+    spice = ["export", folder, "--to", "spice", "--inputs", "--out", out]
+    assert command([*spice, *coarse]) == 0
+    sources = re.findall(r"(?m)^Vx\d+ \S+ 0 (\S+)$", (tmp_path / "chip/example-0.cir").read_text())
+    assert len(sources) == 20 and set(sources) == {"0.0", "1.0"}
     used = tmp_path / "file"
     used.touch()
     for kind in ("arrays", "spice"):

@@ -266,6 +266,8 @@ def test_parameters_that_would_be_ignored_are_refused():
         whole.set_params(epochs=6, learning_rate=0.5).fit(X, Y)
     whole.set_params(learning_rate=None).fit(X, Y)
     assert whole.n_iter_ == 6
+    later = fitted(epochs=3).set_params(warm_start=True, epochs=5).fit(X, Y)
+    assert later.n_iter_ == 5
     both = EqPropClassifier([8], topology=eqprop.layered([4, 8, 2]))
     with pytest.raises(ConfigError, match="`hidden_layer_sizes` must be left out with `topology`"):
         both.fit(X, Y)

@@ -33,6 +33,7 @@ EPOCH_COLUMNS = (
     "validation_examples",
     "validation_unsettled",
     "validation_kept_error",
+    "validation_kept_cost",
     "free_steps",
     "free_unsettled",
     "free_residual_mean",
@@ -86,9 +87,9 @@ def _by_start(entry: Row) -> NewRow:
     """What a look found, named by its start: a run that looks at kept states alone has no other."""
     if entry.get("validation_start") != "kept":
         return dict(entry)
-    found = {name: value for name, value in entry.items() if name.startswith("validation_")}
-    kept = {name.replace("validation", "validation_kept"): found[name] for name in found}
-    return {**entry, **dict.fromkeys(found), **kept}
+    found = ("error", "cost", "examples", "unsettled", "steps", "start")
+    kept = {f"validation_kept_{name}": entry.get(f"validation_{name}") for name in found}
+    return {**entry, **dict.fromkeys(f"validation_{name}" for name in found), **kept}
 
 
 def cut(sweep: Sweep, epochs: Rows) -> list[Cell]:

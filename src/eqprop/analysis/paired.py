@@ -33,6 +33,8 @@ def paired_differences(rows: Rows, baseline: str) -> list[NewRow]:
     """
     last: dict[tuple[str, str, Any], float] = {}
     for row in rows:
+        if row["validation_error"] in (None, ""):
+            continue  # looked at from kept states alone
         network, _, rule = row["condition"].partition("-")
         last[network, rule, row["seed"]] = float(row["validation_error"])
     found = []

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -63,7 +64,11 @@ def command(
     data_dir: DataDir = None,
 ) -> None:
     """Write a trained network for other tools: arrays and tables, circuits for ngspice, or NIR."""
-    model, out = _loaded(run, set_, seed), out or Path(f"exported-{run.resolve().stem}")
+    model, told = _loaded(run, set_, seed)
+    out = out or Path(f"exported-{run.resolve().stem}")
+    if told:
+        off = told["weights_off"]
+        print(f"on the device weights are off by {off:.4f} (root mean square)", file=sys.stderr)
     if to == "arrays":
         from eqprop.exporting.arrays import export
 
@@ -72,14 +77,14 @@ def command(
         from eqprop.exporting.neuromorphic import graph, write_nir
 
         made = graph(model, lossy=lossy)  # what it refuses comes before data are read
-        x, _ = _examples(run, split, examples, data_dir)
+        x, _ = _examples(run, model, split, examples, data_dir)
         file, deviation = write_nir(model, made, x, out / "network.nir")
         print(deviation.told())
         files = [file]
     else:
         from eqprop.exporting.spice import Circuit, write_netlists
 
-        x, _ = _examples(run, split, examples, data_dir)
+        x, _ = _examples(run, model, split, examples, data_dir)
         circuit = Circuit(analysis="tran" if transient else "op", fold=not inputs)
         files = write_netlists(model, x, out, circuit)
     for file in files:
@@ -102,32 +107,29 @@ def verify(
     from eqprop.exporting.ngspice import verify as compared
     from eqprop.exporting.spice import Circuit
 
-    model = _loaded(run, set_, seed)
-    x, labels = _examples(run, split, examples, data_dir)
+    model, told = _loaded(run, set_, seed)
+    x, labels = _examples(run, model, split, examples, data_dir)
     found = compared(model, x, Circuit(fold=not inputs))
     wrong = (found.labels != labels[:, None]).sum(axis=0).tolist()
-    told = found.told() | {"wrong_here": wrong[0], "wrong_in_ngspice": wrong[2]}
+    told |= found.told() | {"wrong_here": wrong[0], "wrong_in_ngspice": wrong[2]}
     print(json.dumps(told, indent=2))
 
 
-def _loaded(run: Path, overrides: list[str] | None, seed: int) -> Model:
-    """A trained network, on a device if one is named."""
+def _loaded(run: Path, overrides: list[str] | None, seed: int) -> tuple[Model, dict[str, Any]]:
+    """A trained network, and what is told of the device that it was put onto."""
     if overrides:
         from eqprop.running.finished import programmed
 
-        model, told = programmed(run, overrides, seed=seed)
-        print(f"on the device weights are off by {told['weights_off']:.4f} (root mean square)")
-        return model
+        return programmed(run, overrides, seed=seed)
     from eqprop.python.saving import load
 
-    return load(run)
+    return load(run), {}
 
 
 def _examples(
-    run: Path, split: str, count: int, data_dir: Path | None
+    run: Path, model: Model, split: str, count: int, data_dir: Path | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """The first examples of a split of the run's data, as the network sees them, and classes."""
-    from eqprop.config.settings import load_recorded
     from eqprop.running.build import first_examples
 
     if not (run / "config.toml").is_file():
@@ -136,4 +138,4 @@ def _examples(
             "`eqprop.exporting` takes a network and examples of yours (docs/howto/chip.md)."
         )
     check_examples(count)
-    return first_examples(load_recorded(run / "config.toml"), split, count, data_dir)
+    return first_examples(model.config, split, count, data_dir)

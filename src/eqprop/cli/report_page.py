@@ -171,7 +171,7 @@ def _devices(sweep: Sweep) -> dict[str, list[str]]:
     if not rows:
         return {}
     columns = ["run", "weights", "writes, mean", "most", "pulses, mean", "most"]
-    note = "Of a device since training began. A write is an update that reached it."
+    note = "Of a device since it was first held. A write is an update that reached it."
     return {"What devices went through": [html.table(columns, rows, note)]}
 
 

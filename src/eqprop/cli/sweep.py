@@ -59,9 +59,11 @@ def command(
     reported and extended as that of a figure.
     """
     from eqprop.config.overrides import assignments
+    from eqprop.config.settings import build
     from eqprop.sweeps.vary import conditions_of, parsed, varied_cells
 
-    name = assignments(set_ or []).get("name")
+    said = assignments(set_ or [])
+    name = build({"name": said["name"]}).name if "name" in said else None
     varied = parsed(vary or [])
     configs = varied_cells(
         conditions_of(varied, zipped=zip_),

@@ -64,8 +64,8 @@ def over(values: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
     """`values`, and in their place what was said since.
 
     With a choice that has been replaced go the settings that belonged to it, but those that were
-    said since; so do those of the same name where the new one has another default, such as the
-    step size of another method. With a rule that has no nudged phase go those of that phase.
+    said since; with the method of a phase also those of the same name that have another default
+    in the new one, such as its step size; with a rule that has no nudged phase those of that one.
     `connections` and `p` replace each other.
 
     >>> cosine = {"learning": {"schedule": "cosine", "final_rate": 0.1}}
@@ -95,8 +95,9 @@ def _section_over(name: str, values: Mapping[str, Any], said: Mapping[str, Any])
     choices = _choices(name)
     if choices.keys() & said.keys():
         gone = set(result) - set(of_what_is_chosen(name, result))
-    for setting in choices.keys() & said.keys() & values.keys():
-        gone |= _unlike(choices[setting], values[setting], said[setting])
+    if name in ("free", "nudged") and "method" in said:
+        usual = getattr(RunConfig(), name).method.name
+        gone |= _unlike(choices["method"], values.get("method", usual), said["method"])
     if name == "topology":
         replaced = {"connections": "p", "p": "connections"}
         gone |= {replaced[setting] for setting in said if setting in replaced}
@@ -132,8 +133,8 @@ def _choices(section: str) -> dict[str, Kind]:
 
 def _unlike(kind: Kind, before: Any, after: Any) -> set[str]:
     """The settings that two choices of a kind both have, with defaults of their own."""
-    if not {before, after} <= set(kind.names()):
-        return set()
+    if before not in kind.names() or after not in kind.names():
+        return set()  # `build` says what is wrong
     old, new = (kind.find(name).model_fields for name in (before, after))
     return {name for name in old.keys() & new.keys() if old[name].default != new[name].default}
 

@@ -16,6 +16,7 @@ from eqprop.config.overrides import (
     override,
 )
 from eqprop.config.run_config import RunConfig
+from eqprop.config.sections import TopologyConfig
 from eqprop.config.toml import read
 from eqprop.errors import ConfigError
 
@@ -66,6 +67,20 @@ def recorded(values: Mapping[str, Any], source: str = "the recorded configuratio
     for name, section in complete.items():
         if isinstance(section, dict) and name in RunConfig.model_fields:
             complete[name] = of_what_is_chosen(name, section)
+    _without_what_did_nothing(complete)
     if has_no_nudged_phase(complete):
         del complete["nudged"]  # says nothing: defaults of its version, which may have changed
     return build(complete, source)
+
+
+def _without_what_did_nothing(values: dict[str, Any]) -> None:
+    """Takes out what `build` refuses because nothing comes of it, as earlier versions knew."""
+    data, training = values.get("data", {}), values.get("training", {})
+    if isinstance(data, dict) and data.get("split") == "journal":
+        training.pop("patience", None)
+    try:
+        topology = TopologyConfig.model_validate(values.get("topology", {}))
+    except ValidationError:
+        return  # `build` says what is wrong
+    if not topology.skips_layers:
+        values.pop("pruning", None)

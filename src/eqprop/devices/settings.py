@@ -50,7 +50,7 @@ class IdealSettings(DeviceChoice, name="ideal"):
 
 
 MOST_BITS = 24
-"""More than a number in single precision has."""
+"""What a number in single precision has."""
 
 
 class AnalogSettings(DeviceChoice):

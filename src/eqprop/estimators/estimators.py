@@ -306,7 +306,8 @@ class _EqPropEstimator(BaseEstimator):
     def _go_on(self, before: Run, data: Dataset) -> Run:
         """The run of the call before, to as many epochs in all as are wanted now."""
         wanted = self._configured(data)
-        free = {"training.epochs", "evaluation.every"}  # looks are at the end
+        # Looks are at the end, and a run may come to be kept.
+        free = {"training.epochs", "evaluation.every", "checkpoint.keep_finished"}
         if not isinstance(self.random_state, int):
             free.add("seed")  # drawn anew by every call
         for name, (now, was) in wanted.differences(before.config).items():

@@ -37,11 +37,13 @@ class Deviation:
       without limit.
     - `other_classes`: share of the examples to which the graph alone gives another class; NaN
       where it grows.
+    - `unsettled`: examples that have not settled here, so that there is no state to compare with.
     """
 
     with_units: float
     as_written: float
     other_classes: float
+    unsettled: int = 0
 
     def told(self) -> str:
         """In words."""
@@ -51,9 +53,10 @@ class Deviation:
             else f"ends up to {self.as_written:.2g} away and gives {self.other_classes:.0%} of the "
             "examples another class"
         )
+        lost = f"; {self.unsettled} examples do not settle here" if self.unsettled else ""
         return (
             f"read back, with our units put in again, it settles within {self.with_units:.1e} of "
-            f"our states; as it is written, it {alone}"
+            f"our states; as it is written, it {alone}{lost}"
         )
 
 
@@ -175,7 +178,7 @@ def settled(
 
 def _deviation(model: Model, x: np.ndarray, graph: nir.NIRGraph) -> Deviation:
     network = model.seen
-    ours = settled_exactly(network, x)
+    ours, unsettled = settled_exactly(network, x)
     ends = np.cumsum(network.layer_sizes[1:])[:-1]
     start = {_layer(k): part for k, part in enumerate(np.split(ours, ends, axis=1), start=1)}
 
@@ -190,6 +193,7 @@ def _deviation(model: Model, x: np.ndarray, graph: nir.NIRGraph) -> Deviation:
         with_units=float(np.abs(again - ours).max()),
         as_written=float(np.abs(alone - ours).max()),
         other_classes=np.nan if grows else float((classes[0] != classes[1]).mean()),
+        unsettled=unsettled,
     )
 
 

@@ -71,6 +71,7 @@ class Verification:
 
     - `ours`, `theirs`: states `[examples, free units]`, theirs begun from ours.
     - `alone`: states at which ngspice ends from its own start.
+    - `unsettled`: examples that have not settled here.
     - `labels`: classes `[examples, 3]` of the three; -1, and states that are not numbers, where
       ngspice finds no end.
     """
@@ -79,6 +80,7 @@ class Verification:
     theirs: np.ndarray
     alone: np.ndarray
     labels: np.ndarray
+    unsettled: int = 0
 
     def told(self) -> dict[str, Any]:
         """As JSON holds it."""
@@ -86,6 +88,7 @@ class Verification:
         apart = np.abs(self.theirs - self.ours)[~lost[0]]
         return {
             "examples": len(self.ours),
+            "not_settled_here": self.unsettled,
             "no_end_found_from_our_start": int(lost[0].sum()),
             "no_end_found_from_its_own_start": int(lost[1].sum()),
             "largest_difference_from_our_start": float(apart.max()) if apart.size else None,
@@ -106,7 +109,7 @@ def verify(model: Model, x: np.ndarray, circuit: Circuit | None = None) -> Verif
     **Arguments:** `x`: `[examples, inputs]`, as the network sees them.
     """
     circuit, network = circuit or Circuit(), model.seen
-    ours = settled_exactly(network, x)
+    ours, unsettled = settled_exactly(network, x)
     ends = []
     with tempfile.TemporaryDirectory() as folder:
         for starts in (list(ours), None):
@@ -116,7 +119,7 @@ def verify(model: Model, x: np.ndarray, circuit: Circuit | None = None) -> Verif
     for end in (ours, *ends):
         scores = np.asarray(network.scores(jnp.asarray(end, np.float32)))
         labels.append(np.where(np.isnan(end).any(axis=1), -1, decided(scores).astype(int)))
-    return Verification(ours, ends[0], ends[1], np.stack(labels, axis=1))
+    return Verification(ours, ends[0], ends[1], np.stack(labels, axis=1), unsettled)
 
 
 def _ended(file: Path, free: int) -> np.ndarray:

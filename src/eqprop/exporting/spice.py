@@ -26,7 +26,7 @@ class Circuit:
 
     **Attributes:**
 
-    - `resistance`: of a weight of 1, in ohms; a weight w is a resistor of `resistance` / |w|.
+    - `resistance`: of a weight of 1, in ohms; one of .5 is a resistor of twice as much.
     - `analysis`: `op` for the operating point, `tran` for how it gets there: every unit then has a
       capacitor, and `time_constant` seconds.
     - `fold`: whether inputs, which stay as they are, become a part of the biases; else each is a
@@ -64,7 +64,8 @@ def netlist(
     **Arguments:**
 
     - `x`: `[inputs]`, as the network sees them.
-    - `start`: states `[free units]` at which ngspice begins (`.nodeset`); default: its own choice.
+    - `start`: states `[free units]` at which ngspice begins, of `op` by `.nodeset`, of `tran` by
+      `IC=`; default: its own choice, and 0.
     - `nudge`: beta and a target `[outputs]`: the circuit of a nudged phase, whose outputs are
       pulled by beta times the force of the squared error.
     - `raw`: the file into which ngspice writes node voltages.
@@ -79,17 +80,6 @@ def netlist(
         raise ConfigError(
             f"`x` must be one example of {model.network.num_inputs} inputs, got shape {x.shape}."
         )
-    needed = sum(
-        int(np.count_nonzero(weights))
-        for _, frm, weights in ways_of(energy)
-        if frm or not circuit.fold
-    )
-    if needed > MOST:
-        fold = "" if circuit.fold else ", or `fold` the inputs"
-        raise ConfigError(
-            f"a circuit must have {MOST:,} resistors at most, got {needed:,}, with which ngspice "
-            f"was not seen to end. Take a network with fewer hidden units{fold}."
-        )
     edges = list(_edges(energy, circuit))
     inputs, free = model.network.num_inputs, model.network.num_free
     bias = np.concatenate([np.asarray(b, np.float64) for b in energy.biases.values()])
@@ -98,6 +88,12 @@ def netlist(
             if frm < inputs:
                 bias[to - inputs] += weight * x[frm]
         edges = [edge for edge in edges if edge[1] >= inputs]
+    if len(edges) > MOST:
+        fold = "" if circuit.fold else ", or `fold` the inputs"
+        raise ConfigError(
+            f"a circuit must have {MOST:,} resistors at most, got {len(edges):,}, with which "
+            f"ngspice was not seen to end. Take a network with fewer hidden units{fold}."
+        )
     sizes = "-".join(map(str, model.topology.layer_sizes))
     lines = [
         f"* eqprop: {sizes}, {len(edges)} resistors",

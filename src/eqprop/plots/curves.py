@@ -18,7 +18,7 @@ from eqprop.plots.style import (
 )
 
 _TOGETHER = 3  # conditions, in one panel
-_DECADES = 3  # between the ends of a logarithmic axis: on a shorter one hardly a number would stand
+_SPAN = 3  # between the ends of a logarithmic axis: on a shorter one hardly a number would stand
 
 LABELS = {
     "layered": "layered, one learning rate",
@@ -142,7 +142,7 @@ def error_rows(rows: Rows, stem: Path) -> None:
         axes.set_yticks(range(len(conditions)), conditions)
         axes.invert_yaxis()
         low, high = axes.get_xlim()
-        if not 0 < high < _DECADES * low:
+        if not 0 < high < _SPAN * low:
             axes.set_xscale("log")
             plain_log(axes.xaxis)
         unit = "error" if what == "error" else "mean cost per example"

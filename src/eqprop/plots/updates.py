@@ -111,7 +111,7 @@ def against_p(epochs: Rows, updates: Rows, stem: Path) -> None:
 
             def final(condition: str, key: str = key) -> list[float]:
                 chosen = (r for r in epochs if r["condition"] == condition and r["epoch"] == last)
-                return [100 * float(row[key]) for row in chosen]
+                return [100 * float(row[key]) for row in chosen if row[key] is not None]
 
             _curve(
                 above, values, final, color=color(position), label=f"rewired: {name}",

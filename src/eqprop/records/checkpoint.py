@@ -6,6 +6,7 @@ folder with a checkpoint's name is either whole or damaged from outside; the dig
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import errno
 import hashlib
@@ -45,7 +46,8 @@ class Checkpoint:
 def write_arrays(path: Path, arrays: dict[str, np.ndarray], told: dict[str, str]) -> None:
     """Arrays as safetensors, for all who can read the folder: that library asks for its owner."""
     save_file(arrays, path, metadata=told)
-    path.chmod(path.parent.stat().st_mode & 0o666)
+    with contextlib.suppress(OSError):  # some file systems have no modes
+        path.chmod(path.parent.stat().st_mode & 0o644)
 
 
 def write_checkpoint(path: Path, run_id: str, meta: Mapping[str, Any], files: Files) -> None:

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from eqprop.learning import AbstractLearningRule
-from eqprop.relaxation import Euler
+from eqprop.relaxation import Euler, Noisy
 from eqprop.training import BatchLog, Evaluation
 
 
@@ -80,16 +80,15 @@ def settling_entry(
     """What settling took in training: steps of a free phase and of what follows, means over epochs.
 
     `..._time` is that in time constants of the units, where steps are of time (`Euler`); None
-    where they are sweeps, which no circuit takes.
+    where they are sweeps or accelerated, which no circuit does.
     """
     second = getattr(rule, "nudged", getattr(rule, "clamped", None))
     found: dict[str, Any] = {}
     for name, phase in (("free", getattr(rule, "free", None)), ("nudged", second)):
         steps = float(np.mean([entry[f"{name}_steps"] for entry in epochs]))
-        method = None if phase is None else phase.method.innermost
-        is_timed = isinstance(method, Euler)
-        found |= {
-            f"{name}_steps": steps,
-            f"{name}_time": steps * float(method.step_size) if is_timed else None,
-        }
+        method = None if phase is None else phase.method
+        while isinstance(method, Noisy):
+            method = method.method
+        time = steps * float(method.step_size) if isinstance(method, Euler) else None
+        found |= {f"{name}_steps": steps, f"{name}_time": time}
     return found
