@@ -60,7 +60,7 @@ DRAWN: dict[str, tuple[Draw, Sequence[str]]] = {
     "audit-rewired": (audit_picture, ["audit-rewired", "audit-rewired-response"]),
     "bits": (error_against_bits, ["unfinished/bits-mnist"]),
     "controls": (with_the_paper_s, ["controls", "figure3-mnist"]),
-    "depth": (error_against_depth, ["unfinished/depth-mnist"]),
+    "depth": (error_against_depth, ["depth-mnist"]),
     "depth-rule": (error_against_depth, ["depth-rule"]),
     "devices": (trained_and_programmed, ["unfinished/devices-programmed"]),
     "figure3-mnist-60": (error_curves, ["figure3-mnist-60"]),
