@@ -143,10 +143,11 @@ class AbstractLearningRule(eqx.Module):
 
     def among(self: Rule, batch: Batch) -> Rule:
         """The rule for a part of a batch: it stops `Among` its examples, with noise of its own."""
+        part = 0 if batch.part is None else batch.part
 
         def told(node: Any) -> Any:
             return (
-                Among(rule=node, present=batch.present, part=batch.part)
+                Among(rule=node, present=batch.present, part=part)
                 if isinstance(node, AbstractTermination)
                 else node
             )
@@ -165,7 +166,7 @@ class Batch(eqx.Module):
     - `key`: a JAX random key, for rules that draw.
     - `weights`: `[batch]`, what each example counts in the sum that the gradient is.
     - `present`: `[batch]`, which places hold an example; the others only fill up the batch.
-    - `part`: the number of this part of a batch.
+    - `part`: the number of this part of a batch; None for a whole one.
     - `seen`: what is read of states for an update, given a key; None for all of them.
     - `reread`: the network as a later phase sees it, given a key, where each phase reads its
       devices anew; None where all phases see one network.
@@ -177,7 +178,7 @@ class Batch(eqx.Module):
     key: Array
     weights: OfEach
     present: OfEach
-    part: Array | int = 0
+    part: Array | int | None = None
     seen: Callable[[Array, Array], Array] | None = None
     reread: Callable[[Array], Network] | None = None
 

@@ -69,7 +69,7 @@ class BackpropagationThroughTime(AbstractLearningRule):
         method = self.free.method
         clamped = network.energy.clamp(batch.x)
         before = self.free.relax(clamped, batch.states, batch.key)
-        own = jax.random.fold_in(batch.key, batch.part)
+        own = batch.key if batch.part is None else jax.random.fold_in(batch.key, batch.part)
 
         @eqx.filter_grad(has_aux=True)
         def slope(network: Network) -> tuple[Array, Array]:
