@@ -62,6 +62,13 @@ Together = Annotated[
 
 Seeds = Annotated[int | None, Parameter(help="How many seeds.")]
 FirstSeed = Annotated[int, Parameter(help="The first of them.")]
+OnDevice = Annotated[
+    list[str] | None,
+    Parameter(
+        name="--set",
+        help="Put the network onto a device first, such as device.kind=ecram. Can be repeated.",
+    ),
+]
 Into = Annotated[
     Path | None, Parameter(help="Add to what was begun in this folder; only the new is run.")
 ]

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from eqprop.cli.app import DataDir, app
+from eqprop.cli.app import DataDir, OnDevice, app
 
 
 @app.command(name="evaluate")
@@ -25,13 +25,7 @@ def command(
     ] = "zeros",
     seed: Annotated[int, Parameter(help="Of the random starts, and of programming.")] = 0,
     first: Annotated[int | None, Parameter(help="So many examples of the split only.")] = None,
-    set_: Annotated[
-        list[str] | None,
-        Parameter(
-            name="--set",
-            help="Put the network onto a device first, such as device.kind=ecram. Can be repeated.",
-        ),
-    ] = None,
+    set_: OnDevice = None,
     data_dir: DataDir = None,
 ) -> None:
     """Measure a finished run's error on a split, from a cold start or several; prints JSON."""

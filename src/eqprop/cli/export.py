@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from eqprop.cli.app import DataDir, app, check_examples
+from eqprop.cli.app import DataDir, OnDevice, app, check_examples
 from eqprop.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -20,13 +20,6 @@ if TYPE_CHECKING:
 Exported = Annotated[
     Path,
     Parameter(help="Folder of a finished run; for arrays also a saved network or an export."),
-]
-Set = Annotated[
-    list[str] | None,
-    Parameter(
-        name="--set",
-        help="Put the network onto a device first, such as device.kind=ecram. Can be repeated.",
-    ),
 ]
 Seed = Annotated[int, Parameter(help="Of that programming.")]
 Split = Annotated[str, Parameter(help="Whose examples: train, validation or test.")]
@@ -59,7 +52,7 @@ def command(
         bool,
         Parameter(negative="", help="nir: without how units answer, which it cannot say."),
     ] = False,
-    set_: Set = None,
+    set_: OnDevice = None,
     seed: Seed = 0,
     data_dir: DataDir = None,
 ) -> None:
@@ -99,7 +92,7 @@ def verify(
     split: Split = "validation",
     examples: Annotated[int, Parameter(help="So many of them.")] = 5,
     inputs: Inputs = False,
-    set_: Set = None,
+    set_: OnDevice = None,
     seed: Seed = 0,
     data_dir: DataDir = None,
 ) -> None:
