@@ -801,11 +801,20 @@ def test_the_ledger_of_a_run_stands_in_its_summary_and_in_its_report(tmp_path):
     folder = train(config, tmp_path)
     told, epochs = folder.read_json("summary.json"), folder.epochs()
     free = np.mean([epoch["free_steps"] for epoch in epochs])
-    assert told["settling"] == {
-        "free_steps": free, "free_time": 0.5 * free, "nudged_steps": 8.0, "nudged_time": 4.0
+    examples = epochs[0]["training_examples"]
+    assert told["settling"]["example"] == {
+        "free_steps": free, "free_time": 0.5 * free, "nudged_steps": 8.0, "nudged_time": 4.0,
+        "reads": free + 8,
     }  # fmt: skip
+    assert free > 1 and examples > 100
+    assert told["settling"]["epoch"]["nudged_time"] == 4 * examples
+    assert told["settling"]["epoch"]["reads"] == pytest.approx(examples * (free + 8))
     page = tmp_path / "page.html"
     assert cli(["report", str(folder.path), "--out", str(page)]) == 0
     most = told["device"]["1-0"]["pulses"]["most"]
     assert most >= told["device"]["1-0"]["writes"]["most"] > 1
-    assert "<td>1-0</td>" in page.read_text() and f"<td>{most:,.0f}</td>" in page.read_text()
+    shown = page.read_text()
+    assert "<td>1-0</td>" in shown and f"<td>{most:,.0f}</td>" in shown
+    assert (
+        f"<td>{free + 8:,.1f}</td>" in shown and f"<td>{examples * (free + 8):,.0f}</td>" in shown
+    )

@@ -172,7 +172,25 @@ def _devices(sweep: Sweep) -> dict[str, list[str]]:
         return {}
     columns = ["run", "weights", "writes, mean", "most", "pulses, mean", "most"]
     note = "Of a device since it was first held. A write is an update that reached it."
-    return {"What devices went through": [html.table(columns, rows, note)]}
+    return {"What devices went through": [html.table(columns, rows, note), *_reads(sweep)]}
+
+
+def _reads(sweep: Sweep) -> list[str]:
+    """How often devices were read in training, and how long units took to settle."""
+    rows = []
+    for cell, end in collect.summaries(sweep).items():
+        found = end.get("settling", {})
+        for of, digits in (("example", 1), ("epoch", 0)):
+            if of in found:
+                told = [found[of][name] for name in ("reads", "free_time", "nudged_time")]
+                texts = ("-" if one is None else f"{one:,.{digits}f}" for one in told)
+                rows.append([f"{cell.condition}, seed {cell.seed}", of, *texts])
+    columns = ["run", "of one", "reads of a device", "free phase", "phases after it"]
+    note = (
+        "A device is read once in a step, by each unit that it drives. Times are in time constants "
+        "of the units, where steps are steps of time."
+    )
+    return [html.table(columns, rows, note)] if rows else []
 
 
 def _names(sweep: Sweep, configs: dict[Cell, RunConfig]) -> dict[str, list[str]]:

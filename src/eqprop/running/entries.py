@@ -76,19 +76,26 @@ def evaluation_entry(split: str, found: Evaluation, start: str = "cold") -> dict
 
 def settling_entry(
     epochs: Sequence[Mapping[str, Any]], rule: AbstractLearningRule
-) -> dict[str, Any]:
-    """What settling took in training: steps of a free phase and of what follows, means over epochs.
+) -> dict[str, dict[str, float | None]]:
+    """What settling took in training, of an `example` and of an `epoch`, means over epochs.
 
-    `..._time` is that in time constants of the units, where steps are of time (`Euler`); None
-    where they are sweeps or accelerated, which no circuit does.
+    `..._steps` are those of a free phase, and of all phases after it. `..._time` is that in time
+    constants of the units, where steps are of time (`Euler`); None where they are sweeps or
+    accelerated, which no circuit does. `reads` is how often a device is read: once in a step, by
+    each unit that it drives.
     """
     second = getattr(rule, "nudged", getattr(rule, "clamped", None))
-    found: dict[str, Any] = {}
+    example: dict[str, float | None] = {}
+    reads = 0.0
     for name, phase in (("free", getattr(rule, "free", None)), ("nudged", second)):
         steps = float(np.mean([entry[f"{name}_steps"] for entry in epochs]))
         method = None if phase is None else phase.method
         while isinstance(method, Noisy):
             method = method.method
         time = steps * float(method.step_size) if isinstance(method, Euler) else None
-        found |= {f"{name}_steps": steps, f"{name}_time": time}
-    return found
+        example |= {f"{name}_steps": steps, f"{name}_time": time}
+        reads += steps
+    example["reads"] = reads
+    examples = float(np.mean([entry["training_examples"] for entry in epochs]))
+    epoch = {name: None if one is None else one * examples for name, one in example.items()}
+    return {"example": example, "epoch": epoch}
