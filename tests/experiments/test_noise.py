@@ -1,21 +1,10 @@
-"""The largest harmless strength, against plain arithmetic."""
+"""The conditions of the experiment `noise`."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
-from eqprop.experiments.noise import NOISE, STRENGTHS, largest
-
-
-def test_the_point_of_error_is_found_between_two_strengths():
-    strength, where = largest(0.10, {0.001: 0.102, 0.01: 0.106, 0.1: 0.126})
-    assert where == "at" and strength == pytest.approx(0.01 * 10 ** (0.004 / 0.020))
-    assert largest(0.10, {0.1: 0.105, 0.01: 0.09}) == (0.1, "beyond")
-    assert largest(0.10, {0.01: 0.2, 0.1: 0.3}) == (0.01, "at or below")
-    # What rises and comes back has risen.
-    assert largest(0.0, {1.0: 0.0, 10.0: 0.02, 100.0: 0.0})[0] == pytest.approx(10**0.5)
+from eqprop.experiments.noise import NOISE, STRENGTHS
 
 
 def test_every_strength_has_a_network_beside_it_that_has_none():

@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from eqprop.analysis import benchmark_tables, run_tables
+from eqprop.analysis import benchmark_tables, run_tables, strengths
 from eqprop.analysis.collect import Row, Rows
 from eqprop.analysis.numbers import lay_out
 
@@ -41,6 +41,7 @@ KINDS: Mapping[str, Callable[..., str]] = {
     "repeated": benchmark_tables.repeated,
     "response": run_tables.response,
     "sensitivity": run_tables.sensitivity,
+    "strengths": strengths.strengths,
     "wirings": run_tables.wirings,
 }
 OPTIONS = (

@@ -7,7 +7,6 @@ that. If their mean helps by the root, the error is that of one reading with the
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,8 +29,6 @@ STRENGTHS: Mapping[str, tuple[float, ...]] = {
 }
 """By setting of a device: states are in [0, 1], weights in +-0.5, the rest are shares."""
 READINGS = 16
-POINT = 0.01
-"""Of error, by which an imperfection may raise it."""
 
 _CHOSEN = {
     "smoke": {"state_noise": (1e-3, 1e-1)},
@@ -61,53 +58,17 @@ def held(**effects: float) -> Settings:
     return {"kind": "analog", "low": -RANGE, "high": RANGE, **effects}
 
 
-def largest(
-    exact: float, errors: Mapping[float, float], points: float = POINT
-) -> tuple[float, str]:
-    """The strength at which the error has risen by so much, between two that were tried.
-
-    Linear in the logarithm of the strength.
-
-    **Returns:** it, and "at"; or the weakest that was tried and "at or below", where that is too
-    strong already; or the strongest and "beyond", where none is.
-
-    >>> largest(0.10, {0.01: 0.10, 0.1: 0.12})
-    (0.0316..., 'at')
-    """
-    limit, before = exact + points, None
-    for strength, error in sorted(errors.items()):
-        if error > limit:
-            if before is None:
-                return strength, "at or below"
-            low, there = before
-            part = (limit - there) / (error - there)
-            return low * math.exp(part * math.log(strength / low)), "at"
-        before = strength, error
-    return max(errors), "beyond"
-
-
 def _tables(drawn: Drawn) -> list[str]:
     """The largest harmless strength of each effect, seed by seed."""
-    from eqprop.analysis.collect import last_epoch
+    from eqprop.analysis.strengths import by_network
 
-    ends: dict[tuple[str, str], dict[str, dict[float, float]]] = {}
-    exact: dict[tuple[str, str], float] = {}
-    for row in last_epoch(drawn.epochs):
-        network, _, what = row["condition"].partition(", ")
-        key, error = (network, str(row["seed"])), float(row["training_error"])
-        name, _, strength = what.partition(" ")
-        if name == "none":
-            exact[key] = error
-        else:
-            ends.setdefault(key, {}).setdefault(name, {})[float(strength)] = error
-    lines = []
-    for key, effects in ends.items():
-        for name, errors in effects.items():
-            if key in exact:
-                strength, where = largest(exact[key], errors)
-                told = f"a point of error {where} {strength:.2g}"
-                lines.append(f"{key[0]}, seed {key[1]}, {name}: {told}")
-    return lines
+    return [
+        f"{network}, seed {seed}, {effect}: a point of error {where} {strength:.2g}"
+        for network, found in by_network(drawn.epochs).items()
+        for effect in found.under
+        for seed in found.seeds(effect)
+        for strength, where in [found.largest(effect, seed)]
+    ]
 
 
 def _picture(drawn: Drawn, stem: Path) -> None:

@@ -8,10 +8,9 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
-import numpy as np
 
 from eqprop.config.run_config import RunConfig
-from eqprop.data import Dataset, Split
+from eqprop.data import Dataset
 from eqprop.devices import Held
 from eqprop.energy import Network
 from eqprop.errors import RunFolderError, Stopped
@@ -36,7 +35,8 @@ from eqprop.running.entries import (
     settling_entry,
     update_entries,
 )
-from eqprop.running.finished import PREPARATION, look, look_from
+from eqprop.running.finished import PREPARATION
+from eqprop.running.looks import Looks, examples_of
 from eqprop.running.objects import Objects, digest
 from eqprop.running.signals import name_of
 from eqprop.running.snapshot import NETWORK, Cursor, Snapshot
@@ -93,18 +93,11 @@ class RunInProgress:
         self.data_digest = digest((train.x, train.target))
 
         network = objects.network or initial_network(config, topology, dataset.num_outputs)
-        examples = _examples(network, train)
+        examples = examples_of(network, train)
         trainer = build_trainer(config, network, examples)
         self.guessing = guessing(network, examples, dataset.task)
-        validation = dataset.split("validation")
-        self.part = validation.stratified_rows(config.evaluation.examples)
-        self.looked_at = {
-            name: _examples(network, dataset.split(name), learned=False)
-            for name in ("validation", "test")
-            if name in dataset.splits
-        }
-        examples_kept = 0 if config.evaluation.start == "cold" else len(validation)
-        kept = np.zeros((examples_kept, network.num_free), network.dtype)
+        self.looks = Looks.at(config, dataset, network, self.stop_if_asked)
+        kept = self.looks.first_states(network)
         state = trainer.start(network)
         self.now = Snapshot(Cursor(), topology, state, kept, [], trainer)
         self._resume()
@@ -239,7 +232,9 @@ class RunInProgress:
         whole = last or epoch % wanted.full_every == 0
         looks, kept, judged = cursor.looks, now.kept, None
         if whole or epoch % wanted.every == 0:
-            found, kept, judged = self._look(whole)
+            found, kept, judged = self.looks.of_epoch(
+                self.trainer.read(now.state), now.kept, first=looks == 0, whole=whole
+            )
             entry |= found
             looks += bool(len(kept))
             cursor.validation_error = entry["validation_error"]
@@ -298,51 +293,10 @@ class RunInProgress:
         topology = prune(now.topology, count, wanted.what, weights=weights, seed=seed)
         network = replicate(now.state.network.wired(topology), self.trainer.mesh)
         state = dataclasses.replace(now.state, held=Held(network, now.state.held.state))
-        found = self._looked(slice(None) if whole else self.part, network=network)
+        found = self.looks.cold(network, whole=whole)
         told = {"kind": "pruning", "epoch": epoch, "removed": count}
         told |= {"connections": topology.num_connections}
         return (topology, state), [told | evaluation_entry("validation", found)]
-
-    def _look(self, whole: bool) -> tuple[dict[str, Any], np.ndarray, Evaluation]:
-        """Looks at the validation examples.
-
-        Kept states are those of all examples at every look. The first look leaves the first ones:
-        it starts cold, and what it finds is no error of kept states.
-
-        **Arguments:** `whole`: whether the cold error is that of all examples, or of a part.
-
-        **Returns:** what was found; where the examples were left; and the look at those examples
-        alone that every look is at, by which networks are compared.
-        """
-        kept, start = self.now.kept, self.config.evaluation.start
-        first = self.now.cursor.looks == 0
-        every = None if start == "cold" else self._looked(states=kept)
-        if every is not None:
-            assert every.states is not None
-            kept = every.states
-            if start == "kept":
-                entry = evaluation_entry("validation", every, "cold" if first else "kept")
-                return entry, kept, every
-        rows = slice(None) if whole else self.part
-        cold = every.of(rows) if first and every is not None else self._looked(rows)
-        entry = evaluation_entry("validation", cold)
-        if every is not None:
-            of_kept = evaluation_entry("validation_kept", every, "kept")
-            entry |= dict.fromkeys(of_kept) if first else of_kept
-        return entry, kept, cold.of(self.part) if whole else cold
-
-    def _looked(
-        self, rows: Any = slice(None), states: Any = None, network: Network | None = None
-    ) -> Evaluation:
-        """A look at some of the validation examples, cold unless states are given."""
-        examples = self.looked_at["validation"]
-        return look(
-            self.config,
-            network or self.trainer.read(self.now.state),
-            Examples(examples.x[rows], examples.target[rows]),
-            states=states,
-            between=self.stop_if_asked,
-        )
 
     def _audits(self, epoch: int) -> list[dict[str, Any]]:
         wanted = self.config.evaluation
@@ -379,14 +333,11 @@ class RunInProgress:
             "seed": self.config.seed,
         }
         summary |= {key: value for key, value in entries[-1].items() if key != "kind"}
-        part = summary.get("validation_examples", 0) < len(self.looked_at["validation"])
+        network = self.trainer.read(self.now.state)
+        part = summary.get("validation_examples", 0) < len(self.looks.validation)
         if part and self._is_patience_over():  # which no look knows beforehand
-            summary |= evaluation_entry("validation", self._looked())
-        if "test" in self.looked_at:
-            network, stop = self.trainer.read(self.now.state), self.stop_if_asked
-            found = look(self.config, network, self.looked_at["test"], between=stop)
-            summary |= evaluation_entry("test", found)
-        summary |= self._from_several_starts()
+            summary |= evaluation_entry("validation", self.looks.cold(network, whole=True))
+        summary |= self.looks.at_the_end(network)
         epochs = {
             name: [e["epoch"] for e in entries if name in e["warnings"]] for name in health.WARNINGS
         }
@@ -402,18 +353,6 @@ class RunInProgress:
             self.save()
         else:
             self.checkpoints.discard_resume_points()
-
-    def _from_several_starts(self) -> dict[str, Any]:
-        """The validation error of the equilibria of lowest energy, where that is wanted."""
-        starts = self.config.evaluation.starts
-        if not starts:
-            return {}
-        found = look_from(
-            self.config, self.trainer.read(self.now.state), self.looked_at["validation"], starts,
-            between=self.stop_if_asked,
-        )  # fmt: skip
-        entry = evaluation_entry("validation_lowest", found.lowest, "lowest")
-        return entry | {"several_equilibria": found.several}
 
     def is_save_due(self) -> bool:
         """Whether the last resume point is as old as the settings want it to get."""
@@ -508,7 +447,3 @@ class RunInProgress:
 
     def _notice(self, text: str) -> None:
         self._tell(notice=text)
-
-
-def _examples(network: Any, split: Split, *, learned: bool = True) -> Examples:
-    return Examples.of(network, split.x, split.target, split.weight, learned=learned)
