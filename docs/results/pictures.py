@@ -50,6 +50,11 @@ def with_the_paper_s(ours: Rows, paper: Rows, stem: Path) -> None:
     error_rows([*named, *ours], stem)
 
 
+def without_controls(rows: Rows, stem: Path) -> None:
+    """The wirings; the control with frozen layers would squeeze them into a corner."""
+    error_against_depth([row for row in rows if "/frozen" not in row["condition"]], stem)
+
+
 def training_curves(rows: Rows, stem: Path) -> None:
     """Training errors alone, where validation examples are too few to say much."""
     error_curves([{**row, "validation_error": None} for row in rows], stem)
@@ -60,7 +65,7 @@ DRAWN: dict[str, tuple[Draw, Sequence[str]]] = {
     "audit-rewired": (audit_picture, ["audit-rewired", "audit-rewired-response"]),
     "bits": (error_against_bits, ["unfinished/bits-mnist"]),
     "controls": (with_the_paper_s, ["controls", "figure3-mnist"]),
-    "depth": (error_against_depth, ["depth-mnist"]),
+    "depth": (without_controls, ["depth-mnist"]),
     "depth-rule": (error_against_depth, ["depth-rule"]),
     "devices": (trained_and_programmed, ["unfinished/devices-programmed"]),
     "figure3-mnist-60": (error_curves, ["figure3-mnist-60"]),

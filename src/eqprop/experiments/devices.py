@@ -44,19 +44,19 @@ def _conditions(preset: str) -> dict[str, Settings]:
 
 
 COLUMNS = (
-    "network", "seed", "device", "epochs", "trained_error", "exact_epochs", "programmed_error",
-    "weights_off", "tolerance",
+    "network", "seed", "device", "epochs", "training_error", "trained_error", "exact_epochs",
+    "programmed_error", "weights_off", "tolerance",
 )  # fmt: skip
 _FILE = "devices-programmed.csv"
 _MEASURED = ("exact_epochs", "programmed_error", "weights_off", "tolerance")
 
 
 def rows_of(drawn: Drawn) -> list[dict[str, Any]]:
-    """A row per network, seed and device: validation errors from cold starts, as shares.
+    """A row per network, seed and device: errors as shares, those of validation from cold starts.
 
-    Of a network trained with the device for so many `epochs`, and of one trained without it for
-    `exact_epochs` and programmed onto it. None where that run has not finished, or its data are
-    gone. What was programmed once is read from the sweep's folder.
+    Of a network trained with the device for so many `epochs`, with its `training_error`, and of one
+    trained without it for `exact_epochs` and programmed onto it. None where that run has not
+    finished, or its data are gone. What was programmed once is read from the sweep's folder.
     """
     from eqprop.analysis import collect
 
@@ -93,7 +93,11 @@ def _parts(cell: Cell) -> tuple[str, str]:
 def _trained(sweep: Sweep, cell: Cell) -> dict[str, Any]:
     end = sweep.run(cell).read_json("summary.json")
     is_cold = end["validation_start"] == "cold"
-    return {"epochs": end["epoch"], "trained_error": end["validation_error"] if is_cold else None}
+    return {
+        "epochs": end["epoch"],
+        "training_error": end["training_error"],
+        "trained_error": end["validation_error"] if is_cold else None,
+    }
 
 
 def _programmed(sweep: Sweep, cell: Cell, device: str) -> dict[str, Any]:

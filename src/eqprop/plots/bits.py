@@ -12,7 +12,13 @@ from eqprop.plots.style import PAGE, color, figure, legend_above, means_and_runs
 
 _WEIGHTS = re.compile(r"(\d+) bits, (\w+)")
 _STATES = re.compile(r"states of (\d+) bits")
-_LINES = {"stochastic": "-", "nearest": "--"}
+_LINES = {"stochastic": "-", "nearest": "--", "states": "-."}
+_WORDS = {
+    "stochastic": "weights rounded, stochastic",
+    "nearest": "weights rounded, nearest",
+    "states": "states read by few bits",
+    "exact": "exact",
+}
 
 
 def error_against_bits(rows: Rows, stem: Path) -> None:
@@ -41,7 +47,7 @@ def error_against_bits(rows: Rows, stem: Path) -> None:
                 for name, values in last.items():
                     told = pattern.fullmatch(name.partition(", ")[2])
                     if name.partition(", ")[0] == network and told:
-                        kind = told[2] if told.re.groups > 1 else "stochastic"
+                        kind = told[2] if told.re.groups > 1 else "states"
                         found.setdefault(kind, {})[int(told[1])] = values
                 for kind, points in found.items():
                     means_and_runs(axes, points, shade, _LINES[kind])
@@ -53,6 +59,5 @@ def error_against_bits(rows: Rows, stem: Path) -> None:
         for position, network in enumerate(networks):
             grid[0, -1].plot([], [], color=color(position), linewidth=3, label=network)
         for kind, line in {**_LINES, "exact": ":"}.items():
-            label = kind if kind == "exact" else f"rounded, {kind}"
-            grid[0, -1].plot([], [], line, color="0.35", label=label)
+            grid[0, -1].plot([], [], line, color="0.35", label=_WORDS[kind])
         legend_above(grid[0, -1])

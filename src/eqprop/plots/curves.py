@@ -14,6 +14,7 @@ from eqprop.plots.style import (
     figure,
     legend_above,
     mean_and_band,
+    name_extent,
     plain_log,
 )
 
@@ -28,9 +29,9 @@ LABELS = {
     "rewired-5x100": "5 x 100, layer-skipping",
     "5x100-layered": "5 x 100, layered",
     "5x100-rewired": "5 x 100, layer-skipping",
-    "5x100-layered, published": "5 x 100, layered, published",
-    "5x100-rewired, published": "5 x 100, layer-skipping, published",
 }
+PUBLISHED = ", published"
+"""With which the name of a condition ends that somebody else ran."""
 
 
 KINDS = {
@@ -44,11 +45,11 @@ KINDS = {
 def error_curves(rows: Rows, stem: Path) -> None:
     """Training and validation error against epochs; `.png`, `.svg`, `.pdf`.
 
-    A colour is a condition, a line style a kind of error: training, validation from states kept
-    since the look before, as the paper measures it, and validation from a cold start. What was not
-    recorded is not drawn. Where no example was ever wrong, as in a regression, the mean cost is
-    drawn instead. Runs of one epoch, and more conditions than there are colours, are drawn as
-    `error_rows`.
+    A colour is a condition, and open markers are runs as published. A line style is a kind of
+    error: training, validation from states kept since the look before, as the paper measures it,
+    and validation from a cold start. What was not recorded is not drawn. Where no example was ever
+    wrong, as in a regression, the mean cost is drawn instead. Runs of one epoch, and more
+    conditions than there are colours, are drawn as `error_rows`.
 
     Training and validation share a panel, and have one each where there are many conditions.
     Several seeds are drawn as their mean with a band from the smallest to the largest, as far as
@@ -69,9 +70,11 @@ def error_curves(rows: Rows, stem: Path) -> None:
     with figure(stem, rows=2 if apart else 1, size=size, sharex=True) as grid:
         first, last = grid[0, 0], grid[-1, 0]
         warned = False
-        for position, condition in enumerate(conditions):
-            seeds = by_seed(rows, condition)
-            shade, label = color(position), LABELS.get(condition, condition)
+        own = list(dict.fromkeys(condition.removesuffix(PUBLISHED) for condition in conditions))
+        for condition in conditions:
+            seeds, name = by_seed(rows, condition), condition.removesuffix(PUBLISHED)
+            shade, label = color(own.index(name)), LABELS.get(name, name)
+            fill = "white" if condition != name else shade
             for kind in kinds:
                 key = f"{kind}_{what}"
                 looked = [
@@ -82,7 +85,8 @@ def error_curves(rows: Rows, stem: Path) -> None:
                 points = [[run[e] for run in looked if e in run] for e in epochs]
                 mean_and_band(
                     first if kind == "training" else last, epochs, points, color=shade,
-                    linestyle=KINDS[kind][1], marker="o", markersize=3,
+                    linestyle=KINDS[kind][1], marker="o",
+                    markersize=3 if own == conditions else 4, markerfacecolor=fill,
                 )  # fmt: skip
             marked = sorted({row["epoch"] for run in seeds for row in run if row["warnings"]})
             height = [
@@ -91,12 +95,17 @@ def error_curves(rows: Rows, stem: Path) -> None:
                 for epoch in marked
             ]  # fmt: skip
             first.plot(marked, height, "x", color=shade, markersize=8)
-            first.plot([], [], color=shade, linewidth=3, label=label)
+            if condition == name or name not in conditions:
+                first.plot([], [], color=shade, linewidth=3, label=label)
             warned = warned or bool(marked)
         for kind in kinds:
             first.plot([], [], KINDS[kind][1], color="0.35", label=KINDS[kind][0])
+        for fill, label in (("0.35", "here"), ("white", "as published")):
+            if own != conditions:
+                first.plot([], [], "o", color="0.35", markerfacecolor=fill, label=label)
         if warned:
             first.plot([], [], "x", color="0.35", label="epoch with a warning")
+        name_extent(first, any(len(by_seed(rows, condition)) > 1 for condition in conditions))
         unit = "error (%)" if what == "error" else "cost per example"
         for name, axes in {"training": first, "validation": last}.items():
             axes.set_yscale("log")
@@ -139,6 +148,7 @@ def error_rows(rows: Rows, stem: Path) -> None:
                     axes.plot(np.mean(values), height + shift, marker, color=shade, markersize=5)
             axes.plot([], [], linestyle="", marker=marker, color=color(position),
                       label=KINDS[kind][0])  # fmt: skip
+        name_extent(axes, len({row["seed"] for row in rows}) > 1, band=False)
         axes.set_yticks(range(len(conditions)), conditions)
         axes.invert_yaxis()
         low, high = axes.get_xlim()

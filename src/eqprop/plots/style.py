@@ -140,6 +140,14 @@ def mean_and_band(
         axes.fill_between(x, low, high, color=line["color"], alpha=0.15, linewidth=0)
 
 
+def name_extent(axes: Axes, several: bool, *, band: bool = True) -> None:
+    """Says in the legend what a band, or a bar, reaches over, where several seeds were drawn."""
+    if several and band:
+        axes.fill_between([], [], [], color="0.35", alpha=0.3, linewidth=0, label=_EXTENT)
+    elif several:
+        axes.plot([], [], color="0.35", linewidth=1.5, label=_EXTENT)
+
+
 def legend_above(axes: Axes, columns: int = 3, *, whole: bool = True, **options: Any) -> None:
     """A legend above the picture, or above these axes alone, where it hides nothing."""
     options = {"ncols": columns, **options}
@@ -149,6 +157,9 @@ def legend_above(axes: Axes, columns: int = 3, *, whole: bool = True, **options:
         axes.figure.legend(loc="outside upper center", **given)
     else:
         axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), **options)
+
+
+_EXTENT = "smallest to largest seed"
 
 
 def means_and_runs(

@@ -18,7 +18,15 @@ from eqprop.analysis.collect import (
     layers_of,
 )
 from eqprop.plots.curves import LABELS
-from eqprop.plots.style import PAGE, color, figure, legend_above, mean_and_band, plain_log
+from eqprop.plots.style import (
+    PAGE,
+    color,
+    figure,
+    legend_above,
+    mean_and_band,
+    name_extent,
+    plain_log,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -123,6 +131,7 @@ def against_p(epochs: Rows, updates: Rows, stem: Path) -> None:
                         float(np.mean(reference)), color=color(position), linestyle=dots,
                         linewidth=1, label=f"{named[condition]}: {name}",
                     )  # fmt: skip
+        name_extent(above, len({row["seed"] for row in epochs}) > 1)
         above.set_ylabel(f"error after epoch {last} (%)")
         above.set_yscale("log")
         plain_log(above.yaxis)

@@ -155,7 +155,8 @@ class ResidualSettings(TerminationChoice, name="residual"):
         "that are still at 0 come to life slowly, with small residuals",
     )
     share: Share = Field(
-        default=1.0, description="of the examples (of a shard) that must be within the tolerance"
+        default=1.0,
+        description="of the examples of a part of a batch that must be within the tolerance",
     )
 
     def build(self, steps: int, *, cold: bool) -> AbstractTermination:
