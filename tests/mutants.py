@@ -56,7 +56,7 @@ MUTANTS = [
            'own["minus"] -= 0 * own["minus"]', ANALOG),
     Mutant("a longer run that was killed skips epochs", "running/in_progress.py",
            "self.save()  # killed", "pass  # killed", RUN),
-    Mutant("the best network is judged by other examples", "running/in_progress.py",
+    Mutant("the best network is judged by other examples", "running/looks.py",
            "cold.of(self.part) if whole else cold", "cold", RUN),
     Mutant("the audit asks another rule", "running/in_progress.py",
            "return self.objects.rule or build_rule(self.config, 1)",

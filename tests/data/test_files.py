@@ -10,14 +10,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.sparse
 from sklearn.preprocessing import MinMaxScaler
 
 import eqprop
 from eqprop.cli import run
 from eqprop.config.recipes import cook
 from eqprop.config.settings import build
-from eqprop.data.files import read_idx
-from eqprop.data.settings import FileSettings
+from eqprop.data.files import load_inputs, read_idx
+from eqprop.data.preparing import given
+from eqprop.data.settings import FileSettings, GivenSettings
 from eqprop.errors import ConfigError, DataError
 from eqprop.running.finished import evaluate_run
 from eqprop.running.run import train
@@ -316,3 +318,55 @@ def test_a_regression_may_be_looked_at_beyond_what_it_learns(tmp_path):
     assert model.evaluate(x, np.full((60, 1), 2.0)).cost > 0
     with pytest.raises(DataError, match="output units can reach"):
         model.fit(x, np.full((60, 1), 2.0), epochs=1)
+
+
+@pytest.mark.parametrize("kind", ["text", "objects", "a column", "floats"])
+def test_every_class_keeps_its_share_whatever_labels_are_made_of(kind):
+    labels: Any = np.array(["a"] * 90 + ["b"] * 10)
+    if kind == "objects":
+        labels = labels.astype(object)
+    elif kind == "a column":
+        labels = labels[:, None]
+    elif kind == "floats":
+        labels = np.array([1.0] * 90 + [2.0] * 10)
+    for seed in range(4):
+        wanted = GivenSettings(task="classification", split_seed=seed)
+        found = given((np.random.default_rng(0).random((100, 2)), labels), wanted)
+        assert np.bincount(found.split("validation").target).tolist() == [18, 2]
+
+
+def test_columns_of_several_kinds_are_numbers():
+    frame = np.array([[row[0], bool(row[1] > 3)] for row in X], object)  # as pandas gives them
+    found = given((frame, NAMES), GivenSettings()).split("train").x
+    plain = given((frame.astype(float), NAMES), GivenSettings()).split("train").x
+    np.testing.assert_array_equal(found, plain)
+    frame[:, 1] = NAMES
+    with pytest.raises(DataError, match="inputs must be numbers, got object"):
+        given((frame, NAMES), GivenSettings())
+
+
+def test_a_missing_label_is_named():
+    labels = NAMES.astype(object)
+    labels[7] = np.nan
+    with pytest.raises(DataError, match=r"of one kind, got .* in example 1 and nan in example 8"):
+        given((X, labels), GivenSettings())
+    with pytest.raises(DataError, match="labels must be finite, got nan in example 3"):
+        given((X, np.where(np.arange(60) == 2, np.nan, 1)), GivenSettings(task="classification"))
+
+
+def test_sparse_examples_are_predicted_as_they_were_trained(tmp_path):
+    settings = {"topology": {"layer_sizes": [4, 5, 3]}, "training": {"epochs": 1}}
+    sparse = scipy.sparse.csr_array(X)
+    model = eqprop.train(settings, data=(sparse, NAMES), out=tmp_path).model
+    np.testing.assert_array_equal(model.predict(sparse), model.predict(X))
+
+
+def test_a_column_may_be_called_by_a_number_or_counted_from_the_end(tmp_path):
+    path = tmp_path / "years.csv"
+    path.write_text("region,2019,2021\n1,0.5,7\n2,0.25,8\n3,0.75,7\n4,1,8\n5,0,7\n6,0.5,8\n")
+    for target in ("2021", 2021, 2, -1):
+        found = load(path, target=target, validation_share=0.4)
+        assert found.num_inputs == 2 and found.preparation.classes.tolist() == [7, 8], target
+        np.testing.assert_array_equal(load_inputs(path, [target], 2)[:, 0], [1, 2, 3, 4, 5, 6])
+    with pytest.raises(DataError, match=r"data\.target"):
+        load(path, target=2020)

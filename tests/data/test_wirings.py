@@ -172,3 +172,41 @@ def test_an_output_that_nothing_reaches_is_told(tmp_path):
     (tmp_path / "half.csv").write_text("x1,a\na,left\nb,right\n")
     with pytest.warns(UserWarning, match="node 'right' among them"):
         eqprop.read_topology(tmp_path / "half.csv", layers=[["x*"], ["*"], ["left", "right"]])
+
+
+def test_names_of_columns_are_told_from_nodes(tmp_path):
+    layers = [["x*"], ["*"], ["y*"]]
+    for head in ("Source,Target,Weight", "from,to,weight", "target,weight,source"):
+        body = ["h1,-0.5,x1", "y1,2.0,h1"] if head[0] == "t" else ["x1,h1,-0.5", "h1,y1,2.0"]
+        (tmp_path / "net.csv").write_text("\n".join([head, *body]))
+        found = read_wiring(tmp_path / "net.csv", layers)
+        assert found.topology.names == ("x1", "h1", "y1")
+        assert found.weights is not None and found.weights[1, 0].item() == -0.5
+    (tmp_path / "net.csv").write_text("Begin,End\nx1,h1\nh1,y1\n")
+    with pytest.raises(DataError, match=r"the first line .* got Begin, End, which no other line"):
+        eqprop.read_topology(tmp_path / "net.csv", layers=layers)
+
+
+def test_a_name_is_that_node_whatever_patterns_find(tmp_path):
+    (tmp_path / "net.csv").write_text("x[0],p1\np2,p1\np1,price\n")
+    found = eqprop.read_topology(tmp_path / "net.csv", layers=[["x[0]", "p2"], ["p*"], ["price"]])
+    assert found.names == ("x[0]", "p2", "p1", "price") and found.layer_sizes == (2, 1, 1)
+
+
+def test_graphs_that_editors_draw_are_read(tmp_path):
+    drawn: Any = nx.DiGraph()  # what yEd writes where nobody gave edges a direction
+    drawn.add_edges_from([("n0", "n2"), ("n1", "n2"), ("n2", "n3")], weight=0.5)
+    for node, label in zip(drawn, ("x1", "hub", "x2", "y"), strict=True):
+        drawn.nodes[node]["label"] = label
+    nx.write_graphml(drawn, tmp_path / "net.graphml")
+    found = read_wiring(tmp_path / "net.graphml", [["x*"], ["*"], ["y"]])
+    assert found.topology.names == ("x1", "x2", "hub", "y")
+    assert found.weights is not None and found.weights[1, 0].tolist() == [[0.5, 0.5]]
+    drawn.nodes["n3"]["label"] = "hub"  # labels that name nobody: nodes are called as they were
+    nx.write_graphml(drawn, tmp_path / "net.graphml")
+    named = eqprop.read_topology(tmp_path / "net.graphml", layers=[["n0", "n1"], ["n2"], ["n3"]])
+    assert named.names == ("n0", "n1", "n2", "n3")
+    drawn.add_edge("n2", "n0")
+    nx.write_graphml(drawn, tmp_path / "net.graphml")
+    with pytest.raises(DataError, match="every edge must stand once, got n0, n2 and n2, n0"):
+        eqprop.read_topology(tmp_path / "net.graphml", layers=[["n0", "n1"], ["n2"], ["n3"]])

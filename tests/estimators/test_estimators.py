@@ -9,6 +9,7 @@ import signal
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.datasets import load_diabetes, load_digits, load_wine
 from sklearn.exceptions import ConvergenceWarning
@@ -273,3 +274,110 @@ def test_parameters_that_would_be_ignored_are_refused():
         both.fit(X, Y)
     apart = EqPropClassifier([8], epochs=1, settings={"training": {"data_shards": 2}})
     assert apart.fit(X, Y)._run.config.training.data_shards == 2
+
+
+def test_whole_numbers_in_8_bits_are_learned_as_numbers():
+    x = np.random.default_rng(0).integers(0, 3, (120, 4))
+    y = x[:, 0] > x[:, 1]
+    small = EqPropClassifier([16], epochs=5).fit(x.astype(np.uint8), y)
+    usual = EqPropClassifier([16], epochs=5).fit(x.astype(float), y)
+    np.testing.assert_array_equal(small.predict_proba(x), usual.predict_proba(x))
+
+
+def test_targets_of_a_piece_that_lie_beyond_the_first_are_told():
+    y = 100 * X[:, 0]
+    order = np.argsort(y)
+    model = EqPropRegressor([8]).partial_fit(X[order[:60]], y[order[:60]])
+    with pytest.warns(UserWarning, match="60 of 60 targets lie beyond"):
+        model.partial_fit(X[order[60:]], y[order[60:]])
+    both = EqPropRegressor([8], epochs=1).fit(X, np.stack([y, -y], axis=1))
+    with pytest.raises(DataError, match=r"`y` must have 2 outputs .* got 1"):
+        both.partial_fit(X, y)
+    assert both.predict(X).shape == (120, 2)
+
+
+def test_pieces_have_batches_and_weights_of_their_own():
+    model = EqPropClassifier([8], batch_size=50)
+    model.partial_fit(X[:2], Y[:2], classes=["down", "up"])
+    before = int(going(model).batches_seen)
+    assert model.partial_fit(X, Y)._config.data.batch_size == 50
+    assert int(going(model).batches_seen) == before + 3
+
+    def moved(weight):
+        weights = None if weight is None else np.full(120, weight)
+        settings = {"learning": {"optimizer": "sgd"}}
+        model = EqPropClassifier([8], settings=settings, random_state=0)
+        model.partial_fit(X, Y, classes=["down", "up"], sample_weight=weights)
+        return model.model_.network.hopfield.weights[1, 0]
+
+    np.testing.assert_array_equal(moved(1.0), moved(None))
+    begun, slow, usual = moved(1e-9), moved(0.1), moved(1.0)
+    assert 0 < np.abs(slow - begun).max() < 0.5 * np.abs(usual - begun).max()
+    with pytest.raises(ConfigError, match="`class_weight` must hold a weight for each label"):
+        EqPropClassifier([8], class_weight="balanced").partial_fit(X, Y, classes=["down", "up"])
+
+
+def test_settings_of_data_reach_the_data():
+    plain = EqPropClassifier([8], epochs=1, settings={"data": {"scale": "none"}}).fit(X, Y)
+    assert plain.model_.preparation.low is None
+    shared = {"data": {"validation_share": 0.5, "split_seed": 3}}
+    held = EqPropClassifier([8], epochs=1, early_stopping=True, settings=shared).fit(X, Y)
+    assert held._run.entries()[-1]["training_examples"] == 60
+    own: Any = held._config.data.dataset
+    assert own.split_seed == 3
+    tenth = EqPropClassifier([8], epochs=1, early_stopping=True, validation_fraction=0.3).fit(X, Y)
+    assert "validation_share = 0.3" in tenth.to_toml()
+    with pytest.raises(ConfigError, match=r"`settings` must leave `data.dataset`.* got 'mnist'"):
+        EqPropClassifier(settings={"data": {"dataset": "mnist"}}).fit(X, Y)
+
+
+def test_a_wiring_is_a_file_or_refused(tmp_path):
+    (tmp_path / "net.csv").write_text("source,target\n" + "".join(
+        f"x{k},h{k % 2}\nh{k % 2},y{k}\n" for k in range(4)
+    ))  # fmt: skip
+    file = {"file": str(tmp_path / "net.csv"), "layers": [["x*"], ["h*"], ["y*"]]}
+    found = EqPropRegressor(wiring=file, epochs=1).fit(X, X).model_.topology
+    assert found.names is not None and found.num_connections == 8
+    with pytest.raises(ConfigError, match="`layers` must say which nodes"):  # it was opened
+        EqPropRegressor(wiring=tmp_path / "net.csv", epochs=1).fit(X, X)
+    wrong: Any = 3
+    with pytest.raises(ConfigError, match="`wiring` must be a name, a file or settings, got int"):
+        EqPropClassifier(wiring=wrong).fit(X, Y)
+    own = eqprop.layered([4, 6, 6])
+    more: Any
+    for more in ({"wiring": "rewire"}, {"settings": {"topology": {"intralayer": True}}}):
+        with pytest.raises(ConfigError, match="must be left out with `topology`"):
+            EqPropClassifier(topology=own, **more).fit(X, Y)
+    with pytest.raises(ConfigError, match=r"`p` must be 0 here, got 0.08: .* Add a hidden layer"):
+        EqPropClassifier(wiring={"wiring": "rewire", "p": 0.08}).fit(X, Y)
+
+
+def test_what_was_saved_has_the_parameters_it_was_made_with(tmp_path):
+    table, labels = pd.DataFrame(X, columns=list("abcd")), (Y == "up").astype(int)
+    epochs: Any = np.int64(2)
+    made = EqPropClassifier(
+        topology=eqprop.layered([4, 5, 6]), epochs=epochs, class_weight={0: 1.0, 1: 5.0},
+        settings={"learning": {"beta": np.float32(0.5)}}, callbacks=[lambda told: None],
+    )  # fmt: skip
+    made.fit(table, labels)
+    with pytest.warns(UserWarning, match="`callbacks` cannot be saved"):
+        made.save(tmp_path / "made.safetensors")
+    found = EqPropClassifier.load(tmp_path / "made.safetensors")
+    assert found.feature_names_in_.tolist() == list("abcd")
+    assert found.class_weight == made.class_weight and found.epochs == 2
+    assert found.topology == made.topology
+    found.partial_fit(table, labels)
+    with pytest.raises(ValueError, match="feature names"):
+        found.predict(table[list("bacd")])
+    assert found.fit(table, labels).model_.topology == made.topology
+
+
+def test_a_warm_start_goes_on_with_what_was_learned_last_or_is_refused():
+    model = fitted(epochs=2, warm_start=True).partial_fit(X, Y)
+    with pytest.raises(ConfigError, match="with `warm_start` the `fit` before must be the last"):
+        model.set_params(epochs=4).fit(X, Y)
+    copied = pickle.loads(pickle.dumps(fitted(epochs=2, warm_start=True)))
+    with pytest.raises(ConfigError, match="that was loaded, copied or trained by"):
+        copied.fit(X, Y)
+    drawn = fitted(epochs=2, warm_start=True, early_stopping=True, random_state=None)
+    assert drawn.set_params(epochs=3).fit(X, Y).n_iter_ == 3

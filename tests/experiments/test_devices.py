@@ -21,7 +21,8 @@ def finish(path, cell, epochs, error):
     folder = path / cell.name
     folder.mkdir(exist_ok=True)
     (folder / "config.toml").write_text(CELLS[cell].to_toml())
-    end = {"epoch": epochs, "validation_error": error, "validation_start": "cold"}
+    errors = {"training_error": error / 2, "validation_error": error, "validation_start": "cold"}
+    end = {"epoch": epochs, **errors}
     (folder / "summary.json").write_text(json.dumps(end))
 
 
@@ -55,6 +56,7 @@ def test_a_sweep_that_grows_is_programmed_where_something_is_new(tmp_path, progr
     trained_and_programmed([], tmp_path / "nothing")
     finish(tmp_path, ecram, 2, 0.3)
     assert told("ecram", "epochs", "trained_error", "programmed_error") == [2, 0.3, None]
+    assert told("ecram", "training_error") == [0.15]
     finish(tmp_path, exact, 2, 0.2)
     missing.append("the files")
     assert told("ecram", "trained_error", "programmed_error") == [0.3, None]

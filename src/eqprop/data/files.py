@@ -97,9 +97,11 @@ def load_inputs(path: Path, apart: Sequence[str | int] = (), inputs: int = 0) ->
             )
         return arrays["x"]
     names, body = _cells(path)
-    chosen = [k for k, name in enumerate(names) if name not in apart]
+    said = [str(column) for column in apart]
+    chosen = [k for k, name in enumerate(names) if name not in said]
     if len(chosen) > inputs:
-        chosen = [k for k in chosen if k not in apart]
+        numbers = [column % len(names) for column in apart if isinstance(column, int)]
+        chosen = [k for k in chosen if k not in numbers]
     return _inputs(path, names, body, chosen)
 
 
@@ -207,8 +209,8 @@ def _column(path: Path, names: Sequence[str], wanted: str | int | None) -> int:
             f"`data.target` must name the column to learn, got none for {path}, which has "
             f"{', '.join(names)}. For example: --set data.target={names[-1]}"
         )
-    if wanted in names:
-        return names.index(wanted)
+    if str(wanted) in names:  # a column may be called 2021
+        return names.index(str(wanted))
     if isinstance(wanted, int) and -len(names) <= wanted < len(names):
         return wanted % len(names)
     raise DataError(unknown_name("data.target", str(wanted), names) + f" It is read from {path}.")

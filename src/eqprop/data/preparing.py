@@ -39,6 +39,7 @@ def given(data: Any, wanted: OwnSettings) -> Dataset:
                 f"({name})."
             )
         parts = tuple(np.asarray(p.toarray() if hasattr(p, "toarray") else p) for p in pair)
+        parts = (_numbers(parts[0]), *parts[1:])
         shapes = [part.shape for part in parts]
         if not all(shape and shape[0] == shapes[0][0] > 0 for shape in shapes):
             raise DataError(
@@ -47,6 +48,16 @@ def given(data: Any, wanted: OwnSettings) -> Dataset:
             )
         raw[name] = parts
     return prepared("given", raw, wanted)
+
+
+def _numbers(x: np.ndarray) -> np.ndarray:
+    """Columns of several kinds, as a table of pandas hands them over, as numbers if they are."""
+    if x.dtype != object:
+        return x
+    try:
+        return x.astype(np.float64)
+    except (TypeError, ValueError):
+        return x  # refused with all that are no numbers
 
 
 def prepared(
@@ -73,8 +84,7 @@ def prepared(
         low, high = np.zeros(flat.shape[1]), np.ones(flat.shape[1])
     target_low = target_high = None
     if _is_classification(y, task):
-        labels = y[:, 0] if y.ndim == 2 else y
-        classes = np.unique(labels) if classes is None else classes
+        classes = _classes(y.reshape(len(y)))[0] if classes is None else classes
     else:
         values = _columns(y)
         target_low, target_high = values.min(axis=0), values.max(axis=0)
@@ -97,6 +107,20 @@ def _is_classification(y: np.ndarray, task: str) -> bool:
             )
         return task == "classification"
     return single and y.dtype.kind in "iubUSO"
+
+
+def _classes(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The classes, sorted, and the number of each example's."""
+    _check_finite("labels", labels)
+    try:
+        return np.unique(labels, return_inverse=True)
+    except TypeError:  # a missing label is a float among texts
+        first = type(labels[0])
+        row = next(k for k, label in enumerate(labels) if type(label) is not first)
+        raise DataError(
+            f"labels must be of one kind, got {labels[0]!r} in example 1 and {labels[row]!r} in "
+            f"example {row + 1}. Leave out examples without a label."
+        ) from None
 
 
 def _columns(y: np.ndarray) -> np.ndarray:
@@ -155,7 +179,7 @@ def _split(raw: Raw, wanted: OwnSettings) -> dict[str, tuple[np.ndarray, ...]]:
         count = round(share * len(whole))
         if not count:
             continue
-        here = Split(left, _coarse(whole.target[left]))
+        here = Split(left, _coarse(whole.target[left], wanted.task))
         rows = left[here.stratified_rows(count, wanted.split_seed)]
         found[name] = tuple(part[rows] for part in raw["train"])
         left = np.setdiff1d(left, rows)
@@ -168,8 +192,8 @@ def _split(raw: Raw, wanted: OwnSettings) -> dict[str, tuple[np.ndarray, ...]]:
     return found
 
 
-def _coarse(target: np.ndarray) -> np.ndarray:
+def _coarse(target: np.ndarray, task: str) -> np.ndarray:
     """Targets by which examples are stratified: classes as numbers; none for a regression."""
-    if target.ndim == 1 and target.dtype.kind in "iuUSb":
-        return np.unique(target, return_inverse=True)[1]
+    if _is_classification(target, task):
+        return _classes(target.reshape(len(target)))[1]
     return np.zeros((len(target), 1))

@@ -18,7 +18,7 @@ import scipy.sparse
 from eqprop.errors import ConfigError, DataError
 from eqprop.topology import Block, Topology, from_adjacency, from_networkx
 
-ENDS = (("source", "target"), ("unit_a", "unit_b"))
+ENDS = (("source", "target"), ("unit_a", "unit_b"), ("from", "to"))
 """What the two ends of an edge are called in the first line of a list of edges."""
 
 _TEXT = {".csv": ",", ".tsv": "\t", ".txt": None, ".edgelist": None, ".edges": None}
@@ -134,9 +134,28 @@ def _graphml(path: Path) -> Any:
             "pip install 'eqprop[networkx]'"
         ) from None
     try:
-        return networkx.read_graphml(path)
+        graph = networkx.read_graphml(path)
     except Exception as problem:  # whatever the reader stumbles over
         raise DataError(f"the wiring's file must be GraphML, got {path}: {problem}.") from None
+    return _undirected(graph, path)
+
+
+def _undirected(graph: Any, path: Path) -> Any:
+    """The graph without directions, which editors write even where nobody drew one."""
+    import networkx
+
+    if graph.is_directed():
+        for a, b in graph.edges():
+            if a != b and graph.has_edge(b, a):
+                raise DataError(
+                    f"every edge must stand once, got {a}, {b} and {b}, {a} in {path}. A "
+                    "connection carries signals both ways."
+                )
+        graph = graph.to_undirected()
+    labels = networkx.get_node_attributes(graph, "label")
+    if len(set(labels.values())) == len(graph):  # editors number nodes, and people label them
+        graph = networkx.relabel_nodes(graph, labels)
+    return graph
 
 
 def _graph(graph: Any, layers: Layers | None) -> Wiring:
@@ -170,9 +189,10 @@ def _edges(path: Path, layers: Layers | None) -> Wiring:
         cells = csv.reader((line for _, line in lines), delimiter=delimiter)
         rows = [(n, [c.strip() for c in row]) for (n, _), row in zip(lines, cells, strict=True)]
     columns = {"source": 0, "target": 1, "weight": 2}
-    if rows and (ends := _named_ends(rows[0][1])):
-        names = rows.pop(0)[1]
-        columns = {name: k for k, name in enumerate(names)}
+    first = [cell.casefold() for cell in rows[0][1]] if rows else []
+    if ends := _named_ends(first):
+        rows.pop(0)
+        columns = {name: k for k, name in enumerate(first)}
         columns |= {"source": columns[ends[0]], "target": columns[ends[1]]}
     if not rows:
         raise DataError(f"the list of edges must hold edges, got none in {path}.")
@@ -193,6 +213,13 @@ def _edges(path: Path, layers: Layers | None) -> Wiring:
     if layers is None:
         layers = _told(known, path)
     order = _sorted_out(list(known), layers)
+    hidden = {node for layer in order[1:-1] for node in layer}
+    (a, b), *others = edges
+    if others and {a, b} <= hidden and not {a, b} & {node for edge in others for node in edge}:
+        raise DataError(
+            f"the first line must name two nodes, or the columns, got {a}, {b}, which no other "
+            f"line of {path} has. Columns are called source and target."
+        )
     return _wired(edges, order)
 
 
@@ -250,13 +277,19 @@ def _wired(edges: Mapping[tuple[str, str], float | None], order: list[list[str]]
 def _sorted_out(nodes: list[str], layers: Layers) -> list[list[str]]:
     """The nodes layer by layer, as names and patterns say."""
     left = dict.fromkeys(nodes)
+    named = {name for wanted in layers for name in wanted if name in left and name != _REST}
     found: list[list[str]] = [[] for _ in layers]
     for rest in (False, True):
         for layer, wanted in zip(found, layers, strict=True):
             for pattern in wanted:
                 if (pattern == _REST) != rest:
                     continue
-                chosen = sorted((n for n in left if fnmatch.fnmatchcase(n, pattern)), key=_natural)
+                fits = fnmatch.fnmatchcase
+                chosen = sorted(
+                    (n for n in left if n not in named and fits(n, pattern)), key=_natural
+                )
+                if pattern in named:  # by its name, whatever other patterns would find
+                    chosen = [pattern] if pattern in left else []
                 if not chosen and not rest:
                     raise ConfigError(
                         f"`layers` must name nodes of the graph, got '{pattern}', which finds none "

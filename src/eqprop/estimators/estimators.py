@@ -7,6 +7,7 @@ Everything is trained by the engine of `eqprop.train`. scikit-learn is an option
 from __future__ import annotations
 
 import dataclasses
+import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -54,7 +55,7 @@ class _EqPropEstimator(BaseEstimator):
         self,
         hidden_layer_sizes: Sequence[int] | None = None,
         *,
-        wiring: str | Mapping[str, Any] | None = None,
+        wiring: str | os.PathLike[str] | Mapping[str, Any] | None = None,
         topology: Topology | None = None,
         recipe: str = "small",
         epochs: int | None = None,
@@ -102,8 +103,19 @@ class _EqPropEstimator(BaseEstimator):
         **Raises:** `DivergedError`, with the weights that were saved last in `model_`. Ctrl-C ends
         training with a warning and keeps what was learned.
         """
-        data = self._splits(*self._checked(X, y, sample_weight))
         before: Run | None = getattr(self, "_run", None) if self.warm_start else None
+        if (
+            self.warm_start
+            and hasattr(self, "model_")
+            and (before is None or self._going is not None)
+        ):
+            raise ConfigError(
+                "with `warm_start` the `fit` before must be the last that was learned, got an "
+                "estimator that was loaded, copied or trained by `partial_fit` since. Go on by "
+                "`partial_fit`, or set warm_start=False to begin anew."
+            )
+        self._given = self._prepared_as(before)
+        data = self._splits(*self._checked(X, y, sample_weight))
         self._run = self._begun(data) if before is None else self._go_on(before, data)
         self._tell_warnings()
         return self
@@ -111,16 +123,24 @@ class _EqPropEstimator(BaseEstimator):
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """One epoch over these examples, onwards from where the last call ended.
 
-        Signs of beta, and what the optimiser remembers, go on; free states start cold. Inputs are
-        scaled as the first call found them.
+        Signs of beta, and what the optimiser remembers, go on; free states start cold. Inputs, and
+        the targets of a regression, are scaled as the first call found them. What lies beyond is
+        cut off; of targets that is said (`UserWarning`). Weights count as they are: an example of
+        weight 1 as one without.
 
         **Arguments:** `classes`: all labels there will be; needed at the first call.
         """
+        if getattr(self, "class_weight", None) == "balanced":
+            raise ConfigError(
+                "`class_weight` must hold a weight for each label with `partial_fit`, got "
+                "'balanced': a piece knows nothing of the other ones."
+            )
         first = not hasattr(self, "model_")
         X, y, weight = self._checked(X, y, sample_weight, classes, reset=first)
         if first:
+            self._given = self._prepared_as()
             dataset = self._whole((X, y))
-            config = self._configured(dataset)
+            config = self._configured(dataset, is_piece=True)
             topology = self.topology or build_topology(config)
             network = initial_network(config, topology, dataset.num_outputs)
             self._adopt(config, model_of(config, topology, network, dataset.preparation), [])
@@ -128,6 +148,9 @@ class _EqPropEstimator(BaseEstimator):
         target = self._targets(y)
         x = self._config.device.kind.given(model.preparation.inputs(X))
         examples = Examples.of(model.network, x, target, weight)
+        if weight is not None:  # of this piece beside others: not scaled to a mean of 1
+            weight = np.asarray(weight, examples.weight.dtype)
+            examples = dataclasses.replace(examples, weight=weight)
         trainer = build_trainer(self._config, model.network, examples)
         state, cost = trainer.onwards(model.network, self._going), 0.0
         for chunk in trainer.epoch(state, build_rule(self._config, 0), len(self.loss_curve_)):
@@ -141,11 +164,23 @@ class _EqPropEstimator(BaseEstimator):
         return self
 
     def save(self, path: str | Path) -> None:
-        """Writes a `.safetensors` file that `load` reads: weights, wiring, settings, parameters."""
+        """Writes a `.safetensors` file that `load` reads: weights, wiring, settings, parameters.
+
+        Warns (`UserWarning`) of parameters that are no plain values, which `load` leaves at their
+        defaults: `callbacks`, and a generator as `random_state`.
+        """
         check_is_fitted(self)
-        plain = (bool, int, float, str, list, tuple, dict, type(None))
-        params = {k: v for k, v in self.get_params().items() if isinstance(v, plain)}
-        told = {"estimator": type(self).__name__, "params": params | {"callbacks": []}}
+        params, lost = {}, []
+        for name, value in self._params_told().items():
+            try:
+                params[name] = _plain(value)
+            except TypeError:
+                lost.append(f"`{name}`")
+        if lost:
+            warnings.warn(
+                f"{', '.join(lost)} cannot be saved: what is loaded has the default.", stacklevel=2
+            )
+        told = {"estimator": type(self).__name__, "params": params}
         saving.write(Path(path), self._config, self.model_, told | self._learned())
 
     def to_toml(self, path: str | Path | None = None, **sections: Mapping[str, Any]) -> str:
@@ -180,9 +215,20 @@ class _EqPropEstimator(BaseEstimator):
                 f"`path` must be a file that {cls.__name__}.save wrote, got {path}, which holds an "
                 f"{told.get('estimator')}."
             )
-        found = cls(**told["params"])
+        found = cls(**cls._params_of(told["params"]))
         found._restore(config, arrays, told)
+        if config.topology.wiring.name == "given":
+            found.topology = found.model_.topology
         return found
+
+    def _params_told(self) -> dict[str, Any]:
+        """The parameters as `save` writes them; a topology is in the file already."""
+        return {k: v for k, v in self.get_params().items() if k != "topology"}
+
+    @classmethod
+    def _params_of(cls, told: Mapping[str, Any]) -> dict[str, Any]:
+        """What `_params_told` gave, from JSON."""
+        return dict(told)
 
     def __getstate__(self) -> dict[str, Any]:
         state: Any = dict(super().__getstate__())  # pyright: ignore
@@ -213,20 +259,46 @@ class _EqPropEstimator(BaseEstimator):
 
     def _learned(self) -> dict[str, Any]:
         """What was learned beside the network, as JSON holds it."""
-        return {"features": int(self.n_features_in_), "loss_curve": self.loss_curve_}
+        names = getattr(self, "feature_names_in_", None)
+        return {
+            "features": int(self.n_features_in_),
+            "feature_names": None if names is None else names.tolist(),
+            "loss_curve": self.loss_curve_,
+        }
 
     def _restore(
         self, config: RunConfig, arrays: dict[str, np.ndarray], told: Mapping[str, Any]
     ) -> None:
         """Takes what `_learned` gave, and the network."""
         self.n_features_in_ = told["features"]
+        if told.get("feature_names") is not None:
+            self.feature_names_in_ = np.array(told["feature_names"], object)
         self._adopt(
             config, saving.restored(config, arrays, told["preparation"]), told["loss_curve"]
         )
 
-    def _prepared_as(self) -> GivenSettings:
-        share = self.validation_fraction if self.early_stopping else 0.1
-        return GivenSettings(task=self._task, validation_share=share, split_seed=self._seed())
+    def _prepared_as(self, before: Run | None = None) -> GivenSettings:
+        """How the data are split and scaled: by the parameters, then by `settings`.
+
+        **Arguments:** `before`: a run that is to go on.
+        """
+        own = dict((self.settings or {}).get("data", {}))
+        if own.get("dataset", "given") != "given":
+            raise ConfigError(
+                "`settings` must leave `data.dataset` to the call of `fit`, which hands the data "
+                f"over, got {own['dataset']!r}. Train on it by `eqprop.train`."
+            )
+        seed = self._seed()
+        if before is not None and not isinstance(self.random_state, int | np.integer):
+            was = before.config.data.dataset
+            assert isinstance(was, GivenSettings)
+            seed = was.split_seed  # the same examples stay held out
+        values = {"dataset": "given", "split_seed": seed}
+        if self.early_stopping:
+            values["validation_share"] = self.validation_fraction
+        found = build({"data": {**values, **own, "task": self._task}}).data.dataset
+        assert isinstance(found, GivenSettings)
+        return found
 
     def _places(self) -> np.ndarray | None:
         """Of all classes there are, as `_checked` numbers them; None for a regression."""
@@ -235,37 +307,36 @@ class _EqPropEstimator(BaseEstimator):
     def _whole(self, parts: tuple[np.ndarray, ...]) -> Dataset:
         """All examples to learn from; the first few are looked at, which chooses nothing."""
         raw = {"train": parts, "validation": tuple(part[:20] for part in parts[:2])}
-        return prepared("given", raw, self._prepared_as(), self._places())
+        return prepared("given", raw, self._given, self._places())
 
     def _splits(self, X: np.ndarray, y: np.ndarray, weight: np.ndarray | None) -> Dataset:
         parts = (X, y) if weight is None else (X, y, weight)
-        return given(parts, self._prepared_as()) if self.early_stopping else self._whole(parts)
+        return given(parts, self._given) if self.early_stopping else self._whole(parts)
 
     def _seed(self) -> int:
         if isinstance(self.random_state, int | np.integer):
             return int(self.random_state)
         return int(check_random_state(self.random_state).randint(2**31 - 1))
 
-    def _configured(self, data: Dataset) -> RunConfig:
-        """Recipe, then the parameters of the constructor, then `settings`."""
+    def _configured(self, data: Dataset, *, is_piece: bool = False) -> RunConfig:
+        """Recipe, then the parameters of the constructor, then `settings`.
+
+        **Arguments:** `is_piece`: whether larger batches may come than these examples fill.
+        """
         examples = len(data.split("train"))
-        if self.topology is not None and self.hidden_layer_sizes is not None:
-            raise ConfigError(
-                "`hidden_layer_sizes` must be left out with `topology`, which has "
-                f"{list(self.topology.layer_sizes[1:])} units in its layers, got "
-                f"{self.hidden_layer_sizes}. Hand over one of them."
-            )
+        self._check_wiring()
         values: dict[str, Any] = {
             "seed": self._seed(),
-            "data": {"dataset": "given"},
+            "data": {"dataset": "given", **self._given.model_dump(mode="json")},
             "training": {},
             "checkpoint": {"keep_finished": self.warm_start},
             "learning": {},
             "network": {},
             "topology": dict(self.wiring) if isinstance(self.wiring, Mapping) else {},
         }
-        if isinstance(self.wiring, str):
-            values["topology"]["file" if Path(self.wiring).suffix else "wiring"] = self.wiring
+        if isinstance(self.wiring, str | os.PathLike):
+            named = os.fspath(self.wiring)
+            values["topology"]["file" if Path(named).suffix else "wiring"] = named
         if self._task == "regression":
             values["network"]["cost"] = "squared-error"
         wanted = {
@@ -290,12 +361,35 @@ class _EqPropEstimator(BaseEstimator):
             outputs = [shape[1]] if config.network.cost.holds_targets else []
             sizes = (shape[0], *np.atleast_1d(self.hidden_layer_sizes).tolist(), *outputs)
         values["topology"] |= {"layer_sizes": list(sizes)}
-        values["data"]["batch_size"] = min(config.data.batch_size, examples)
+        if not is_piece:
+            values["data"]["batch_size"] = min(config.data.batch_size, examples)
         values["training"].setdefault("data_shards", 1)
         if not self.early_stopping:
             values.setdefault("evaluation", {})
             values["evaluation"] = {"every": config.training.epochs, **values["evaluation"]}
         return cook(self.recipe, values)
+
+    def _check_wiring(self) -> None:
+        """Refuses what says twice which connections exist, and what does not say it."""
+        if not isinstance(self.wiring, str | os.PathLike | Mapping | None):
+            raise ConfigError(
+                "`wiring` must be a name, a file or settings, got "
+                f"{type(self.wiring).__name__}. A topology is handed over as `topology`."
+            )
+        if self.topology is None:
+            return
+        others = {
+            "hidden_layer_sizes": self.hidden_layer_sizes,
+            "wiring": self.wiring,
+            "settings['topology']": (self.settings or {}).get("topology"),
+        }
+        for name, value in others.items():
+            if value is not None:
+                raise ConfigError(
+                    f"`{name}` must be left out with `topology`, which has "
+                    f"{list(self.topology.layer_sizes[1:])} units in its layers, got {value}. "
+                    "Hand over one of them."
+                )
 
     def _begun(self, data: Dataset) -> Run:
         config = self._configured(data)
@@ -399,7 +493,7 @@ class EqPropClassifier(ClassifierMixin, _EqPropEstimator):
         self,
         hidden_layer_sizes: Sequence[int] | None = None,
         *,
-        wiring: str | Mapping[str, Any] | None = None,
+        wiring: str | os.PathLike[str] | Mapping[str, Any] | None = None,
         topology: Topology | None = None,
         recipe: str = "small",
         epochs: int | None = None,
@@ -461,6 +555,19 @@ class EqPropClassifier(ClassifierMixin, _EqPropEstimator):
 
     def _places(self) -> np.ndarray | None:
         return np.arange(len(self.classes_))
+
+    def _params_told(self) -> dict[str, Any]:
+        told = super()._params_told()
+        if isinstance(self.class_weight, Mapping):  # JSON has no labels but texts
+            told["class_weight"] = [list(pair) for pair in self.class_weight.items()]
+        return told
+
+    @classmethod
+    def _params_of(cls, told: Mapping[str, Any]) -> dict[str, Any]:
+        params = super()._params_of(told)
+        if isinstance(params.get("class_weight"), list):
+            params["class_weight"] = {label: weight for label, weight in params["class_weight"]}
+        return params
 
     def _learned(self) -> dict[str, Any]:
         return {**super()._learned(), "classes": self.classes_.tolist()}
@@ -535,6 +642,19 @@ class EqPropRegressor(RegressorMixin, _EqPropEstimator):
         done = self.model_.preparation
         assert done.target_low is not None and done.target_high is not None
         values = np.asarray(y, np.float64).reshape(len(y), -1)
+        if values.shape[1] != len(done.target_low):
+            raise DataError(
+                f"`y` must have {len(done.target_low)} outputs per example as at the call before, "
+                f"got {values.shape[1]}."
+            )
+        beyond = ((values < done.target_low) | (values > done.target_high)).any(axis=1).sum()
+        if beyond:
+            warnings.warn(
+                f"{beyond} of {len(values)} targets lie beyond those of the first call, "
+                f"{done.target_low.tolist()} to {done.target_high.tolist()}, and are cut off "
+                "there. Begin with examples that span all targets.",
+                stacklevel=3,
+            )
         return np.clip(scaled(values, done.target_low, done.target_high), 0, 1)
 
     def _checked(
@@ -543,11 +663,32 @@ class EqPropRegressor(RegressorMixin, _EqPropEstimator):
         X, y = validate_data(
             self, X, y, accept_sparse="csr", multi_output=True, y_numeric=True, reset=reset
         )
-        self._single = y.ndim == 1
+        if reset:
+            self._single = y.ndim == 1
         if weight is not None:
             weight = _check_sample_weight(weight, X, ensure_non_negative=True)
         return _dense(X), np.asarray(y, np.float64), weight
 
 
 def _dense(X: Any) -> np.ndarray:
-    return X.toarray() if hasattr(X, "toarray") else X
+    """As an array of numbers: whole numbers in 8 bits are no pixels to an estimator."""
+    X = X.toarray() if hasattr(X, "toarray") else X
+    return X.astype(np.float32) if X.dtype == np.uint8 else X
+
+
+def _plain(value: Any) -> Any:
+    """A parameter as JSON holds it.
+
+    **Raises:** `TypeError` for what it does not hold.
+    """
+    if isinstance(value, np.generic | np.ndarray):
+        value = value.tolist()
+    if isinstance(value, Mapping):
+        return {str(name): _plain(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if isinstance(value, bool | int | float | str | None):
+        return value
+    raise TypeError

@@ -88,6 +88,7 @@ def rewire(
             f"exactly one of `n` and `p` must be given, got n={n} and p={p}. Drop one of them."
         )
     before = topology.num_connections
+    wanted = f"`n` must be 0 here, got {n}" if p is None else f"`p` must be 0 here, got {p:g}"
     if n is None:
         assert p is not None
         n = replacements_for(p, before)
@@ -96,8 +97,8 @@ def rewire(
     connected, free = slots.connected.tolist(), slots.free.tolist()
     if n and not (connected and free):
         raise ConfigError(
-            f"`n` must be 0 here, got {n}: the topology has {len(connected)} connections and "
-            f"{len(free)} free pairs to receive them. Add layers or change `receivers`."
+            f"{wanted}: the topology has {len(connected)} connections and {len(free)} free pairs "
+            "to receive them. Add a hidden layer or change `receivers`."
         )
     rng = np.random.default_rng(seed)
     draws = rng.integers(len(connected), size=n).tolist() if n else []

@@ -35,6 +35,8 @@ class Preparation:
 
     def inputs(self, x: Any) -> Any:
         """Inputs as the network sees them; what lies beyond the training examples is clipped."""
+        if hasattr(x, "toarray"):  # a sparse matrix
+            x = x.toarray()
         if self.low is None or self.high is None:
             return x
         x = np.asarray(x)
