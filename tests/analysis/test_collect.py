@@ -55,3 +55,9 @@ def test_errors_of_kept_states_are_rows_of_kept_errors(tmp_path):
     shown = dict(zip(columns, told, strict=True))
     assert (shown["kept %"], shown["cold %"]) == ("12.50", "-")
     assert ends(drawn)[0]["validation_kept"] == 0.125 and ends(drawn)[0]["validation"] is None
+
+
+def test_where_there_is_a_regression_costs_are_told():
+    kinds = [{"task": task, "training_error": 0.0} for task in ("classification", "regression")]
+    assert measure_of(kinds[:1]) == ("error", 100)
+    assert measure_of(kinds) == measure_of(kinds[1:]) == ("cost", 1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -90,3 +92,31 @@ def test_a_folder_without_runs_is_said(tmp_path, capsys):
     assert eqprop_run(["list", str(tmp_path)]) == 5
     assert eqprop_run(["watch", str(tmp_path / "none")]) == 5
     assert "without any" in (told := capsys.readouterr().err) and "which is none" in told
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become somebody with fewer rights")
+def test_who_may_only_read_sees_whether_a_run_goes_on(runs):
+    place, _, stopped = runs
+    for folder in (place, *place.parents[:2]):
+        folder.chmod(0o755)
+    look = (
+        "import os, sys, pathlib\nfrom eqprop.records.lock import is_held\nos.seteuid(65534)\n"
+        "print(is_held(pathlib.Path(sys.argv[1])))"
+    )
+
+    def seen():
+        command = [sys.executable, "-c", look, str(stopped.folder)]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    with locked(stopped.folder):
+        assert seen() == "True"
+    assert seen() == "False"
+
+
+def test_names_are_told_whole_and_as_they_are(runs, capsys):
+    place, _, stopped = runs
+    name = "half [old] " + 8 * "of-a-name-that-is-long-"
+    shutil.copytree(stopped.folder, place / name)
+    assert eqprop_run(["list", str(place)]) == 0
+    shutil.rmtree(place / name)
+    assert name in capsys.readouterr().out

@@ -181,3 +181,18 @@ def test_bad_input_ends_in_one_message(figure, tmp_path, capsys):
         assert run(["report", *arguments]) == 5
         error = capsys.readouterr().err
         assert message in error and error.count("eqprop:") == 1
+
+
+def test_runs_on_other_tables_are_no_runs_of_one_report(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    for name in ("one", "two"):
+        rows = [f"{a:.3f},{b:.3f},{int(a > b)}" for a, b in rng.random((40, 2))]
+        (tmp_path / f"{name}.csv").write_text("\n".join(["a,b,larger", *rows]))
+        settings = [f"data.dataset={name}.csv", "data.target=larger", "training.epochs=1"]
+        arguments = [x for setting in (*settings, f"name={name}") for x in ("--set", setting)]
+        assert run(["train", "--recipe", "small", *arguments]) == 0
+    capsys.readouterr()
+    assert run(["report", "runs/one", "runs/two"]) == 5
+    error = capsys.readouterr().err
+    assert "must share their examples" in error and "one.csv" in error and "two.csv" in error

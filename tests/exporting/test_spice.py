@@ -164,6 +164,9 @@ def test_a_run_is_exported_and_verified_at_the_command_line(tmp_path, monkeypatc
     assert told["largest_difference_from_our_start"] < 1e-6 and told["examples"] == 3
     assert cli(["export", "runs/run", "--out", "arrays"]) == 0
     assert (tmp_path / "arrays" / "connections.csv").is_file()
+    (tmp_path / "runs" / "run").rename(tmp_path / "runs" / "p0.40-seed0")
+    assert cli(["export", "runs/p0.40-seed0"]) == 0
+    assert (tmp_path / "exported-p0.40-seed0" / "connections.csv").is_file()
 
 
 def test_units_of_a_circuit_answer_as_those_of_the_network():

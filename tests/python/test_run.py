@@ -192,6 +192,9 @@ def test_patience_ends_a_run(tmp_path):
     best = int(np.argmin(errors))
     assert len(errors) == best + 4 < 60
     assert run.best.evaluate(*_looked_at(run, hard)).error == errors[best]
+    with pytest.raises(ConfigError, match=r"`training.patience` = 3 ended after \d+ of 60"):
+        run.resume(epochs=90)
+    assert run.config.training.epochs == 60 and run.summary["epoch"] == len(errors)
 
 
 def _looked_at(run, labels):

@@ -15,6 +15,7 @@ import eqprop
 from eqprop.config.settings import build
 from eqprop.errors import ConfigError, Stopped
 from eqprop.running.context import Context
+from eqprop.running.finished import evaluate_run
 from eqprop.running.run import resume, train
 from eqprop.topology import Topology, prune
 from eqprop.topology.work import Wires
@@ -130,6 +131,20 @@ def test_the_best_network_is_that_of_its_look(tmp_path):
     folder = train(settings(1, what="skips", after=1), tmp_path)
     best = load_file(folder.path / "checkpoints" / "best" / "network.safetensors")
     assert skips_of(Topology.from_arrays(best)) > 20 and skips_of(saved(folder)[0]) == 0
+
+
+@pytest.mark.parametrize("start", ["cold", "kept", "both"])
+def test_what_is_pruned_last_is_looked_at_again(start, tmp_path):
+    made = settings(3, what="skips", after=3)
+    evaluation = made.evaluation.model_copy(update={"start": start})
+    folder = train(made.model_copy(update={"evaluation": evaluation}), tmp_path)
+    found, [cut] = folder.read_json("summary.json"), told(folder)
+    assert cut["validation_cost"] != folder.epochs()[-1]["validation_cost"]
+    for name in ("error", "cost", "start"):
+        assert found[f"validation_{name}"] == cut[f"validation_{name}"], name
+    assert found.get("validation_kept_error") is None
+    again = evaluate_run(folder.path, "validation")
+    assert again["validation_cost"] == pytest.approx(found["validation_cost"])
 
 
 def test_a_pruned_run_is_loaded_as_it_is(at_once):

@@ -364,10 +364,12 @@ def test_dead_outputs_are_warned_of(tmp_path, monkeypatch):
 def test_a_folder_that_became_read_only(tmp_path, policy):
     if os.geteuid() != 0:
         pytest.skip("needs root, to become somebody with fewer rights")
-    said = []
+    said, done = [], []
 
     def forbid(progress):
         said.append(progress.notice)
+        if progress.epoch_done:
+            done.append(progress.epoch)
         if progress.epoch_done and progress.epoch == 1:
             os.seteuid(65534)
 
@@ -382,6 +384,7 @@ def test_a_folder_that_became_read_only(tmp_path, policy):
     assert str(tmp_path / "small") in str(caught.value)
     if policy == "continue":  # it went on to the end, where the results could not be written
         assert any("not saved, going on" in text for text in said if text)
+        assert done == [1, 2, 3] and "timing.jsonl" not in str(caught.value)
     resume(tmp_path / "small")
 
 

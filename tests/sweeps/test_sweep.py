@@ -87,6 +87,21 @@ def test_two_workers_make_the_same_table_and_later_seeds_run_alone(tmp_path, exp
     assert len(extended(sweep, longer).cells) == len(sweep.cells) + len(longer)
 
 
+def test_what_tells_runs_or_conditions_apart_is_not_set_for_all():
+    def asked(*overrides, only=()):
+        return EXPERIMENTS["figure3"].cells("smoke", range(2), only=only, overrides=overrides)
+
+    with pytest.raises(ConfigError, match=r"got 5\. Say --first-seed 5"):
+        asked("seed=5")
+    with pytest.raises(ConfigError, match="must leave `name` to the conditions, got name=x"):
+        asked("name=x")
+    with pytest.raises(ConfigError, match=r"got topology\.wiring=layered, which is .* in '"):
+        asked("topology.wiring=layered")
+    alone = asked("topology.p=0.4", only=["rewired"])
+    assert [config.flat()["topology.p"] for config in alone.values()] == [0.4, 0.4]
+    assert [config.seed for config in alone.values()] == [0, 1]
+
+
 def test_a_cell_that_fails_does_not_stop_the_rest(tmp_path, monkeypatch):
     one_thread(monkeypatch)
     sweep = create_sweep(tmp_path, "s", "figure3", "smoke", cells(seeds=1))
@@ -148,7 +163,29 @@ def test_a_launcher_that_is_asked_to_stop_has_its_workers_save(tmp_path):
     launcher.send_signal(signal.SIGTERM)
     assert launcher.wait(60) == 143
     assert list((folder / "layered-seed0" / "checkpoints").glob("step-*"))
-    assert not (folder / ".stop").exists()
+    assert not list(folder.glob(".stop*"))
+
+
+def test_a_signal_to_the_whole_group_has_the_workers_save(tmp_path):
+    arguments = ["reproduce", "figure3", "--preset", "smoke", "--epochs", "400", "--workers", "1"]
+    launcher = started([*arguments, "--out", str(tmp_path)], start_new_session=True)
+    cell = tmp_path / "figure3-smoke" / "layered-seed0"
+    records = cell / "metrics.jsonl"
+    wait_until(lambda: records.exists() and '"epoch": 3,' in records.read_text())
+    os.killpg(launcher.pid, signal.SIGTERM)
+    assert launcher.wait(60) == 143
+    assert list((cell / "checkpoints").glob("step-*"))
+    assert not list(cell.parent.glob(".stop*"))
+
+
+def test_workers_say_what_a_run_warns_of(tmp_path):
+    arguments = ["reproduce", "figure3", "--preset", "smoke", "--epochs", "1", "--workers", "1"]
+    options = ["--set", "free.steps=1", "--only", "layered", "--out", str(tmp_path)]
+    told = subprocess.run(
+        [*COMMAND, *arguments, *options], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        text=True, check=True,
+    ).stderr  # fmt: skip
+    assert told.count("layered-seed0: free-unsettled, from epoch 1 on:") == 1
 
 
 def test_workers_with_a_core_each_have_one_device_each(tmp_path):
@@ -242,7 +279,7 @@ def test_a_launcher_that_is_asked_to_stop_has_a_clusters_workers_save(tmp_path, 
     assert len(begun) == 2
     for cell in begun:  # saved before the launcher ended
         assert list((sweep.folder(cell) / "checkpoints").glob("step-*"))
-    assert not (sweep.path / ".stop").exists()
+    assert not list(sweep.path.glob(".stop*"))
 
 
 def test_a_launcher_on_a_cluster_without_workers_can_be_stopped(tmp_path, cluster):
@@ -260,7 +297,7 @@ def test_a_launcher_on_a_cluster_without_workers_can_be_stopped(tmp_path, cluste
     _, error = launcher.communicate(timeout=60)
     assert launcher.returncode == 143
     assert "stopped by SIGTERM. Go on with:\n  eqprop resume" in error
-    assert not (sweep.path / ".stop").exists()
+    assert not list(sweep.path.glob(".stop*"))
     assert not any((sweep.folder(cell) / "run.json").exists() for cell in sweep.cells)
 
 

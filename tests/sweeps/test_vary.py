@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -15,11 +18,12 @@ import scipy.stats
 
 import eqprop
 from eqprop.analysis import varied
-from eqprop.analysis.tables import Drawn
+from eqprop.analysis.tables import Drawn, caption
 from eqprop.cli import run as cli
 from eqprop.errors import ConfigError
-from eqprop.sweeps.sweep import open_sweep
+from eqprop.sweeps.sweep import create_sweep, extended, open_sweep
 from eqprop.sweeps.vary import conditions_of, parsed, varied_cells
+from eqprop.sweeps.workers import finish_here
 
 SMALL = """
 [topology]
@@ -75,6 +79,7 @@ def test_cells_have_settings_of_their_own_and_names_that_folders_bear(toml):
         (["--vary", "topology.intralayers=true,false"], "Did you mean `topology.intralayer`"),
         (["--vary", "training.epoch=1,2"], "`training.epochs`"),
         (["--vary", "seed=1,2"], "--seeds"),
+        (["--vary", "free.steps=5,6", "--set", "seed=7"], "Say --first-seed 7"),
         (["--vary", "training.epochs"], "must look like section.key=value,value"),
         (["--vary", "free.steps=5,5"], "steps=5 twice"),
         (["--vary", "free.steps=5,6", "--vary", "nudged.steps=1,2,3", "--zip"], "2 of free.steps"),
@@ -109,6 +114,16 @@ def test_a_sweep_is_trained_told_extended_and_reported(toml, capsys):
     assert "varies learning.learning_rate" in capsys.readouterr().err
     assert cli([*more, "--set", "free.steps=7"]) == 2
     assert "must keep its settings, got free.steps = 7" in capsys.readouterr().err
+    for other in ("free.steps=7", "training.epochs=5", "evaluation.start=kept"):
+        new = [*base, "--vary", "learning.learning_rate=0.7", "--into", str(folder)]
+        is_fine = other.startswith("evaluation")
+        begun = read_epochs(folder)
+        assert cli([*new, "--set", other]) == (0 if is_fine else 2), other
+        assert is_fine or f"got {other.replace('=', ' = ')}" in capsys.readouterr().err
+        assert is_fine or read_epochs(folder) == begun
+    third = ["sweep", "mine.toml", "--first-seed", "2", "--vary", "learning.learning_rate=0.01"]
+    assert cli([*third, "--set", "training.epochs=5", "--into", str(folder)]) == 2
+    assert "got training.epochs = 5 instead of 2" in capsys.readouterr().err
     named = ["--set", "name=other", "--vary", "learning.learning_rate=0.01"]
     assert cli(["sweep", "mine.toml", *named]) == 0
     assert (toml.parent / "runs" / "other" / "other.csv").is_file()
@@ -119,6 +134,50 @@ def test_a_sweep_is_trained_told_extended_and_reported(toml, capsys):
     runs = [str(folder / f"learning_rate-{r}-seed{s}") for r in (0.01, 0.2) for s in (0, 1)]
     assert cli(["report", *runs, "--out", str(page)]) == 0
     assert "learning_rate=0.2" in page.read_text() and "minus first" in page.read_text()
+
+
+def read_epochs(folder):
+    return {path.parent.name for path in folder.glob("*/config.toml")}
+
+
+def test_a_seed_of_a_file_is_not_ignored(toml, capsys):
+    toml.write_text("seed = 7\n" + SMALL)
+    assert cli(["sweep", "mine.toml", "--vary", "free.steps=5,6"]) == 2
+    assert "`seed` must be left to --seeds and --first-seed" in capsys.readouterr().err
+    toml.write_text("seed = 0\n" + SMALL)  # as `eqprop config` prints it
+    assert len(varied_cells({"a": {}}, range(2), given=toml)) == 2
+
+
+def test_cells_that_launchers_add_at_once_are_all_there(toml):
+    def cells(seed):
+        return varied_cells({"steps=5": {"free.steps": 5}}, [seed], given=toml)
+
+    sweep = create_sweep(toml.parent, "s", "own", "own", cells(0), ["free.steps"])
+    together = threading.Barrier(8)
+
+    def add(seed):
+        together.wait()
+        extended(sweep, cells(seed))
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(add, range(1, 9)))
+    found = open_sweep(sweep.path)
+    assert found is not None and sorted(cell.seed for cell in found.cells) == list(range(9))
+
+
+def test_captions_tell_all_the_data_there_are(toml):
+    cells = varied_cells(
+        {f"num_train={n}": {"data.num_train": n} for n in (40, 80)}, [0], given=toml
+    )
+    sweep = create_sweep(toml.parent, "s", "own", "own", cells, ["data.num_train"])
+    assert finish_here(sweep) == {}
+    assert caption(sweep).startswith("teacher, 40, 80 training examples, 2 epochs, seed 0")
+    # A cell that was deleted is missing, and stops nobody.
+    shutil.rmtree(sweep.folder(sweep.cells[0]))
+    assert caption(sweep).startswith("teacher, 80 training examples")
+    assert cli(["report", str(sweep.path), "--out", "page.html"]) == 0
+    assert "Not finished, and not shown" in (toml.parent / "page.html").read_text()
+    assert cli(["resume", str(sweep.path)]) == 5
 
 
 def test_means_intervals_and_pairs_are_those_of_numpy_and_scipy(toml):

@@ -209,11 +209,12 @@ def mean_and_interval(values: Sequence[float]) -> tuple[float, float | None]:
 def measure_of(rows: Rows) -> tuple[str, int]:
     """What tells how well runs do, and by what it is multiplied for a reader.
 
-    The error in percent; for a regression, where no example is ever wrong, the mean cost.
+    The error in percent; the mean cost where there is a regression, of which no example is ever
+    wrong.
     """
     tasks = {row["task"] for row in rows if row.get("task")}
     if tasks:
-        return ("cost", 1) if tasks == {"regression"} else ("error", 100)
+        return ("cost", 1) if "regression" in tasks else ("error", 100)
     # Records of earlier versions do not tell.
     wrong = any(row["training_error"] or row.get("validation_error") for row in rows)
     return ("error", 100) if wrong else ("cost", 1)

@@ -41,9 +41,8 @@ class Drawn:
 
 def caption(sweep: Sweep) -> str:
     """Data set, examples, epochs, seeds and schedule of a sweep."""
-    configs = [sweep.config(cell) for cell in sweep.cells]
+    configs = [sweep.config(cell) for cell in sweep.told]
     first = configs[0]
-    summary = next(iter(collect.summaries(sweep).values()))
     done = len(sweep.finished)
     part = "" if done == len(sweep.cells) else f"; {done} of {len(sweep.cells)} runs finished"
     seeds: dict[str, set[int]] = {}
@@ -60,13 +59,24 @@ def caption(sweep: Sweep) -> str:
     [(relaxing, count)] = schedules.most_common(1)
     if others := len(configs) - count:
         relaxing += f" ({others} of {len(configs)} runs relax otherwise: see their settings)"
-    data = summary["dataset"]
-    if "training_examples" in summary:
-        data += f", {summary['training_examples']} training examples"
+    data = _data(sweep)
     if first.data.split == "journal" and first.data.dataset.has_test:
         data += ", validation on the test examples (as in the journal version)"
     part += f"; sizes of updates from one batch in {first.training.record_every}"
     return f"{data}, {length}; {relaxing}{part}"
+
+
+def _data(sweep: Sweep) -> str:
+    """What was learned: data sets, each with its numbers of training examples."""
+    counts: dict[str, set[int]] = {}
+    for summary in collect.summaries(sweep).values():
+        found = counts.setdefault(summary["dataset"], set())
+        if "training_examples" in summary:
+            found.add(summary["training_examples"])
+    return "; ".join(
+        f"{name}, {', '.join(map(str, sorted(found)))} training examples" if found else name
+        for name, found in counts.items()
+    )
 
 
 def _lengths(sweep: Sweep) -> dict[Cell, str]:
@@ -75,7 +85,8 @@ def _lengths(sweep: Sweep) -> dict[Cell, str]:
     def told(config: RunConfig) -> str:
         if config.training.budget:
             return "a budget of multiply-adds per network"
-        return f"{config.training.epochs} epoch{'s' if config.training.epochs > 1 else ''}"
+        told = f"{config.training.epochs} epoch{'s' if config.training.epochs > 1 else ''}"
+        return told if config.training.patience is None else f"at most {told}, with patience"
 
     return {cell: told(sweep.config(cell)) for cell in sweep.told}
 

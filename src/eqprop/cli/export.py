@@ -58,7 +58,7 @@ def command(
 ) -> None:
     """Write a trained network for other tools: arrays and tables, circuits for ngspice, or NIR."""
     model, told = _loaded(run, set_, seed)
-    out = out or Path(f"exported-{run.resolve().stem}")
+    out = out or Path(f"exported-{run.resolve().name}")
     if told:
         off = told["weights_off"]
         print(f"on the device weights are off by {off:.4f} (root mean square)", file=sys.stderr)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from eqprop.config.run_config import RunConfig
@@ -100,12 +101,12 @@ def finish(sweep: Sweep, where: Where, context: Context) -> None:
 def show(sweep: Sweep) -> None:
     """Draws a sweep and prints its table."""
     told = tell(sweep)
-    table = Table(title="Error", caption=told.caption, caption_justify="left")
+    table = Table(title="Error", caption=escape(told.caption), caption_justify="left")
     table.add_column(told.columns[0], no_wrap=True)
     for title in told.columns[1:]:
         table.add_column(title, justify="right")
     for row in told.rows:
-        table.add_row(*row)
+        table.add_row(*map(escape, row))
     console = Console()
     (console if console.is_terminal else Console(width=140)).print(table)
     print(told.legend)

@@ -19,19 +19,24 @@ def command(folder: Where = Path("runs")) -> None:
     """List runs: whether they go on, their epoch, their errors, and when they last wrote."""
     from rich import box
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     from eqprop.running.overview import standings
 
-    table = Table("run", "state", "epoch", "training", "validation", "written", box=box.SIMPLE)
+    table = Table(box=box.SIMPLE)
+    table.add_column("run", overflow="fold")
+    for column in ("state", "epoch", "training", "validation", "written"):
+        table.add_column(column, no_wrap=True)
     found = list(standings(_existing(folder)))
     if not found:
         raise RunFolderError(f"`folder` must hold runs, got {folder} without any.")
     for one in found:
         name = one.path.name if one.path == folder else str(one.path.relative_to(folder))
         reached = f"{one.epoch}/{one.epochs}" if one.epochs else "-"
-        table.add_row(name, one.state, reached, *_measures(one.entry), _age(one.age))
-    Console(width=None).print(table)
+        table.add_row(escape(name), one.state, reached, *_measures(one.entry), _age(one.age))
+    console = Console()
+    (console if console.is_terminal else Console(width=_WIDE)).print(table)
 
 
 @app.command(name="watch")
@@ -59,6 +64,9 @@ def watch(
                 print(f"{one.path.name}: {one.state}", flush=True)
             return
         time.sleep(every)
+
+
+_WIDE = 1000  # a program that reads a line wants all of it
 
 
 def _existing(path: Path) -> Path:

@@ -20,6 +20,7 @@ from eqprop.experiments.told import experiment_of, picture, table
 from eqprop.plots import report as html
 from eqprop.records import RunFolder
 from eqprop.running import health
+from eqprop.running.objects import recorded
 from eqprop.sweeps.sweep import Cell, Sweep, may_differ, open_sweep
 from eqprop.sweeps.vary import label
 from eqprop.topology import Topology
@@ -49,12 +50,12 @@ def write(paths: Sequence[Path], out: Path) -> None:
             "none is. Go on with `eqprop resume`."
         )
     configs = {cell: sweep.config(cell) for cell in runs}
-    data = sorted({_examples(config) for config in configs.values()})
+    data = {_identity(sweep, cell, config): _examples(config) for cell, config in configs.items()}
     varies_data = any(name.startswith("data.") for name in sweep.varied)
     if len(data) > 1 and not (sweeps and varies_data):
         raise RunFolderError(
-            f"the runs of a report must share their examples, got {', '.join(data)}. Make a "
-            "report for each."
+            f"the runs of a report must share their examples, got {', '.join(data.values())}. "
+            "Make a report for each."
         )
     title = f"eqprop: {sweep.figure}" if sweeps else "eqprop: " + ", ".join(p.name for p in paths)
     page = html.page(title, _sections(sweep, configs, bool(sweeps)))
@@ -62,12 +63,18 @@ def write(paths: Sequence[Path], out: Path) -> None:
         out.write_text(page, "utf-8")
 
 
+def _identity(sweep: Sweep, cell: Cell, config: RunConfig) -> str:
+    """What tells the examples of a run from those of another."""
+    handed_over = recorded(sweep.run(cell)).get("data")
+    return repr((config.data.model_dump(exclude={"batch_size", "shuffle"}), handed_over))
+
+
 def _examples(config: RunConfig) -> str:
     data = config.data
     counts = ((data.num_train, "to train"), (data.num_validation, "to look at"))
     parts = [f"the first {count} {what}" for count, what in counts if count is not None]
     split = ["split as in the journal version"] if data.split == "journal" else []
-    return " ".join([data.dataset.name, *split, *parts])
+    return " ".join([getattr(data.dataset, "path", data.dataset.name), *split, *parts])
 
 
 def _as_sweep(paths: Sequence[Path]) -> Sweep:

@@ -40,8 +40,9 @@ def command(
     from eqprop.sweeps.sweep import open_sweep
 
     sweep = open_sweep(path)
-    first = path if sweep is None else sweep.folder(sweep.cells[0])
-    if not (first / "config.toml").is_file():
+    cells = [path] if sweep is None else map(sweep.folder, sweep.cells)
+    first = next((cell for cell in cells if (cell / "config.toml").is_file()), None)
+    if first is None:
         raise RunFolderError(
             f"`path` must be the folder of a run or of a figure, got {path}, which has no "
             "config.toml. Name a folder that `eqprop train` or `eqprop reproduce` made."

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from eqprop.config.overrides import override
+from eqprop.config.overrides import assignments, override
 from eqprop.config.paper import PAPER_P
 from eqprop.config.recipes import RECIPES
 from eqprop.config.run_config import RunConfig
@@ -15,7 +15,7 @@ from eqprop.config.settings import build
 from eqprop.errors import ConfigError, unknown_name
 from eqprop.registry import Kind
 from eqprop.sweeps.sweep import Cell
-from eqprop.sweeps.vary import cells_of
+from eqprop.sweeps.vary import cells_of, refuse_seeds
 
 if TYPE_CHECKING:
     from eqprop.analysis.tables import Drawn
@@ -109,8 +109,8 @@ class Experiment:
         - `only`: names of the conditions that are wanted; none means all.
         - `overrides`: further settings, `section.key=value`, for every run.
 
-        **Raises:** `ConfigError` for a preset or condition that does not exist, and for what
-        does not fit.
+        **Raises:** `ConfigError` for a preset or condition that does not exist, for what does not
+        fit, and for overrides of what tells runs or conditions apart.
         """
         if preset not in self.presets:
             raise ConfigError(unknown_name("preset", preset, self.presets))
@@ -121,17 +121,45 @@ class Experiment:
                 raise ConfigError(unknown_name("condition", name, conditions))
             conditions[name] = changes
 
+        chosen = {name: c for name, c in conditions.items() if not only or name in only}
+        said = assignments(overrides)
+        refuse_seeds(said)
+        if "name" in said:
+            raise ConfigError(
+                f"`--set` must leave `name` to the conditions, got name={said['name']}. Name the "
+                "folder by --out."
+            )
+        for key in said:
+            values = {name: _value(changes, key) for name, changes in chosen.items()}
+            (first, one), *others = values.items()
+            other = next((name for name, value in others if value != one), None)
+            if other is not None:
+                raise ConfigError(
+                    f"`--set` must leave the conditions apart, got {key}={said[key]}, which is "
+                    f"{one} in '{first}' and {values[other]} in '{other}'. Ask for one condition "
+                    "by --only."
+                )
+
         def configured(changes: Settings, name: str, seed: int) -> RunConfig:
             values = merged(self.presets[preset], changes) | {"name": name, "seed": seed}
             if epochs is not None:
                 values = short(values, epochs)
             if dataset is not None:
                 values = merged(values, {"data": {"dataset": dataset}})
-            return build(override(values, overrides), self.name)
+            return build(override(values, said), self.name)
 
-        chosen = {name: c for name, c in conditions.items() if not only or name in only}
         seeds = range(self.default_seeds(preset)) if seeds is None else seeds
         return cells_of(chosen, seeds, configured)
+
+
+def _value(changes: Settings, key: str) -> Any:
+    """What a condition says of a setting, by its dotted name; "as usual" if nothing."""
+    found: Any = changes
+    for part in key.split("."):
+        if not isinstance(found, Mapping) or part not in found:
+            return "as usual"
+        found = found[part]
+    return found
 
 
 def merged(base: Settings, changes: Settings) -> dict[str, Any]:

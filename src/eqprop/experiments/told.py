@@ -50,7 +50,7 @@ def tell(sweep: Sweep) -> Told:
             "before. Put back a copy of that file, or delete the run's summary.json and resume."
         )
     stem = sweep.path / sweep.figure
-    collect.write_rows(drawn.epochs, collect.EPOCH_COLUMNS, stem.with_suffix(".csv"))
+    collect.write_rows(drawn.epochs, collect.EPOCH_COLUMNS, Path(f"{stem}.csv"))
     collect.write_rows(drawn.updates, collect.UPDATE_COLUMNS, Path(f"{stem}-updates.csv"))
     collect.write_rows(drawn.layers, collect.LAYER_COLUMNS, Path(f"{stem}-layers.csv"))
     RunFolder(sweep.path).write_text("caption.txt", drawn.caption + "\n")
@@ -61,7 +61,7 @@ def tell(sweep: Sweep) -> Told:
     columns, rows, legend = table(drawn)
     experiment = experiment_of(sweep)
     lines = (experiment.tables if experiment else nothing_more)(drawn)
-    return Told(drawn.caption, columns, rows, legend, lines, stem.with_suffix(".png"))
+    return Told(drawn.caption, columns, rows, legend, lines, Path(f"{stem}.png"))
 
 
 def picture(drawn: Drawn, stem: Path) -> None:

@@ -48,6 +48,8 @@ def against_a_number(
             for kind, marker in zip(kinds, _MARKERS, strict=False):
                 shade = color(position if lines else kinds.index(kind))
                 seen = [(row[varied], scale * row[kind]) for row in own if row[kind] is not None]
+                if not seen:
+                    continue
                 axes.plot(*zip(*seen, strict=True), marker, color=shade, markersize=4, alpha=0.5)
                 places = sorted({x for x, _ in seen})
                 means = [np.mean([y for x, y in seen if x == place]) for place in places]

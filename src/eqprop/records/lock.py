@@ -66,7 +66,25 @@ def is_held(folder: Path) -> bool:
     lock = FileLock(path, timeout=0)
     try:
         lock.acquire()
-    except (Timeout, OSError, NotImplementedError):
+    except Timeout:
         return True
+    except (OSError, NotImplementedError):  # of somebody else, or in an archive
+        return _is_held_read(path)
     lock.release()
     return False
+
+
+def _is_held_read(path: Path) -> bool:
+    """`is_held` for who may only read; False where that cannot be told."""
+    try:
+        import fcntl
+    except ImportError:
+        return False
+    try:
+        with open(path, "rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            return False
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False

@@ -146,8 +146,15 @@ class RunInProgress:
             self.save()  # killed from here on, it finds the epoch of its network again
 
     def note_time(self, entry: dict[str, Any]) -> None:
-        """Writes down what took how long, or when something happened."""
-        self.folder.append("timing.jsonl", [entry])
+        """Writes down what took how long, or when something happened.
+
+        Where runs go on in spite of a failing disk, that alone is not kept in memory.
+        """
+        try:
+            self.folder.append("timing.jsonl", [entry])
+        except RunFolderError:
+            if self.config.checkpoint.on_failure == "stop":
+                raise
 
     def is_over(self) -> bool:
         """Whether nothing is left to be trained."""
@@ -335,8 +342,11 @@ class RunInProgress:
         summary |= {key: value for key, value in entries[-1].items() if key != "kind"}
         network = self.trainer.read(self.now.state)
         part = summary.get("validation_examples", 0) < len(self.looks.validation)
-        if part and self._is_patience_over():  # which no look knows beforehand
+        part = part and self._is_patience_over()  # which no look knows beforehand
+        pruned = [entry["epoch"] for entry in self.folder.recorded("pruning")]
+        if part or summary["epoch"] in pruned:  # after its last look
             summary |= evaluation_entry("validation", self.looks.cold(network, whole=True))
+            summary |= {name: None for name in summary if name.startswith("validation_kept")}
         summary |= self.looks.at_the_end(network)
         epochs = {
             name: [e["epoch"] for e in entries if name in e["warnings"]] for name in health.WARNINGS

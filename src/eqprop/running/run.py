@@ -104,6 +104,14 @@ def _extended(folder: RunFolder, config: RunConfig, epochs: int, context: Contex
             f"`epochs` must be {least} or more, got {epochs}: the run in {folder.path} has done "
             f"{done}. It counts in all."
         )
+    if folder.is_finished and done < before:
+        why = "patience" if config.training.patience is not None else "budget"
+        raise ConfigError(
+            f"the run in {folder.path} must have ended by its epochs to go on to {epochs}, got one "
+            f"that `training.{why}` = {getattr(config.training, why)} ended after {done} of "
+            f"{before}. Begin another: eqprop train {folder.path / 'config.toml'} --set "
+            f"training.{why}=..."
+        )
     longer = config.model_copy(
         update={"training": config.training.model_copy(update={"epochs": epochs})}
     )

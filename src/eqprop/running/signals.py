@@ -7,7 +7,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 SIGNALS = tuple(
@@ -26,12 +26,21 @@ def name_of(number: int) -> str:
     return "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name
 
 
+def _say(text: str) -> None:
+    with suppress(OSError):  # nobody may be listening
+        os.write(2, text.encode())
+
+
 @contextmanager
-def listening() -> Iterator[Callable[[], int | None]]:
+def listening(
+    signals: Sequence[int] = SIGNALS, say: Callable[[str], None] = _say
+) -> Iterator[Callable[[], int | None]]:
     """Gives a function that says which signal has asked to stop, if one has.
 
     A second Ctrl-C leaves at once: what is on disk is whole at any moment. Earlier handlers are
     put back at the end. Does nothing outside the main thread, where Python forbids it.
+
+    **Arguments:** `say`: told of the first signal.
     """
     if threading.current_thread() is not threading.main_thread():
         yield lambda: None
@@ -46,18 +55,18 @@ def listening() -> Iterator[Callable[[], int | None]]:
     def watch() -> None:
         while numbers := receiver.recv(16):
             for number in numbers:
-                if number not in SIGNALS:
+                if number not in signals:
                     continue
                 if asked and number == signal.SIGINT:
                     _leave()
                 asked.append(number)
                 if len(asked) == 1:
-                    _say(
+                    say(
                         f"eqprop: {name_of(number)} received, saving and stopping at the next "
                         "chance. Ctrl-C again leaves at once.\n"
                     )
 
-    handlers = {number: signal.signal(number, lambda *_: None) for number in SIGNALS}
+    handlers = {number: signal.signal(number, lambda *_: None) for number in signals}
     if hasattr(signal, "SIGPIPE"):
         # Whoever read the progress may have gone: that must not end the run.
         handlers[signal.SIGPIPE] = signal.signal(signal.SIGPIPE, signal.SIG_IGN)
@@ -80,8 +89,3 @@ def _leave() -> None:
     if sys.stderr is not None and sys.stderr.isatty():
         _say("\x1b[?25h")  # a live display may have hidden the cursor
     os._exit(130)
-
-
-def _say(text: str) -> None:
-    with suppress(OSError):  # nobody may be listening
-        os.write(2, text.encode())

@@ -7,15 +7,17 @@ from its last checkpoint.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eqprop.config.run_config import RunConfig
 from eqprop.config.settings import load_recorded
-from eqprop.errors import ConfigError, RunFolderError
+from eqprop.errors import BusyError, ConfigError, RunFolderError
 
 if TYPE_CHECKING:
     from eqprop.records import RunFolder
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 RECORD = "sweep.json"
 """In the folder of a sweep: what it is, and which cells it is made of."""
 
+_PATIENCE_SECONDS = 10  # for another launcher that adds cells
 _OLD_RECORD = "figure.json"  # as version 0.1 called it
 RECORDED = "recorded"
 """The preset of a sweep of that version, which did not write it down."""
@@ -160,8 +163,15 @@ def extended(sweep: Sweep, configs: Mapping[Cell, RunConfig]) -> Sweep:
 
     **Raises:** `ConfigError` for a cell that it has with other settings, for another seed of a
     condition with others than how long it takes and what is looked at on the way, and for cells
-    on other data: what a table puts together must belong together.
+    on other data: what a table puts together must belong together. Conditions of varied settings
+    may differ in these alone, and in what belongs to the same sections.
     """
+    with _held(sweep.path):  # another launcher may be adding cells
+        known = open_sweep(sweep.path)
+        return _extended(sweep if known is None else known, configs)
+
+
+def _extended(sweep: Sweep, configs: Mapping[Cell, RunConfig]) -> Sweep:
     begun = {cell: sweep.config(cell) for cell in sweep.cells}
     conditions = {cell.condition: config for cell, config in begun.items()}
     new = []
@@ -173,11 +183,13 @@ def extended(sweep: Sweep, configs: Mapping[Cell, RunConfig]) -> Sweep:
         new.append(cell)
         if cell.condition in conditions:
             found = config.differences(conditions[cell.condition])
-            _refuse(sweep, cell, {name: v for name, v in found.items() if not may_differ(name)})
+            # Means over seeds that learned for unlike times say nothing; figures tell them apart.
+            fixed = "training.epochs" if sweep.varied else ""
+            apart = {n: v for n, v in found.items() if n == fixed or not may_differ(n)}
+            _refuse(sweep, cell, apart)
         elif begun:
             found = config.differences(next(iter(begun.values())))
-            data = {n: v for n, v in found.items() if n.startswith("data.")}
-            _refuse(sweep, cell, {n: v for n, v in data.items() if n not in sweep.varied})
+            _refuse(sweep, cell, {n: v for n, v in found.items() if not _of_condition(sweep, n)})
     for cell in new:
         _make(sweep.folder(cell))
         sweep.run(cell).write_text("config.toml", configs[cell].to_toml())
@@ -185,6 +197,37 @@ def extended(sweep: Sweep, configs: Mapping[Cell, RunConfig]) -> Sweep:
     sweep = dataclasses.replace(sweep, cells=tuple(cells))
     sweep.write()
     return sweep
+
+
+def _of_condition(sweep: Sweep, name: str) -> bool:
+    """Whether a new condition of a sweep may have a setting of its own."""
+    section = name.partition(".")[0]
+    if section == "data":
+        return name in sweep.varied
+    if not sweep.varied:  # of a figure, whose module knows its conditions
+        return True
+    # A choice brings settings of its own: another rule has another beta.
+    own = {varied.partition(".")[0] for varied in sweep.varied}
+    alone = may_differ(name) and name != "training.epochs"
+    return name in sweep.varied or (section in own and section != "training") or alone
+
+
+@contextlib.contextmanager
+def _held(path: Path) -> Iterator[None]:
+    """Holds a sweep's folder, for as long as its list of cells is changed."""
+    from eqprop.records.lock import locked
+
+    until = time.monotonic() + _PATIENCE_SECONDS
+    with contextlib.ExitStack() as stack:
+        while True:
+            try:
+                stack.enter_context(locked(path))
+                break
+            except BusyError:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.1)
+        yield
 
 
 def may_differ(name: str) -> bool:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from eqprop.config.overrides import Overrides, assignments
 from eqprop.config.recipes import cook
 from eqprop.config.run_config import RunConfig
-from eqprop.config.toml import value_of
+from eqprop.config.toml import read, value_of
 from eqprop.errors import ConfigError
 from eqprop.sweeps.sweep import Cell
 
@@ -135,6 +135,18 @@ def _told(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
+def refuse_seeds(said: Mapping[str, Any]) -> None:
+    """Refuses a seed among settings: each run of several has its own.
+
+    **Raises:** `ConfigError` for one other than 0, which every printed file says.
+    """
+    if said.get("seed"):
+        raise ConfigError(
+            f"`seed` must be left to --seeds and --first-seed where there are several runs, got "
+            f"{said['seed']}. Say --first-seed {said['seed']}."
+        )
+
+
 def varied_cells(
     conditions: Mapping[str, Mapping[str, Any]],
     seeds: Iterable[int],
@@ -146,8 +158,13 @@ def varied_cells(
 ) -> dict[Cell, RunConfig]:
     """The settings of every run of `conditions_of`; the other arguments are those of `cook`."""
 
+    said = assignments(overrides)
+    refuse_seeds(said)
+    if given is not None:
+        refuse_seeds(given if isinstance(given, Mapping) else read(given))
+
     def configured(changes: Mapping[str, Any], name: str, seed: int) -> RunConfig:
-        all_of = assignments(overrides) | dict(changes) | {"name": name, "seed": seed}
+        all_of = said | dict(changes) | {"name": name, "seed": seed}
         return cook(recipe, given, all_of, shape=shape)
 
     return cells_of(conditions, seeds, configured)

@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 import time
+import uuid
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import (
@@ -26,15 +27,16 @@ from typing import TYPE_CHECKING, Any
 
 from eqprop.config.settings import load_recorded
 from eqprop.errors import BusyError, ConfigError, EqpropError, Stopped
-from eqprop.running.context import UNATTENDED, Context
+from eqprop.running.context import UNATTENDED, Context, Progress
 from eqprop.running.machine import set_up
-from eqprop.running.signals import name_of
+from eqprop.running.signals import SIGNALS, listening, name_of
 from eqprop.sweeps.sweep import Cell, Sweep
 
 if TYPE_CHECKING:
     from distributed import Client
 
-_STOP = ".stop"  # a file that asks the workers to save and stop
+_STOP = ".stop-"  # begins the name of a file that asks the workers of a launcher to save and stop
+_TO_WORKERS = tuple(number for number in SIGNALS if number != signal.SIGINT)
 _LOOK_SECONDS = 0.5
 _PATIENCE_SECONDS = 10  # for a scheduler that does not answer
 _DEATHS = 3  # of the worker under a cell, before the cell counts as failed
@@ -160,7 +162,6 @@ def finish_on(
     """
     worker = context.data_place, worker_cores
     launch = _Launch(make_executor, sweep, worker, context, deserted)
-    launch.flag.unlink(missing_ok=True)
     deaths: Counter[Cell] = Counter()
     while waiting := launch.waiting():
         # A cell under which a worker died may be the reason: it waits for the others to end, and
@@ -190,7 +191,8 @@ class _Launch:
     ) -> None:
         self.make_executor, self.sweep, self.worker = make_executor, sweep, worker
         self.context, self.deserted = context, deserted
-        self.flag = sweep.path / _STOP
+        # Its own: another launcher may be at work on other cells of the sweep.
+        self.flag = sweep.path / f"{_STOP}{uuid.uuid4().hex}"
         self.failures: dict[str, str] = {}
         # Not loaded with this module: it brings NumPy, which must not start in a worker before its
         # threads are set (`eqprop.running.machine`).
@@ -213,7 +215,8 @@ class _Launch:
                 self.follower.pass_over(map(self.sweep.folder, cells))
                 for cell in cells:
                     path = os.path.abspath(self.sweep.folder(cell))  # workers may stand elsewhere
-                    futures[executor.submit(finish_cell, path, *self.worker)] = cell
+                    flag = os.path.abspath(self.flag)
+                    futures[executor.submit(finish_cell, path, flag, *self.worker)] = cell
                 for ended in self._as_they_end(futures, running):
                     cell = futures[ended]
                     try:
@@ -266,23 +269,44 @@ class _Launch:
         self.context.tell(f"{cell.name} {state} ({done} of {cells} cells)")
 
 
-def finish_cell(path: str, data_dir: str | None, cores: int | None = None) -> str | None:
+def finish_cell(path: str, flag: str, data_dir: str | None, cores: int | None = None) -> str | None:
     """Brings one cell to its end in a worker; returns what went wrong, if anything did.
 
     Waits while another process is working on the same cell: a launcher that was started again
     may meet a worker of the one before. Does nothing where the launcher has asked to stop.
-    """
-    flag = Path(path).parent / _STOP
 
-    def stop() -> int | None:
+    A process of a pool that gets a signal itself, such as one to its whole group, saves its cell
+    and ends, as one that died.
+
+    **Arguments:** `flag`: the file by which the launcher asks.
+    """
+    by_launcher = Path(flag)
+
+    def asked() -> int | None:
         try:
-            return int(flag.read_text("utf-8"))
+            return int(by_launcher.read_text("utf-8"))
         except (OSError, ValueError):
             return None
 
+    with listening(_TO_WORKERS, say=lambda _: None) as signalled:
+
+        def stop() -> int | None:
+            number = asked()
+            return signalled() if number is None else number
+
+        problem = _finish_cell(Path(path), stop, data_dir, cores)
+        if signalled() is not None:
+            os._exit(1)  # an exception would be taken for one of the cell
+        return problem
+
+
+def _finish_cell(
+    path: Path, stop: Callable[[], int | None], data_dir: str | None, cores: int | None
+) -> str | None:
+
     if stop() is not None:
         return _NOT_BEGUN
-    config = load_recorded(Path(path) / "config.toml")
+    config = load_recorded(path / "config.toml")
     if "jax" not in sys.modules:  # else an earlier cell has set this worker up
         set_up(
             deterministic=config.deterministic,
@@ -294,7 +318,7 @@ def finish_cell(path: str, data_dir: str | None, cores: int | None = None) -> st
     folder = None if data_dir is None else Path(data_dir)
     while True:
         try:
-            complete(config, Path(path), Context(folder, stop=stop))
+            complete(config, path, Context(folder, stop=stop, report=_say_notices))
             return None
         except BusyError as problem:
             if stop() is not None:
@@ -302,6 +326,12 @@ def finish_cell(path: str, data_dir: str | None, cores: int | None = None) -> st
             time.sleep(_LOOK_SECONDS)
         except EqpropError as problem:
             return str(problem)
+
+
+def _say_notices(progress: Progress) -> None:
+    """What a run has to say that no table of epochs tells: warnings, and what was not saved."""
+    if progress.notice:
+        print(f"{progress.name}: {progress.notice}", file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager
