@@ -25,6 +25,7 @@ def runs(tmp_path_factory):
         ("one", [20, 12, 4], "teacher"),
         ("two", [20, 12, 4], "teacher"),
         ("wine", [13, 8, 3], "wine"),
+        ("sugar", [10, 8, 1], "diabetes"),
     ):
         file = folder / f"{name}.toml"
         file.write_text(TOML.format(name=name, sizes=sizes, data=data))
@@ -75,6 +76,7 @@ def test_a_page_of_a_table(runs, tmp_path):
         ([], "takes one run or two, got 0"),
         (["one", "two", "wine"], "takes one run or two, got 3"),
         (["one", "wine"], "of the same data, split alike, got teacher and wine"),
+        (["sugar"], "shows networks that tell classes, got a regression (sugar)"),
         (["."], "must be folders of finished runs, whose data are known"),
     ],
 )

@@ -72,6 +72,14 @@ def test_cells_have_settings_of_their_own_and_names_that_folders_bear(toml):
     assert {tuple(c.topology.layer_sizes) for c in cells.values()} == {(20, 10, 9, 4), (20, 10, 4)}
 
 
+def test_names_of_folders_are_no_longer_than_a_file_system_has_them(toml):
+    long = [[20, *[9] * depth, 4] for depth in (150, 151)]
+    cells = varied_cells(conditions_of({"topology.layer_sizes": long}), [0], given=toml)
+    sweep = create_sweep(toml.parent, "s", "own", "own", cells, ["topology.layer_sizes"])
+    assert len({cell.name for cell in sweep.cells}) == 2
+    assert all(len(cell.name) < 200 < len(cell.condition) for cell in sweep.cells)
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -20,6 +20,9 @@ Values = Mapping[str, Sequence[Any]]
 Changes = TypeVar("Changes")
 
 
+_LONGEST = 150  # of the name of a folder, which a file system cuts at 255; seeds come behind it
+
+
 def cells_of(
     conditions: Mapping[str, Changes],
     seeds: Iterable[int],
@@ -44,7 +47,7 @@ def _folders(conditions: Iterable[str]) -> dict[str, str]:
     """Names of conditions as folders have them, each once."""
     found: dict[str, str] = {}
     for condition in conditions:
-        plain = re.sub(r"[^A-Za-z0-9_.-]+", "-", condition).strip("-.") or "condition"
+        plain = re.sub(r"[^A-Za-z0-9_.-]+", "-", condition)[:_LONGEST].strip("-.") or "condition"
         taken = set(found.values())
         numbered = itertools.chain([plain], (f"{plain}-{k}" for k in itertools.count(2)))
         found[condition] = next(name for name in numbered if name not in taken)

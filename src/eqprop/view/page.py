@@ -98,6 +98,11 @@ def write_page(
         raise ConfigError(unknown_name("precision", precision, get_args(Precision)))
     if not 1 <= len(shown) <= 2:
         raise ConfigError(f"a page shows one network or two, got {len(shown)}.")
+    if not np.issubdtype(shelf.labels.dtype, np.integer):
+        raise ConfigError(
+            f"the page shows networks that tell classes, got a regression ({shown[0].name}). Its "
+            "outputs are told by `eqprop predict`."
+        )
     wanted = (shelf.x.shape[1], len(shelf.classes))
     for each in shown:
         network = each.model.network
