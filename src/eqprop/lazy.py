@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -24,6 +25,8 @@ def attach(
 
     def load(name: str) -> Any:
         if name not in home_of:
+            if not name.startswith("_") and importlib.util.find_spec(f"{package}.{name}"):
+                return importlib.import_module(f"{package}.{name}")  # a room, by its name
             raise AttributeError(f"module '{package}' has no attribute '{name}'")
         home, original = home_of[name]
         value = getattr(importlib.import_module(f"{package}.{home}"), original)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import eqprop
-from eqprop.learning import AbstractLearningRule, Oracle, audit, response
+from eqprop.learning import AbstractLearningRule, Batch, Oracle, audit, response
 from problems import TIGHT, settle, small_network
 
 
@@ -440,3 +440,21 @@ def test_the_step_limit_with_weakened_feedback_is_that_of_the_weakened_energy(pr
         wanted = float(jnp.min(eqprop.relaxation.euler_limit(wide, states, 2000)))
         assert found == pytest.approx(wanted, rel=0.02)
     assert limits[0.05] > 1.5 * limits[1.0]
+
+
+def test_pixels_are_audited_as_they_are_trained():
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (6, 4)).astype(np.uint8)
+    network = eqprop.Network.initialize(eqprop.layered([4, 5, 2]), seed=0)
+    target, states = np.eye(2, dtype=np.float32)[[0, 1] * 3], np.zeros((6, 7))
+    settle = eqprop.Phase(eqprop.BlockCoordinateDescent(), eqprop.Residual(1e-6))
+    rule = eqprop.EquilibriumPropagation(eqprop.Centered(0.1), settle, settle)
+    found = eqprop.audit(network, rule, pixels, target, states)
+    plain = eqprop.audit(network, rule, pixels / 255, target, states)
+    for name in ("cosine", "ratio", "exact"):  # in double precision 1/255 is another number
+        assert getattr(found.overall, name) == pytest.approx(getattr(plain.overall, name), rel=1e-6)
+    batch, usual = (
+        Batch.of(jnp.asarray(x), jnp.asarray(target), jnp.asarray(states, jnp.float32))
+        for x in (pixels, (pixels / 255).astype(np.float32))
+    )
+    np.testing.assert_allclose(batch.x, usual.x, atol=1e-7)

@@ -10,9 +10,9 @@ import pytest
 import eqprop
 from eqprop import data
 from eqprop.analysis.collect import write_rows
+from eqprop.energy import inputs
 from eqprop.learning import Oracle, audit, interior_units
 from eqprop.learning.exact import adjoints_of
-from eqprop.training import inputs
 
 SIZES = [784, 500, 500, 500, 10]
 WANTED = 20

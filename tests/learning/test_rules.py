@@ -14,8 +14,8 @@ import pytest
 import eqprop
 from eqprop.energy import Activities
 from eqprop.errors import ConfigError
-from eqprop.learning import contrast, interior_units
-from eqprop.relaxation import ForwardPass, Momentum
+from eqprop.learning import Batch, contrast, interior_units
+from eqprop.relaxation import ForwardPass, Momentum, Noisy
 from pages import run_page
 from problems import KEY, TIGHT, descend, estimate, flat, settle, small_network
 
@@ -537,3 +537,36 @@ def test_backpropagation_through_time_begins_cold_where_its_phase_does(problem):
             found[is_cold, name] = flat(estimate(rule, network, x, y, start, KEY).gradient)
     np.testing.assert_array_equal(found[True, "kept"], found[True, "cold"])
     assert np.abs(found[False, "kept"] - found[False, "cold"]).max() > 1e-4
+
+
+@pytest.mark.parametrize("points", [20, 22, 26, 30])
+def test_a_circle_of_any_number_of_points_has_its_real_ends_once(points, x64):
+    network = eqprop.Network.initialize(
+        eqprop.layered([4, 6, 2]), seed=0, activation=eqprop.Tanh(), dtype=jnp.float64
+    )
+    rng = np.random.default_rng(0)
+    x, target = jnp.asarray(rng.random((5, 4))), jnp.eye(2)[jnp.array([0, 1, 0, 1, 1])]
+    settle = eqprop.Phase(eqprop.Euler(0.3), eqprop.FixedSteps(300))
+    batch = Batch.of(x, target, network.cold_state(5))
+    exact = eqprop.ImplicitDifferentiation(settle).estimate(network, batch).gradient
+    rule = eqprop.HolomorphicEquilibriumPropagation(0.05, settle, settle, points=points)
+    found = rule.estimate(network, batch).gradient
+    for one, other in zip(jax.tree.leaves(found), jax.tree.leaves(exact), strict=True):
+        assert np.abs(other).max() > 1e-4
+        np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("kind", ["cold", "noisy"])
+def test_outputs_that_are_held_stay_where_they_are(kind):
+    network = eqprop.Network.initialize(eqprop.layered([4, 6, 2]), seed=0)
+    rng = np.random.default_rng(0)
+    x, target = jnp.asarray(rng.random((5, 4)), jnp.float32), jnp.eye(2)[jnp.array([0, 1, 0, 1, 1])]
+    method, stop = eqprop.Euler(0.3), eqprop.FixedSteps(60)
+    free = eqprop.Phase(method, stop)
+    clamped = eqprop.Phase(method, stop, is_cold=True)
+    if kind == "noisy":
+        clamped = eqprop.Phase(Noisy(method, 0.05), stop)
+    rule = eqprop.ContrastiveHebbian(free, clamped)
+    estimate = rule.estimate(network, Batch.of(x, target, network.cold_state(5)))
+    [end] = estimate.report.nudged
+    np.testing.assert_array_equal(network.output(end.state), target)

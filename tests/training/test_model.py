@@ -122,3 +122,35 @@ def test_weak_feedback_is_evaluated_in_few_sweeps_and_settles():
         return found.steps
 
     assert taken(0.01) <= 8 < taken(0.5)
+
+
+def test_an_interrupted_fit_leaves_a_model_that_goes_on():
+    class Interrupted(Exception):
+        pass
+
+    model = eqprop.Model(SMALL, seed=0)
+    model.fit(X, LABELS, epochs=1)
+    epoch = eqprop.Trainer.epoch
+
+    def interrupted(*arguments):  # the program has taken the memory of the state by then
+        next(epoch(*arguments))
+        raise Interrupted
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(eqprop.Trainer, "epoch", interrupted)
+        with pytest.raises(Interrupted):
+            model.fit(X, LABELS, epochs=1)
+    before = model.network.to_arrays()
+    model.fit(X, LABELS, epochs=1)
+    assert (model.network.to_arrays()["weights_1_0"] != before["weights_1_0"]).any()
+
+
+@pytest.mark.filterwarnings("ignore:free-unsettled")
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float32"])
+def test_rules_of_a_single_phase_train_in_every_precision(dtype):
+    network = eqprop.Network.initialize(SMALL, seed=0, dtype=jnp.dtype(dtype))
+    phase = eqprop.Phase(eqprop.Euler(np.float64(0.3)), eqprop.FixedSteps(10))
+    model = eqprop.Model(SMALL, network=network, evaluation=phase)
+    before = model.network.to_arrays()
+    model.fit(X, LABELS, epochs=1, rule=eqprop.BackpropagationThroughTime(phase, 5))
+    assert (model.network.to_arrays()["weights_1_0"] != before["weights_1_0"]).any()

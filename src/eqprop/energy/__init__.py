@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from eqprop.energy.interactions import *  # noqa: F403
     from eqprop.energy.network import *  # noqa: F403
     from eqprop.energy.own import *  # noqa: F403
+    from eqprop.energy.pixels import *  # noqa: F403
     from eqprop.energy.total import *  # noqa: F403
 
 __getattr__, __dir__, __all__ = attach(  # pyright: ignore[reportUnsupportedDunderAll]
@@ -68,5 +69,6 @@ __getattr__, __dir__, __all__ = attach(  # pyright: ignore[reportUnsupportedDund
             "HeldOutputs",
             "TotalEnergy",
         ),
+        "pixels": ("inputs",),
     },
 )

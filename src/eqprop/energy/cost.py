@@ -56,7 +56,7 @@ class CrossEntropy(AbstractCost):
     """C(y) = -sum over classes of target * log softmax(weights y + bias).
 
     The read-out stands outside the energy: it sees the output units and nothing comes back from
-    it but the nudge. Its parameters learn like all others, by the difference of dF/dtheta.
+    it but the nudge. Its parameters learn by the slope of C where the free phase ended.
 
     **Attributes:** `weights` `[classes, outputs]`, `bias` `[classes]`.
 

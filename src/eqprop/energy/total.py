@@ -132,8 +132,8 @@ class HeldOutputs(AbstractBlockClampedEnergy):
     **Attributes:**
 
     - `free`: the clamped energy E.
-    - `outputs`: `[batch, outputs]`, where they are held. A relaxation must start there
-      (`start`), and stays.
+    - `outputs`: `[batch, outputs]`, where they are held. A relaxation starts there (`project`),
+      and stays.
     """
 
     free: AbstractClampedEnergy
@@ -153,7 +153,7 @@ class HeldOutputs(AbstractBlockClampedEnergy):
         return self.free.force(state).at[:, -self.outputs.shape[1] :].set(0)
 
     def project(self, state: States) -> States:
-        return self.free.project(state)
+        return self.start(self.free.project(state))
 
     @property
     def block_slices(self) -> tuple[slice, ...]:

@@ -14,6 +14,7 @@ import numpy as np
 from jax import Array, lax
 
 from eqprop.energy import AbstractClampedEnergy, Network
+from eqprop.energy.pixels import inputs
 from eqprop.errors import ConfigError
 from eqprop.relaxation import (
     AbstractRelaxation,
@@ -160,7 +161,7 @@ class Batch(eqx.Module):
 
     **Attributes:**
 
-    - `x`: `[batch, inputs]`, in [0, 1].
+    - `x`: `[batch, inputs]`, in [0, 1]; `of` takes uint8 pixels too.
     - `target`: `[batch, targets]`.
     - `states`: where the free phases start, `[batch, free units]`.
     - `key`: a JAX random key, for rules that draw.
@@ -192,7 +193,7 @@ class Batch(eqx.Module):
         gradient is the mean.
         """
         key = jax.random.key(0) if key is None else key
-        x, target = (part.astype(states.dtype) for part in (x, target))  # whole numbers too
+        x, target = inputs(x, states.dtype), target.astype(states.dtype)  # whole numbers too
         if weights is None:
             weights = jnp.full(len(x), 1 / len(x), x.dtype)
         return Batch(x, target, states, key, weights, jnp.ones(len(x), bool))

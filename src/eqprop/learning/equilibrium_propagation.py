@@ -31,9 +31,9 @@ from eqprop.topology.work import Wires, Work, two_phases
 class EquilibriumPropagation(AbstractNudgedRule):
     """Relax freely, nudge the outputs, relax again, compare (section 2.1.1, Eq. 7 and 8).
 
-    gradient = (dF/dtheta at beta - dF/dtheta at 0) / beta for every parameter theta, averaged
-    over the batch. For a weight that is -(rho(u_i) rho(u_j) at beta - at 0) / beta: minus the
-    paper's correction, since Optax descends.
+    gradient = (dF/dtheta at beta - dF/dtheta at 0) / beta for every parameter theta of the energy,
+    averaged over the batch; dC/dtheta at 0 for those of a read-out. For a weight that is
+    -(rho(u_i) rho(u_j) at beta - at 0) / beta: minus the paper's correction, since Optax descends.
 
     **Arguments:**
 

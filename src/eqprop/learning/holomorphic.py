@@ -105,8 +105,9 @@ class HolomorphicEquilibriumPropagation(AbstractNudgedRule):
         clamped = self.free.method.prepare(network.energy.clamp(x))
         free = self.free.relax(clamped, states, jax.random.fold_in(key, 1))
         # The state at the conjugate of beta is the conjugate: the upper half circle is enough.
-        angles = 2 * np.pi * np.arange(self.points // 2 + 1) / self.points
-        on_axis = (angles == 0) | (angles == np.pi)
+        places = np.arange(self.points // 2 + 1)
+        angles = 2 * np.pi * places / self.points
+        on_axis = (places == 0) | (2 * places == self.points)  # angles are rounded
         number = jnp.result_type(states.dtype, jnp.complex64)
         turns = jnp.asarray(np.exp(1j * angles), number)
         shares = jnp.asarray(np.where(on_axis, 1, 2) / self.points) / (self.radius * turns)

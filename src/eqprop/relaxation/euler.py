@@ -46,10 +46,11 @@ class Euler(AbstractLinearRelaxation):
     def step(
         self, prepared: AbstractClampedEnergy, state: States, memory: None, key: Array | None
     ) -> tuple[States, None, PerExample]:
+        size = self.step_size.astype(jnp.real(state).dtype)
         if isinstance(prepared, TotalEnergy):
-            new, seen = self.nudging_step.move(prepared, state, self.step_size)
+            new, seen = self.nudging_step.move(prepared, state, size)
         else:
-            new, seen = explicit_step(prepared, state, self.step_size)
+            new, seen = explicit_step(prepared, state, size)
         return new, None, seen
 
     def residual(self, energy: AbstractClampedEnergy, state: States) -> PerExample:

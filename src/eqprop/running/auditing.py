@@ -146,6 +146,6 @@ def _displacements(found: Audit) -> list[str]:
 
 
 def _batch(examples: Examples, network: Network) -> tuple[Any, Any]:
-    from eqprop.training import inputs
+    from eqprop.energy.pixels import inputs
 
     return inputs(examples.x, network.dtype), examples.target

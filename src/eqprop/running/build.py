@@ -20,6 +20,7 @@ from eqprop.config.sections import PhaseConfig
 from eqprop.data import Dataset
 from eqprop.devices import AbstractDevice, Clip
 from eqprop.energy import Network
+from eqprop.energy.pixels import inputs
 from eqprop.errors import ConfigError, DataError
 from eqprop.learning import AbstractLearningRule, Phase, learning_rates
 from eqprop.relaxation import AbstractNudgedStep, FixedSteps, ForwardPass, Joint
@@ -27,7 +28,7 @@ from eqprop.running.objects import Objects
 from eqprop.running.wiring import check_memory, edge_weights, stream_seed
 from eqprop.topology import Topology, layered, with_intralayer
 from eqprop.training import Examples, Trainer, evaluation_phase
-from eqprop.training.examples import decided, inputs
+from eqprop.training.examples import decided
 from eqprop.training.settings import OptimizerChoice, ScheduleChoice
 
 

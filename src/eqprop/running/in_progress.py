@@ -12,7 +12,7 @@ import jax
 from eqprop.config.run_config import RunConfig
 from eqprop.data import Dataset
 from eqprop.devices import Held
-from eqprop.energy import Network
+from eqprop.energy import Network, inputs
 from eqprop.errors import RunFolderError, Stopped
 from eqprop.learning import AbstractLearningRule, as_held
 from eqprop.records import Checkpoint, Checkpoints, RunFolder, environment
@@ -49,7 +49,6 @@ from eqprop.training import (
     Probe,
     Trainer,
     TrainState,
-    inputs,
     probe,
 )
 from eqprop.training.finite import check_finite

@@ -34,7 +34,6 @@ __getattr__, __dir__, __all__ = attach(  # pyright: ignore[reportUnsupportedDund
         ),
         "examples": (
             "Examples",
-            "inputs",
             "one_hot",
         ),
         "logs": (

@@ -14,9 +14,10 @@ import numpy as np
 from jax import Array
 
 from eqprop.energy import HopfieldEnergy, Network
+from eqprop.energy.pixels import inputs
 from eqprop.learning import Phase
 from eqprop.relaxation import Equilibrium, FixedSteps, relax
-from eqprop.training.examples import Examples, decided, inputs
+from eqprop.training.examples import Examples, decided
 from eqprop.training.sharding import deal_out, mesh_for, replicate
 
 _SHRINK = 5  # the last examples are relaxed in a fifth of the slots

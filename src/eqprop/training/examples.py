@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import equinox as eqx
-import jax.numpy as jnp
 import numpy as np
-from jax import Array
 
 from eqprop.energy import Network
 from eqprop.errors import DataError
@@ -114,17 +112,6 @@ def _dense(name: str, values: Any) -> np.ndarray:
 
 
 _ROUNDING = 1e-6  # of scaling: MinMaxScaler leaves 1.0000000000000002
-
-
-def inputs(x: Any, dtype: Any) -> Array:
-    """Inputs as the input units take them: uint8 pixels divided by 255, anything else as it is.
-
-    >>> inputs(np.array([[0, 255]], np.uint8), jnp.float32)
-    Array([[0., 1.]], dtype=float32)
-    """
-    if x.dtype == jnp.uint8:
-        return jnp.asarray(x, dtype) / 255
-    return jnp.asarray(x, dtype)
 
 
 def _check_inputs(x: np.ndarray) -> None:

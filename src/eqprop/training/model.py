@@ -13,6 +13,7 @@ import numpy as np
 import optax
 
 from eqprop.energy import Network
+from eqprop.energy.pixels import inputs
 from eqprop.errors import ConfigError
 from eqprop.learning import (
     AbstractLearningRule,
@@ -24,7 +25,7 @@ from eqprop.learning import (
 from eqprop.relaxation import BlockCoordinateDescent, Euler, FixedSteps, Residual
 from eqprop.topology import Topology
 from eqprop.training.evaluation import Evaluation, evaluate, nearly_forward
-from eqprop.training.examples import Examples, decided, inputs
+from eqprop.training.examples import Examples, decided
 from eqprop.training.finite import check_finite
 from eqprop.training.health import PYTHON, guessing, warnings_of
 from eqprop.training.preparation import Preparation
@@ -38,6 +39,10 @@ _SGD = optax.sgd(1.0)
 _PROBED = 64  # examples that are looked at more closely
 PATIENCE = 3
 """Epochs of a call after which an error at chance is worth a warning."""
+
+
+_UNSETTLED = 0.5
+"""The share of examples beyond which a prediction is worth a warning."""
 
 
 def default_rule(beta: float = 1.0, max_sweeps: int = 100) -> EquilibriumPropagation:
@@ -77,7 +82,8 @@ class Model:
     - `seed`: of the initial weights and of the signs of beta.
     - `network`: instead of random initial weights.
     - `evaluation`: how examples relax when they are predicted or evaluated; default
-      `evaluation_phase`.
+      `evaluation_phase`; for an energy without blocks, once `fit` was given a rule, by the steps
+      of its free phase.
     - `preparation`: what a run did to its data: `predict` and `outputs` then take inputs as they
       were before, and answer in the words and units of the data.
     - `config`: the settings of the run that trained it; a saved model has them, too.
@@ -111,6 +117,7 @@ class Model:
         self.network = network or Network.initialize(topology, seed=seed)
         self.seed = seed
         self.evaluation = evaluation or evaluation_phase(self.network)
+        self._is_usual = evaluation is None
         self.preparation = preparation or Preparation()
         self.config = config
         self.devices = devices
@@ -168,7 +175,7 @@ class Model:
         for _ in range(epochs):
             wrong, unsettled = 0, 0.0
             for chunk in trainer.epoch(state, rule, self._epochs):
-                state = self._going = chunk.state
+                state = chunk.state
                 check_finite(chunk.log, state.network, seen)
                 seen += len(chunk.log.errors)
                 wrong += int(chunk.log.errors.sum())
@@ -179,6 +186,11 @@ class Model:
                 )
             self._epochs += 1
             errors.append(wrong / len(examples))
+        free = getattr(rule, "free", None)
+        if self._is_usual and isinstance(free, Phase) and not self.network.energy.has_blocks:
+            # Nothing else is known of such an energy than the steps with which it has learned.
+            self.evaluation = Phase(free.method, self.evaluation.termination)
+        self._going = state  # an interrupted call goes on from the signs of the one before
         if errors:
             self._warn(trainer, state, getattr(rule, "free", None), errors, unsettled)
         return errors
@@ -255,7 +267,14 @@ class Model:
     def _shown(self, x: Any, starts: int | Sequence[str], seed: int) -> Evaluation:
         x = self.preparation.inputs(x)
         nothing = np.zeros((len(x), self.network.num_targets), np.float32)
-        return self.evaluate(x, nothing, starts=starts, starts_seed=seed)
+        found = self.evaluate(x, nothing, starts=starts, starts_seed=seed)
+        if found.unsettled > _UNSETTLED:
+            warnings.warn(
+                f"{found.unsettled:.0%} of the examples have not settled: what they are told to be "
+                "is no equilibrium. Say how they relax: Model(..., evaluation=Phase(...)).",
+                stacklevel=4,
+            )
+        return found
 
     def evaluate(
         self, x: Any, target: Any, *, starts: int | Sequence[str] = COLD, starts_seed: int = 0

@@ -31,7 +31,7 @@ class Probe(eqx.Module):
     saturation: tuple[Array, ...]
 
 
-@jax.jit
+@eqx.filter_jit
 def probe(network: Network, x: Array, start: Array, phase: Phase) -> Probe:
     """Relaxes `x` `[batch, inputs]` from `start` `[batch, free units]`, watching every step.
 

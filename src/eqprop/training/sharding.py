@@ -27,8 +27,14 @@ def mesh_for(shards: int, devices: Sequence[Any] | None = None) -> Mesh:
 
 
 def replicate(tree: Any, mesh: Mesh) -> Any:
-    """Arrays of `tree` with a copy on every device of the mesh."""
+    """Arrays and numbers of `tree`, as arrays with a copy on every device of the mesh."""
     return _put(tree, NamedSharding(mesh, PartitionSpec()))
+
+
+def replicate_arrays(tree: Any, mesh: Mesh) -> Any:
+    """The same of arrays alone: a number in a part that a user wrote is no parameter."""
+    numbers, arrays = eqx.partition(tree, lambda leaf: isinstance(leaf, int | float | complex))
+    return eqx.combine(replicate(arrays, mesh), numbers)
 
 
 def deal_out(tree: Any, mesh: Mesh) -> Any:

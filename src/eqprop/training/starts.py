@@ -13,11 +13,12 @@ import numpy as np
 from jax import Array
 
 from eqprop.energy import Network
+from eqprop.energy.pixels import inputs
 from eqprop.errors import ConfigError, unknown_name
 from eqprop.learning import Phase
 from eqprop.relaxation import SETTLED, Residual
 from eqprop.training.evaluation import Evaluation, evaluate
-from eqprop.training.examples import Examples, inputs
+from eqprop.training.examples import Examples
 
 NAMES = ("zeros", "halves", "ones", "random")
 COLD = ("zeros",)
@@ -120,6 +121,7 @@ def evaluate_starts(
 def _begin(network: Network, names: Sequence[str], count: int, key: Array) -> Iterator[np.ndarray]:
     """Where so many examples start, `[examples, free units]`, for every name."""
     low, high = network.energy.box or (0.0, 1.0)
+    low, high = (low if np.isfinite(low) else 0.0), (high if np.isfinite(high) else 1.0)
     shape = (count, network.num_free)
     for name, own in zip(names, jax.random.split(key, len(names)), strict=True):
         if name == "random":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -17,13 +16,14 @@ from jax.sharding import Mesh, PartitionSpec
 
 from eqprop.devices import AbstractDevice, Held
 from eqprop.energy import Network
+from eqprop.energy.pixels import inputs
 from eqprop.errors import ConfigError
 from eqprop.learning import AbstractLearningRule, Batch
 from eqprop.training.arrays import tree_from_arrays, tree_to_arrays
 from eqprop.training.batches import Layout
-from eqprop.training.examples import Examples, decided, inputs
+from eqprop.training.examples import Examples, decided
 from eqprop.training.logs import NOT_RECORDED, BatchLog, PhaseLog, sizes
-from eqprop.training.sharding import SHARDS, deal_out, gathered, replicate
+from eqprop.training.sharding import SHARDS, deal_out, gathered, replicate_arrays
 
 DEVICES = 2**31 - 1
 """The stream of whatever devices draw, beside those of rules and batches, which count from 0."""
@@ -73,7 +73,9 @@ class TrainState(eqx.Module):
             lambda leaf: jnp.array(leaf) if eqx.is_array(leaf) else leaf,
             (held, optimizer.init(parameters), jnp.int32(0)),  # pyright: ignore[reportArgumentType]
         )
-        held, optimizer_state, batches_seen = replicate((held, optimizer_state, batches_seen), mesh)
+        held, optimizer_state, batches_seen = replicate_arrays(
+            (held, optimizer_state, batches_seen), mesh
+        )
         return TrainState(held, optimizer_state, deal_out(particles, mesh), batches_seen)
 
     def to_arrays(self) -> dict[str, np.ndarray]:
@@ -110,7 +112,9 @@ class TrainState(eqx.Module):
         batches_seen = tree_from_arrays(self.batches_seen, arrays, "batches_seen")
         optimizer_state = tree_from_arrays(self.optimizer_state, arrays, "optimizer")
         held = Held(network, tree_from_arrays(self.held.state, arrays, "device"))
-        held, optimizer_state, batches_seen = replicate((held, optimizer_state, batches_seen), mesh)
+        held, optimizer_state, batches_seen = replicate_arrays(
+            (held, optimizer_state, batches_seen), mesh
+        )
         dealt = jax.make_array_from_callback(
             shape,
             self.particles.sharding,
@@ -257,17 +261,24 @@ def _train_batches(
 ) -> tuple[Any, Array, BatchLog]:
     """The batches of a table; the arrays of the state but particles, particles, and records."""
 
+    moving, still = eqx.partition(state, eqx.is_array)  # functions and plain numbers are no carry
+
     def body(row, carry):
-        state, log = carry
+        moving, log = carry
         batch = table[row], totals[row]
+        state = eqx.combine(moving, still)
         state, entry = _train_batch(fixed, state, examples, batch, optimizer, persistent)
-        set_row = functools.partial(lax.dynamic_update_index_in_dim, index=row, axis=0)
-        return state, jax.tree.map(set_row, log, entry)
+
+        def set_row(log: Array, one: Array) -> Array:  # a rule may say 0 in another precision
+            return lax.dynamic_update_index_in_dim(log, one.astype(log.dtype), row, 0)
+
+        return eqx.filter(state, eqx.is_array), jax.tree.map(set_row, log, entry)
 
     taken = jnp.sum(_present(examples, table), axis=(1, 2), dtype=jnp.int32)
     totals = lax.psum(taken, SHARDS)
     log = BatchLog.empty(state.network, len(table))
-    state, log = lax.fori_loop(0, fixed.num_batches, body, (state, log))
+    moving, log = lax.fori_loop(0, fixed.num_batches, body, (moving, log))
+    state = eqx.combine(moving, still)
     rest = eqx.tree_at(lambda state: state.particles, state, None)
     return eqx.filter(rest, eqx.is_array), state.particles, log.over_devices()
 

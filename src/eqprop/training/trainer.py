@@ -7,6 +7,7 @@ import functools
 from collections.abc import Iterator
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -145,11 +146,13 @@ class Trainer:
         state = self.start(network)
         if before is None:
             return state
+        # A copy: the first chunk takes its memory, and may be interrupted.
+        taken = before.held.state, before.optimizer_state, before.batches_seen
+        held, remembered, seen = jax.tree.map(
+            lambda leaf: jnp.array(leaf) if eqx.is_array(leaf) else leaf, taken
+        )
         return dataclasses.replace(
-            state,
-            held=Held(state.network, before.held.state),
-            optimizer_state=before.optimizer_state,
-            batches_seen=before.batches_seen,
+            state, held=Held(state.network, held), optimizer_state=remembered, batches_seen=seen
         )
 
     def read(self, state: TrainState) -> Network:

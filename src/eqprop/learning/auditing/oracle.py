@@ -14,6 +14,7 @@ from jax import Array
 
 from eqprop.energy import Network
 from eqprop.energy.feedback import Feedback
+from eqprop.energy.pixels import inputs
 from eqprop.errors import ConfigError
 from eqprop.learning.exact import adjoint_gradient, adjoints_of
 from eqprop.relaxation import (
@@ -137,7 +138,8 @@ def as_batch(
 
     **Raises:** `ConfigError` if they do not fit the network or each other.
     """
-    x, target, states = (jnp.asarray(a, dtype) for a in (x, target, states))
+    x = inputs(np.asarray(x), dtype)
+    target, states = jnp.asarray(target, dtype), jnp.asarray(states, dtype)
     for name, array, width, what in (
         ("x", x, network.num_inputs, "inputs"),
         ("target", target, network.num_targets, "one-hot classes or outputs"),
