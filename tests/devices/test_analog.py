@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -818,3 +819,9 @@ def test_the_ledger_of_a_run_stands_in_its_summary_and_in_its_report(tmp_path):
     assert (
         f"<td>{free + 8:,.1f}</td>" in shown and f"<td>{examples * (free + 8):,.0f}</td>" in shown
     )
+
+
+def test_a_converter_of_inputs_stops_at_its_ends():
+    wanted: Any = build({"device": {"kind": "analog", "input_bits": 2}}).device.kind
+    found = wanted.given(np.array([-1.7, -0.2, 0.4, 1.0, 3.3]))
+    np.testing.assert_allclose(found, [0, 0, 1 / 3, 1, 1], atol=1e-7)

@@ -169,6 +169,27 @@ def test_a_run_is_exported_and_verified_at_the_command_line(tmp_path, monkeypatc
     assert (tmp_path / "exported-p0.40-seed0" / "connections.csv").is_file()
 
 
+def test_what_is_read_forwards_is_no_circuit(tmp_path):
+    nir = pytest.importorskip("nir")
+    from eqprop.exporting import neuromorphic
+
+    assert nir
+    settings = {
+        "topology": {"layer_sizes": [20, 10, 9, 4]}, "data": {"dataset": "teacher"},
+        "learning": {"rule": "backpropagation"}, "training": {"epochs": 1},
+    }  # fmt: skip
+    model = eqprop.train(settings, out=tmp_path).model
+    x = np.zeros((1, 20))
+    refusals: Any = (
+        lambda: netlist(model, x[0]),
+        lambda: verify(model, x),
+        lambda: neuromorphic.graph(model, lossy=True),
+    )
+    for refused in refusals:
+        with pytest.raises(ConfigError, match="got a network of backpropagation"):
+            refused()
+
+
 def test_units_of_a_circuit_answer_as_those_of_the_network():
     from eqprop.energy import Activities
     from eqprop.energy.settings import ACTIVATIONS

@@ -11,6 +11,8 @@ import eqprop
 from eqprop import data
 from eqprop.cli import run as command
 from eqprop.config.settings import build
+from eqprop.running.auditing import audit_run
+from eqprop.running.build import first_examples
 from eqprop.running.run import train
 from eqprop.training import Examples, evaluate_starts
 
@@ -81,3 +83,24 @@ def test_bad_input_is_one_message(run, arguments, code, message, capsys):
     assert command([str(run.path) if a == "RUN" else a for a in arguments]) == code
     error = capsys.readouterr().err
     assert message in error and error.count("eqprop:") == 1
+
+
+def test_data_are_found_where_the_run_found_them(tmp_path, monkeypatch):
+    asked = []
+    config = build({**SMALL, "training": {"epochs": 1}, "evaluation": {}})
+    folder = train(config, tmp_path)
+    there = tmp_path / "there"
+    folder.write_json("run.json", folder.read_json("run.json") | {"data_dir": str(there)})
+    monkeypatch.delenv("EQPROP_DATA", raising=False)
+    kind = type(config.data.dataset)
+    usual = kind.load
+
+    def load(self, data_dir=None):
+        asked.append(data_dir)
+        return usual(self)
+
+    monkeypatch.setattr(kind, "load", load)
+    audit_run(folder.path, examples=2)
+    first_examples(folder.path, config, "validation", 2)
+    first_examples(folder.path, config, "validation", 2, tmp_path / "elsewhere")
+    assert asked == [there, there, tmp_path / "elsewhere"]

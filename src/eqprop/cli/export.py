@@ -131,4 +131,4 @@ def _examples(
             "`eqprop.exporting` takes a network and examples of yours (docs/howto/chip.md)."
         )
     check_examples(count)
-    return first_examples(model.config, split, count, data_dir)
+    return first_examples(run, model.config, split, count, data_dir)

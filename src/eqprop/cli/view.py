@@ -58,7 +58,7 @@ def command(
         names = " and ".join(config.data.dataset.name for config in configs)
         raise ConfigError(f"two runs on a page must be of the same data, split alike, got {names}.")
     shown = [_shown(config, load(run)) for run, config in zip(runs, configs, strict=True)]
-    x, labels = first_examples(configs[0], split, _LOOKED_AT, data_dir)
+    x, labels = first_examples(runs[0], configs[0], split, _LOOKED_AT, data_dir)
     chosen = _of_every_class(labels, examples)
     prepared = shown[0].model.preparation
     count = int(shown[0].model.network.cost.num_targets(shown[0].model.network.num_outputs))

@@ -2,8 +2,10 @@
 
 The numbers are those of `simulator/presets/devices.py` in IBM's aihwkit 1.1
 (github.com/IBM/aihwkit), in weights of about +-1. What aihwkit models and we do not: spread of
-`up_down`, of slopes and of lifetimes from device to device. Write noise is given there in steps,
-here in weights.
+slopes and of lifetimes from device to device; noise of a pulse that grows with its step. `spread`
+is drawn here for steps up and down apart. There one factor serves both, and they differ by
+`up_down_dtod` alone, by .01 to .06: devices are less alike in their two directions here. Write
+noise is given there in steps, here in weights.
 """
 
 from __future__ import annotations

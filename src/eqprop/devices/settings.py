@@ -186,7 +186,7 @@ class AnalogSettings(DeviceChoice):
             return x
         most = 2**self.input_bits - 1
         whole = np.float32(255 if x.dtype == np.uint8 else 1)
-        return (np.round(x / whole * most) / most).astype(np.float32)
+        return (np.round(np.clip(x / whole, 0, 1) * most) / most).astype(np.float32)
 
     def build(self) -> AbstractDevice:
         import jax.numpy as jnp

@@ -16,7 +16,7 @@ import numpy as np
 
 from eqprop.energy import CrossEntropy
 from eqprop.errors import ConfigError
-from eqprop.exporting.parts import settled_exactly, unit_of, ways_of, written_into
+from eqprop.exporting.parts import energy_of, settled_exactly, unit_of, ways_of, written_into
 from eqprop.training import Model
 from eqprop.training.examples import decided
 
@@ -78,8 +78,7 @@ def graph(model: Model, *, lossy: bool = False) -> nir.NIRGraph:
         raise ConfigError(
             "NIR needs the package `nir`, which is not installed. Run: pip install 'eqprop[nir]'"
         ) from None
-    network = model.seen
-    energy = network.hopfield
+    network, energy = model.seen, energy_of(model, "a NIR graph")
     unit_of(energy, "a NIR graph")
     if not lossy:
         raise ConfigError(

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from eqprop.errors import ConfigError, DataError
-from eqprop.exporting.parts import settled_exactly
+from eqprop.exporting.parts import energy_of, settled_exactly
 from eqprop.exporting.spice import Circuit, write_netlists
 from eqprop.training import Model
 from eqprop.training.examples import decided
@@ -109,6 +109,7 @@ def verify(model: Model, x: np.ndarray, circuit: Circuit | None = None) -> Verif
     **Arguments:** `x`: `[examples, inputs]`, as the network sees them.
     """
     circuit, network = circuit or Circuit(), model.seen
+    energy_of(model, "a circuit")
     ours, unsettled = settled_exactly(network, x)
     ends = []
     with tempfile.TemporaryDirectory() as folder:

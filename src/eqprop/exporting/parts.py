@@ -16,8 +16,8 @@ from eqprop.energy.connections import ways
 from eqprop.energy.feedback import Feedback
 from eqprop.errors import ConfigError
 from eqprop.learning import Phase
-from eqprop.relaxation import BlockCoordinateDescent, Euler, Residual, relax
-from eqprop.training import Examples, evaluate
+from eqprop.relaxation import BlockCoordinateDescent, Euler, ForwardPass, Residual, relax
+from eqprop.training import Examples, Model, evaluate
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,6 +57,19 @@ def unit_of(energy: HopfieldEnergy, what: str) -> Unit:
             f"{got}. With other activations the paper's energy has no such equilibrium."
         )
     return found
+
+
+def energy_of(model: Model, what: str) -> HopfieldEnergy:
+    """What a model settles by, as its units see it.
+
+    **Raises:** `ConfigError`, in the name of `what` needs it, for one that does not settle.
+    """
+    if isinstance(model.evaluation.method, ForwardPass):
+        raise ConfigError(
+            f"{what} settles, got a network of backpropagation, whose wiring is read forwards. "
+            "Train one by a rule that relaxes."
+        )
+    return model.seen.hopfield
 
 
 def ways_of(energy: HopfieldEnergy) -> Iterator[tuple[int, int, np.ndarray]]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from eqprop.energy import HopfieldEnergy, SquaredError
 from eqprop.errors import ConfigError
-from eqprop.exporting.parts import unit_of, ways_of, written_into
+from eqprop.exporting.parts import energy_of, unit_of, ways_of, written_into
 from eqprop.training import Model
 
 MOST = 200_000
@@ -73,7 +73,7 @@ def netlist(
     **Raises:** `ConfigError` for an energy or activation that has no such circuit, for more than
     `MOST` resistors.
     """
-    energy = model.seen.hopfield
+    energy = energy_of(model, "a circuit")
     unit, names = unit_of(energy, "a circuit"), model.topology.names
     x = np.asarray(x, np.float64)
     if x.shape != (model.network.num_inputs,):
@@ -191,7 +191,7 @@ def _edges(energy: HopfieldEnergy, circuit: Circuit) -> Iterator[tuple[int, int,
     rng = np.random.default_rng(circuit.seed)
     for to, frm, weights in ways_of(energy):
         # Each direction is a resistor of its own, with a spread of its own.
-        own = weights * (1 + circuit.spread * rng.standard_normal(weights.shape))
+        own = weights * np.maximum(1 + circuit.spread * rng.standard_normal(weights.shape), 0)
         own[rng.random(weights.shape) < circuit.stuck] = 0
         for i, j in np.argwhere(own != 0).tolist():
             yield starts[to] + i, starts[frm] + j, float(own[i, j])

@@ -13,7 +13,7 @@ from eqprop.energy import Network
 from eqprop.errors import ConfigError
 from eqprop.learning import AbstractLearningRule, Audit, Oracle, as_held, audit, nudge_of, response
 from eqprop.records import RunFolder
-from eqprop.running.build import build_rule, load_data
+from eqprop.running.build import build_rule, data_of
 from eqprop.running.finished import load_model, look_from
 from eqprop.running.objects import recorded
 from eqprop.training import Examples
@@ -55,7 +55,7 @@ def audit_run(
         )
     model = load_model(path)
     held, network = model.network, model.seen
-    train = load_data(config, data_dir).split("train")
+    train = data_of(path, config, data_dir).split("train")
     if not 1 <= examples <= len(train):
         raise ConfigError(f"`examples` must lie in 1..{len(train)}, got {examples}.")
     chosen = Examples.of(network, train.x[:examples], train.target[:examples])

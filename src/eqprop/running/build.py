@@ -23,6 +23,7 @@ from eqprop.energy import Network
 from eqprop.energy.pixels import inputs
 from eqprop.errors import ConfigError, DataError
 from eqprop.learning import AbstractLearningRule, Phase, learning_rates
+from eqprop.records import RunFolder
 from eqprop.relaxation import AbstractNudgedStep, FixedSteps, ForwardPass, Joint
 from eqprop.running.objects import Objects
 from eqprop.running.wiring import check_memory, edge_weights, stream_seed
@@ -210,16 +211,24 @@ def load_again(
     return load(data_dir)
 
 
+def data_of(run: Path, config: RunConfig, data_dir: Path | None = None) -> Dataset:
+    """`load_data` of the run in a folder, from where it found its data."""
+    remembered = RunFolder(run).read_json("run.json").get("data_dir")
+    return load_again(lambda folder: load_data(config, folder), data_dir, remembered)
+
+
 def first_examples(
-    config: RunConfig, split: str, count: int, data_dir: Path | None = None
+    run: Path, config: RunConfig, split: str, count: int, data_dir: Path | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """The first examples of a split of a run's data `[examples, inputs]`, as the network sees them.
+
+    **Arguments:** `run`: its folder, which tells where the data were found.
 
     **Returns:** them, and the number of the class of each.
     """
     if count < 1:
         raise ConfigError(f"`examples` must be 1 or more, got {count}.")
-    chosen = load_data(config, data_dir).split(split).first(count)
+    chosen = data_of(run, config, data_dir).split(split).first(count)
     x = np.asarray(inputs(chosen.x.reshape(len(chosen), -1), np.float32))
     target = np.asarray(chosen.target)
     return x, target if target.ndim == 1 else np.asarray(decided(target))
