@@ -142,12 +142,22 @@ def test_exponential_pulses_are_those_of_the_formula():
     assert isinstance(device, ExponentialPulses)
     start, same = np.linspace(-0.9, 0.9, 5), (jnp.ones(5), jnp.ones(5))
     z = 2 * -0.5 * start / 2 - 0.5
-    up = 0.00135 * 1.259359 * np.maximum(1 + 1.18445 * np.exp(5 * z), 0)
+    up = 0.00135 * np.maximum(1 + 1.18445 * np.exp(5 * z), 0)
     down = 0.00135 * (1 - 0.259359) * np.maximum(1 + 0.081404 * np.exp(-5 * z), 0)
-    for update, step in ((3 * 0.00135, 3 * up), (-3 * 0.00135, -3 * down)):
+    usual = (up[2] + down[2]) / 2  # of a device at 0, which is the third
+    assert start[2] == 0
+    for update, step in ((3 * usual, 3 * up), (-3 * usual, -3 * down)):
         found = device.write(KEY, jnp.asarray(start, jnp.float32), jnp.full(5, update), room, same)
         np.testing.assert_allclose(found.value - start, step, rtol=2e-3, atol=1e-6)
+        assert (found.pulses == 3).all()
     assert np.ptp(up) > 0.0005
+    # Noise from pulse to pulse is a share of the step, wherever the device stands.
+    noisy = DEVICES.find("reram-es")(cycle=0.6, rounding="nearest").writing(room)
+    for place in (1, 2, 3):
+        held = jnp.full(DRAWS, start[place], jnp.float32)
+        same = (jnp.ones(DRAWS), jnp.ones(DRAWS))
+        moved = noisy.write(KEY, held, jnp.full(DRAWS, 3 * usual), room, same).value - held
+        within(moved, 3 * up[place], 3 * (0.6 * up[place]) ** 2)
 
 
 def test_pulses_scatter_are_counted_and_are_limited():
@@ -193,10 +203,49 @@ def test_devices_drift_leak_and_are_unlike_each_other():
     steps = weights(up.network) - 0.5, weights(up.network) - weights(down.network)
     for step in steps:
         within(step.ravel(), 0.1, 0.02**2)
-    assert abs(np.corrcoef(steps[0].ravel(), steps[1].ravel())[0, 1]) < 0.05
+    np.testing.assert_allclose(steps[0], steps[1], atol=1e-6)  # a factor for both directions
     idle = device_of(spread=0.2).write(jax.random.key(4), held, like(held, 0.0))
     again = device_of(spread=0.2).write(jax.random.key(3), idle, like(held, 0.1))
     np.testing.assert_array_equal(weights(again.network), weights(up.network))  # frozen
+
+
+def moves_of(device):
+    """How far devices move up, and then down, by what is sent."""
+    held = held_of(device)
+    up = device.write(KEY, held, like(held, 0.1))
+    down = device.write(jax.random.key(8), up, like(held, -0.1))
+    return [(weights(up.network) - 0.5) / 0.1, (weights(up.network) - weights(down.network)) / 0.1]
+
+
+def test_steps_up_and_down_are_apart_by_a_spread_of_their_own():
+    up, down = moves_of(device_of(spread=0.2, up_down_spread=0.05))
+    within(((up + down) / 2).ravel(), 1, 0.2**2)
+    within(((up - down) / 2).ravel(), 0, 0.05**2)
+    wide = Analog(Range(jnp.float32(-9), jnp.float32(9)), Added(), Effects.of(spread=0.3),
+                  log_normal=True)  # fmt: skip
+    up, down = moves_of(wide)
+    within(np.log(up).ravel(), 0, 0.3**2)
+    np.testing.assert_allclose(up, down, rtol=1e-4)
+
+
+def test_each_device_of_a_pair_has_steps_of_its_own():
+    held = held_of(device := Analog(ROOM, Added(), Effects.of(spread=0.2), pair=True), 0.0)
+    plus = weights(device.write(KEY, held, like(held, 0.1)).network) / 0.1
+    minus = -weights(device.write(KEY, held, like(held, -0.1)).network) / 0.1
+    for factors in (plus, minus):
+        within(factors.ravel(), 1, 0.2**2)
+    assert abs(np.corrcoef(plus.ravel(), minus.ravel())[0, 1]) < 0.05
+
+
+@pytest.mark.parametrize("rounding", ["nearest", "stochastic"])
+def test_a_leak_of_rounded_weights_is_not_undone_for_nothing(rounding):
+    device = Analog(ROOM, Rounded.to_levels(63, ROOM, rounding), Effects.of(leak=0.01))
+    held = held_of(device)
+    before = weights(held.network)
+    for number in range(20):
+        held = device.write(jax.random.key(number), held, like(held, 0.0))
+    np.testing.assert_allclose(weights(held.network), before * 0.99**20, rtol=1e-4)
+    assert not np.asarray(held.state["weights_1_0"]["pulses"]).any()
 
 
 def test_stuck_devices_stay_and_ranges_differ():
@@ -535,12 +584,12 @@ def test_phase_change_memory_grows_in_pairs():
     device = found.build()
     assert device.pair
     held = held_of(device, value=0.0, size=4)
-    place = 0.0
+    place, usual = 0.0, 0.005 * (28.235 + 3.235) / 2  # the mean of steps up and down at 0
     for _ in range(5):  # one pulse up each: .01 (1 + 27.235 exp(-2.5 w)) with w from 0 to 2
-        held = device.write(KEY, held, like(held, 0.005))
+        held = device.write(KEY, held, like(held, usual))
         place += 0.01 * (1 + 27.235 * np.exp(-2.5 * place))
         np.testing.assert_allclose(weights(held.network), min(place, 2) / 2, rtol=1e-4)
-    held = device.write(KEY, held, like(held, -0.005))  # the other device begins to grow
+    held = device.write(KEY, held, like(held, -usual))  # the other device begins to grow
     np.testing.assert_allclose(
         weights(held.network), (min(place, 2) - 0.01 * 28.235) / 2, rtol=1e-4
     )

@@ -56,10 +56,11 @@ def test_levels_are_the_nearest_ones_however_updates_are_rounded(rounding):
 def test_corrections_are_those_of_a_loop(writes):
     """Devices whose steps are up to twice what was sent: many are sent too far, and back."""
     network = network_of((20, 10, 2))
-    device = Analog(WIDE, Added(), Effects.of(spread=0.4))
+    device = Analog(WIDE, Added(), Effects.of(spread=0.4, up_down_spread=0.3))
     held = program(device, KEY, network, writes=writes, tolerance=0.002)
     own = {name: np.asarray(value) for name, value in held.state["weights_1_0"].items()}
-    factors = np.maximum(1 + 0.4 * own["unlike"][:2], 0)
+    alike, apart = 1 + 0.4 * own["unlike"][0], 0.3 * own["unlike"][1]
+    factors = np.maximum([alike + apart, alike - apart], 0)
     values, counts = np.zeros((10, 20)), np.zeros((10, 20))
     for place, goal in np.ndenumerate(weights(network).astype(float)):
         size, way = 0.002 / 8, 0

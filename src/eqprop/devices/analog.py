@@ -31,9 +31,11 @@ class Effects(eqx.Module):
 
     **Attributes:**
 
-    - `spread`: of a device's steps, from device to device: factors 1 + spread N(0, 1), not below 0,
-      one for its steps up and one for those down; frozen.
-    - `range_spread`: the same of both ends of the range.
+    - `spread`: of a device's steps, from device to device: a factor 1 + spread N(0, 1), not below
+      0, or exp(spread N(0, 1)) of an `Analog` that is `log_normal`; for both directions; frozen.
+    - `up_down_spread`: of what that factor is more for steps up, and less for those down; frozen.
+      Of a pair, whose devices only grow, each has a factor of its own, and nothing else.
+    - `range_spread`: of both ends of the range, factors 1 + spread N(0, 1).
     - `stuck_low`, `stuck_high`: shares of the devices that stay at the ends of their range.
     - `leak`: share of its value that a device loses between two updates.
     - `write_noise`: of the value that a write leaves, in weights; drawn anew by each write that
@@ -45,6 +47,7 @@ class Effects(eqx.Module):
     """
 
     spread: Array
+    up_down_spread: Array
     range_spread: Array
     stuck_low: Array
     stuck_high: Array
@@ -57,6 +60,7 @@ class Effects(eqx.Module):
     @staticmethod
     def of(
         spread: float = 0.0,
+        up_down_spread: float = 0.0,
         range_spread: float = 0.0,
         stuck_low: float = 0.0,
         stuck_high: float = 0.0,
@@ -68,7 +72,8 @@ class Effects(eqx.Module):
     ) -> Effects:
         """From plain numbers."""
         own = (
-            spread, range_spread, stuck_low, stuck_high, leak, write_noise, read_noise, drift, wires
+            spread, up_down_spread, range_spread, stuck_low, stuck_high, leak, write_noise,
+            read_noise, drift, wires,
         )  # fmt: skip
         return Effects(*(jnp.float32(value) for value in own))
 
@@ -194,6 +199,7 @@ class Analog(AbstractDevice):
     - `with_biases`: whether biases are held by such devices too.
     - `sensor`: what is read of the states for an update.
     - `mismatch`: of units, and of the two directions of a connection.
+    - `log_normal`: whether spread is, of steps.
     - `read_each`: how often the noise of reads is new: for every `"batch"`, every `"phase"` of it,
       or every `"step"` of a phase, of every example.
 
@@ -214,6 +220,7 @@ class Analog(AbstractDevice):
     mismatch: Mismatch | None
     pair: bool = eqx.field(static=True)
     with_biases: bool = eqx.field(static=True)
+    log_normal: bool = eqx.field(static=True)
     read_each: ReadEach = eqx.field(static=True)
 
     def __init__(
@@ -226,6 +233,7 @@ class Analog(AbstractDevice):
         *,
         pair: bool = False,
         with_biases: bool = False,
+        log_normal: bool = False,
         read_each: ReadEach = "batch",
     ) -> None:
         if not is_traced(room.low) and not is_traced(room.high):
@@ -238,6 +246,7 @@ class Analog(AbstractDevice):
         self.effects = effects or Effects.of()
         self.sensor, self.mismatch = sensor, mismatch
         self.pair, self.with_biases, self.read_each = pair, with_biases, read_each
+        self.log_normal = log_normal
 
     def groups(self, network: Network) -> list[Group]:
         return [
@@ -281,6 +290,8 @@ class Analog(AbstractDevice):
                 value, pulses = self.writing.write(
                     writing, kept, change, self._room(own), self._steps(own)
                 )
+            # Nobody touches a device that has nothing to learn: rounding would undo its leak.
+            value, pulses = jnp.where(change == 0, kept, value), jnp.where(change == 0, 0, pulses)
             is_written = pulses > 0
             noise = normal(noising, value, self.effects.write_noise)
             own["noise"] = jnp.where(is_written, noise, own["noise"])
@@ -382,9 +393,19 @@ class Analog(AbstractDevice):
         return plus - own["minus"], more + less
 
     def _steps(self, own: dict[str, Array]) -> tuple[Array, Array]:
-        """Factors on each device's steps up and down."""
-        factors = jnp.maximum(1 + self.effects.spread * own["unlike"][:2], 0)
-        return factors[0], factors[1]
+        """Factors on each device's steps up and down; of a pair, on those of each of the two."""
+        first, second = own["unlike"][:2]
+        if self.pair:
+            found = self._alike(first), self._alike(second)
+        else:
+            factor, apart = self._alike(first), self.effects.up_down_spread * second
+            found = factor + apart, factor - apart
+        return jnp.maximum(found[0], 0), jnp.maximum(found[1], 0)
+
+    def _alike(self, drawn: Array) -> Array:
+        """What the steps of each device are larger by."""
+        spread = self.effects.spread * drawn
+        return jnp.exp(spread) if self.log_normal else 1 + spread
 
     def _room(self, own: dict[str, Array]) -> Range:
         """Each device's range."""

@@ -2,15 +2,14 @@
 
 The numbers are those of `simulator/presets/devices.py` in IBM's aihwkit 1.1
 (github.com/IBM/aihwkit), in weights of about +-1. What aihwkit models and we do not: spread of
-slopes and of lifetimes from device to device; noise of a pulse that grows with its step. `spread`
-is drawn here for steps up and down apart. There one factor serves both, and they differ by
-`up_down_dtod` alone, by .01 to .06: devices are less alike in their two directions here. Write
-noise is given there in steps, here in weights.
+slopes and of lifetimes from device to device; of the two kinds of electrochemical memory noise that
+grows with a step, of phase-change memory noise that grows with the value too. Write noise is given
+there in steps, here in weights.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -19,9 +18,10 @@ from eqprop.registry import Above0, Rate
 
 _Balance = Annotated[float, Field(gt=-1, lt=1)]
 _Share = Annotated[float, Field(ge=0, le=1)]
+_Kind = Literal["normal", "log-normal"]
 
 
-def _of(kind: type[PulsedSettings], name: str, value: float | bool) -> Any:
+def _of(kind: type[PulsedSettings], name: str, value: float | bool | str) -> Any:
     """Another default for a setting."""
     return Field(default=value, description=kind.model_fields[name].description)
 
@@ -29,8 +29,9 @@ def _of(kind: type[PulsedSettings], name: str, value: float | bool) -> Any:
 class ReRamEsSettings(ExponentialSettings, name="reram-es"):
     """Resistive memory, exponential steps: `ReRamES`, Gong et al., Nat. Commun. (2018)."""
 
-    step: Above0 = _of(ExponentialSettings, "step", 0.00135)
-    up_down: _Balance = _of(ExponentialSettings, "up_down", 0.259359)
+    # Steps there are 1 up and 1 - .259359 down, in units of .00135.
+    step: Above0 = _of(ExponentialSettings, "step", 0.00135 * (1 - 0.259359 / 2))
+    up_down: _Balance = _of(ExponentialSettings, "up_down", 0.259359 / (2 - 0.259359))
     a_up: Number = _of(ExponentialSettings, "a_up", -1.18445)
     a_down: Number = _of(ExponentialSettings, "a_down", -0.081404)
     gamma_up: Number = _of(ExponentialSettings, "gamma_up", 5.0)
@@ -38,6 +39,7 @@ class ReRamEsSettings(ExponentialSettings, name="reram-es"):
     scale: Number = _of(ExponentialSettings, "scale", -0.5)
     shift: Number = _of(ExponentialSettings, "shift", -0.5)
     spread: Rate = _of(ExponentialSettings, "spread", 0.2)
+    up_down_spread: Rate = _of(ExponentialSettings, "up_down_spread", 0.05)
     range_spread: Rate = _of(ExponentialSettings, "range_spread", 0.3)
     cycle: Rate = _of(ExponentialSettings, "cycle", 5.0)
     write_noise: Rate = _of(ExponentialSettings, "write_noise", 75 * 0.00135)
@@ -52,6 +54,7 @@ class ReRamSbSettings(LinearSettings, name="reram-sb"):
     slope_up: Rate = _of(LinearSettings, "slope_up", 1.0)
     slope_down: Rate = _of(LinearSettings, "slope_down", 1.0)
     spread: Rate = _of(LinearSettings, "spread", 0.3)
+    up_down_spread: Rate = _of(LinearSettings, "up_down_spread", 0.01)
     # .24 above and .4 below
     range_spread: Rate = _of(LinearSettings, "range_spread", 0.3)
     cycle: Rate = _of(LinearSettings, "cycle", 3.75)
@@ -67,6 +70,7 @@ class EcRamSettings(LinearSettings, name="ecram"):
     slope_up: Rate = _of(LinearSettings, "slope_up", 0.1153)
     slope_down: Rate = _of(LinearSettings, "slope_down", 0.5085)
     spread: Rate = _of(LinearSettings, "spread", 0.1)
+    up_down_spread: Rate = _of(LinearSettings, "up_down_spread", 0.01)
     range_spread: Rate = _of(LinearSettings, "range_spread", 0.05)
     cycle: Rate = _of(LinearSettings, "cycle", 0.3)
 
@@ -80,6 +84,7 @@ class EcRamMoSettings(LinearSettings, name="ecram-mo"):
     slope_up: Rate = _of(LinearSettings, "slope_up", 0.4152)
     slope_down: Rate = _of(LinearSettings, "slope_down", 0.7342)
     spread: Rate = _of(LinearSettings, "spread", 0.1)
+    up_down_spread: Rate = _of(LinearSettings, "up_down_spread", 0.01)
     range_spread: Rate = _of(LinearSettings, "range_spread", 0.05)
     cycle: Rate = _of(LinearSettings, "cycle", 2.0)
 
@@ -91,6 +96,7 @@ class CapacitorSettings(LinearSettings, name="capacitor"):
     slope_up: Rate = _of(LinearSettings, "slope_up", 0.05)
     slope_down: Rate = _of(LinearSettings, "slope_down", 0.05)
     spread: Rate = _of(LinearSettings, "spread", 0.1)
+    up_down_spread: Rate = _of(LinearSettings, "up_down_spread", 0.06)
     range_spread: Rate = _of(LinearSettings, "range_spread", 0.07)
     cycle: Rate = _of(LinearSettings, "cycle", 0.3)
     leak: _Share = _of(LinearSettings, "leak", 1e-6)
@@ -101,6 +107,7 @@ class GokmenVlasovSettings(LinearSettings, name="gokmen-vlasov"):
 
     step: Above0 = _of(LinearSettings, "step", 0.0016)
     spread: Rate = _of(LinearSettings, "spread", 0.3)
+    up_down_spread: Rate = _of(LinearSettings, "up_down_spread", 0.01)
     range_spread: Rate = _of(LinearSettings, "range_spread", 0.3)
     cycle: Rate = _of(LinearSettings, "cycle", 0.3)
 
@@ -109,13 +116,15 @@ class ReRamOmSettings(LinearSettings, name="reram-om"):
     """An array of resistive memory, optimised material: `ReRamArrayOM`, Gong et al., IEDM (2022).
 
     13.5 % of the devices of that array were corrupt, which `stuck_low` and `stuck_high` can say.
-    The spread of steps is log-normal there, the reference of a device 5 % off.
+    The reference of a device is 5 % off there.
     """
 
     step: Above0 = _of(LinearSettings, "step", 0.0949)
     slope_up: Rate = _of(LinearSettings, "slope_up", 1.0)
     slope_down: Rate = _of(LinearSettings, "slope_down", 1.0)
     spread: Rate = _of(LinearSettings, "spread", 0.7829)
+    up_down_spread: Rate = _of(LinearSettings, "up_down_spread", 0.01)
+    spread_kind: _Kind = _of(LinearSettings, "spread_kind", "log-normal")
     # .3499 above and .5695 below
     range_spread: Rate = _of(LinearSettings, "range_spread", 0.46)
     cycle: Rate = _of(LinearSettings, "cycle", 0.4158)
@@ -129,6 +138,8 @@ class ReRamHfO2Settings(LinearSettings, name="reram-hfo2"):
     slope_up: Rate = _of(LinearSettings, "slope_up", 1.0)
     slope_down: Rate = _of(LinearSettings, "slope_down", 1.0)
     spread: Rate = _of(LinearSettings, "spread", 0.7125)
+    up_down_spread: Rate = _of(LinearSettings, "up_down_spread", 0.01)
+    spread_kind: _Kind = _of(LinearSettings, "spread_kind", "log-normal")
     # .4295 above and .5990 below
     range_spread: Rate = _of(LinearSettings, "range_spread", 0.51)
     cycle: Rate = _of(LinearSettings, "cycle", 0.2174)

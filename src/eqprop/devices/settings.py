@@ -65,7 +65,16 @@ class AnalogSettings(DeviceChoice):
     )
     biases: bool = Field(default=False, description="whether biases are held by such devices too")
     spread: Rate = Field(
-        default=0.0, description="of steps from device to device, as a share; frozen"
+        default=0.0,
+        description="of steps from device to device, as a share, up and down alike; frozen",
+    )
+    spread_kind: Literal["normal", "log-normal"] = Field(
+        default="normal", description="of that spread"
+    )
+    up_down_spread: Rate = Field(
+        default=0.0,
+        description="of what a device's steps up are larger by, and those down smaller; frozen; "
+        "none in a pair, whose devices only grow",
     )
     range_spread: Rate = Field(
         default=0.0, description="of both ends of the range from device to device; frozen"
@@ -198,14 +207,15 @@ class AnalogSettings(DeviceChoice):
         return Analog(
             room, self.writing(room), self._effects(), self._sensor(), self._mismatch(),
             pair=self.pair, with_biases=self.biases, read_each=self.read_each,
+            log_normal=self.spread_kind == "log-normal",
         )  # fmt: skip
 
     def _effects(self) -> Effects:
         from eqprop.devices.analog import Effects
 
         names = (
-            "spread", "range_spread", "stuck_low", "stuck_high", "leak", "write_noise",
-            "read_noise", "drift", "wires",
+            "spread", "up_down_spread", "range_spread", "stuck_low", "stuck_high", "leak",
+            "write_noise", "read_noise", "drift", "wires",
         )  # fmt: skip
         return Effects.of(**{name: getattr(self, name) for name in names})
 
@@ -255,11 +265,16 @@ class RoundedSettings(AnalogSettings, name="rounded"):
 class PulsedSettings(AnalogSettings):
     """What devices have that are written by pulses."""
 
-    step: Above0 = Field(default=0.002, description="of a pulse at 0, in weights")
+    step: Above0 = Field(
+        default=0.002, description="of a pulse, in weights: at 0, or the factor of exponential ones"
+    )
     up_down: Annotated[float, Field(gt=-1, lt=1)] = Field(
         default=0.0, description="steps up are 1 + it times as large, steps down 1 - it times"
     )
-    cycle: Rate = Field(default=0.0, description="spread of a step from pulse to pulse, in steps")
+    cycle: Rate = Field(
+        default=0.0,
+        description="spread of a step from pulse to pulse, in steps; a share of exponential ones",
+    )
     most: Positive | None = Field(default=None, description="pulses at most for one update")
     rounding: Rounding = Field(
         default="stochastic", description="of the number of pulses that an update takes"

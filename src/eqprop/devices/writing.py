@@ -132,7 +132,7 @@ class Rounded(AbstractWriting):
 class Pulses(eqx.Module):
     """How many pulses an update takes, and how unlike they are.
 
-    So many pulses are sent as come nearest to the update.
+    So many pulses are sent as come nearest to the update, for a device at 0.
 
     **Attributes:**
 
@@ -167,9 +167,13 @@ class Pulses(eqx.Module):
         """Of these, the nearest number that is not 0."""
         return dataclasses.replace(self, rounding="nearest", least=1)
 
-    def sent(self, key: Array, update: Array) -> Array:
-        """How many for each device."""
-        wanted = rounded(key, jnp.abs(update) / self.step, self.rounding)
+    def sent(self, key: Array, update: Array, step: Array | None = None) -> Array:
+        """How many for each device.
+
+        **Arguments:** `step`: of a device at 0, where that is another one than `self.step`.
+        """
+        size = self.step if step is None else step
+        wanted = rounded(key, jnp.abs(update) / size, self.rounding)
         return jnp.minimum(jnp.maximum(wanted, _at_least(self.least, update)), self.most)
 
     def size(self, up: Array, unlike: tuple[Array, Array]) -> Array:
@@ -177,10 +181,22 @@ class Pulses(eqx.Module):
         factor = jnp.where(up, (1 + self.up_down) * unlike[0], (1 - self.up_down) * unlike[1])
         return self.step * factor
 
-    def ends(self, key: Array, before: Array, moved: Array, pulses: Array, room: Range) -> Written:
-        """Where devices end that pulses `moved`, each a little more or less."""
+    def ends(
+        self,
+        key: Array,
+        before: Array,
+        moved: Array,
+        pulses: Array,
+        room: Range,
+        step: Array | None = None,
+    ) -> Written:
+        """Where devices end that pulses `moved`, each a little more or less.
+
+        **Arguments:** `step`: to which the noise of a pulse is in proportion (default `self.step`).
+        """
         noise = normal(key, before, self.cycle)
-        found = before + moved + jnp.sqrt(pulses) * self.cycle * self.step * noise
+        size = self.step if step is None else step
+        found = before + moved + jnp.sqrt(pulses) * self.cycle * size * noise
         return Written(jnp.where(pulses > 0, jnp.clip(found, room.low, room.high), before), pulses)
 
 
@@ -233,7 +249,8 @@ class ExponentialPulses(AbstractWriting):
 
     A step up is max(1 - `a_up` exp(`gamma_up` z), 0) times `step`, a step down
     max(1 - `a_down` exp(-`gamma_down` z), 0) times, with z = 2 `scale` w / (high - low) + `shift`.
-    All pulses of one update are those of the value before it.
+    All pulses of one update are those of the value before it. Their number is the update over the
+    mean of a step up and a step down at 0. Noise from pulse to pulse is a share of the step.
 
     **References:** `ExpStepDevice` of IBM's aihwkit, which takes pulses one by one.
     """
@@ -253,9 +270,16 @@ class ExponentialPulses(AbstractWriting):
         self, key: Array, value: Array, update: Array, room: Range, unlike: tuple[Array, Array]
     ) -> Written:
         counting, varying = jax.random.split(key)
-        pulses, up = self.pulses.sent(counting, update), update > 0
+        same = jnp.ones((), value.dtype), jnp.ones((), value.dtype)
+        ups, downs = (self._size(jnp.asarray(up), self.shift, same) for up in (True, False))
+        pulses, up = self.pulses.sent(counting, update, (ups + downs) / 2), update > 0
         z = 2 * self.scale * value / (room.high - room.low) + self.shift
+        size = self._size(up, z, unlike)
+        moved = jnp.where(up, pulses * size, -pulses * size)
+        return self.pulses.ends(varying, value, moved, pulses, room, size)
+
+    def _size(self, up: Array, z: Array, unlike: tuple[Array, Array]) -> Array:
+        """Of a device's steps in a direction, where it stands at `z`."""
         power = jnp.where(up, self.gamma_up * z, -self.gamma_down * z)
         factor = jnp.maximum(1 - jnp.where(up, self.a_up, self.a_down) * jnp.exp(power), 0)
-        moved = pulses * self.pulses.size(up, unlike) * factor
-        return self.pulses.ends(varying, value, jnp.where(up, moved, -moved), pulses, room)
+        return self.pulses.size(up, unlike) * factor
