@@ -22,6 +22,7 @@ from eqprop.plots.curves import error_curves, error_rows
 from eqprop.plots.depth import error_against_depth
 from eqprop.plots.devices import trained_and_programmed
 from eqprop.plots.hardware import neuron
+from eqprop.plots.noise import error_against_strength
 from eqprop.plots.rules import work_curves
 from eqprop.plots.updates import against_p
 
@@ -80,6 +81,7 @@ DRAWN: dict[str, tuple[Draw, Sequence[str]]] = {
     ),
     "journal-diabetes": (error_curves, ["journal-diabetes"]),
     "journal-wine": (training_curves, ["journal-wine"]),
+    "noise": (error_against_strength, ["unfinished/noise-mnist"]),
     "particles": (error_rows, ["particles"]),
     "rules": (work_curves, ["rules"]),
 }

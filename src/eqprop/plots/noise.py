@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from eqprop.analysis.strengths import by_network, effects_of, words_of
 from eqprop.plots.style import PAGE, color, figure, legend_above, means_and_runs, plain_log
 
 _WIDE = 4  # panels on a line
+_NARROW = 22  # letters below one
 
 
 def error_against_strength(rows: Rows, stem: Path) -> None:
@@ -23,7 +25,7 @@ def error_against_strength(rows: Rows, stem: Path) -> None:
     columns = min(_WIDE, len(shown))
     lines = -(-len(shown) // columns)
     with figure(
-        stem, rows=lines, columns=columns, size=(PAGE, 2.2 * lines + 0.6), sharey=True
+        stem, rows=lines, columns=columns, size=(PAGE, 2.5 * lines + 0.6), sharey=True
     ) as grid:
         for axes in grid.flat[len(shown) :]:
             axes.set_axis_off()
@@ -38,7 +40,11 @@ def error_against_strength(rows: Rows, stem: Path) -> None:
             axes.set_xscale("log")
             axes.set_yscale("log")
             plain_log(axes.yaxis)
-            axes.set_xlabel(words_of(effect))
+            tried = sorted({s for errors in found.values() for s in errors.under.get(effect, {})})
+            axes.set_xticks(tried, [f"{strength:g}" for strength in tried])
+            axes.set_xticks([], minor=True)
+            axes.set_xlabel(textwrap.fill(words_of(effect), _NARROW))
         for axes in grid[:, 0]:
             axes.set_ylabel("training error, online (%)")
+        grid[0, 0].plot([], [], ":", color="0.35", label="without the effect")
         legend_above(grid[0, 0])
