@@ -268,7 +268,8 @@ class Model:
         x = self.preparation.inputs(x)
         nothing = np.zeros((len(x), self.network.num_targets), np.float32)
         found = self.evaluate(x, nothing, starts=starts, starts_seed=seed)
-        if found.unsettled > _UNSETTLED:
+        # Blocks settle, but for noise of reads that is new in every step, as somebody wanted it.
+        if found.unsettled > _UNSETTLED and not self.network.energy.has_blocks:
             warnings.warn(
                 f"{found.unsettled:.0%} of the examples have not settled: what they are told to be "
                 "is no equilibrium. Say how they relax: Model(..., evaluation=Phase(...)).",
