@@ -97,8 +97,10 @@ def test_a_folder_without_runs_is_said(tmp_path, capsys):
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become somebody with fewer rights")
 def test_who_may_only_read_sees_whether_a_run_goes_on(runs):
     place, _, stopped = runs
-    for folder in (place, *place.parents[:2]):
-        folder.chmod(0o755)
+    place.chmod(0o755)
+    for parent in place.parents:
+        if parent.name.startswith(("pytest-", "popen-")):  # those that pytest made, for root alone
+            parent.chmod(0o755)
     look = (
         "import os, sys, pathlib\nfrom eqprop.records.lock import is_held\nos.seteuid(65534)\n"
         "print(is_held(pathlib.Path(sys.argv[1])))"

@@ -373,4 +373,6 @@ def test_a_run_that_patience_ends_is_told_by_all_validation_examples(tmp_path):
     rows = handed.prepared(run.config).split("validation")
     assert run.summary["validation_examples"] == len(rows) > 6
     found = run.model.evaluate(rows.x, rows.target)
-    assert run.summary["validation_error"] == found.error != last["validation_error"]
+    assert run.summary["validation_error"] == found.error
+    assert run.summary["validation_cost"] == pytest.approx(found.cost, 1e-5)
+    assert run.summary["validation_cost"] != pytest.approx(last["validation_cost"], 1e-3)

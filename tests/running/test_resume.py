@@ -374,8 +374,9 @@ def test_a_folder_that_became_read_only(tmp_path, policy):
             os.seteuid(65534)
 
     tmp_path.chmod(0o755)
-    for parent in tmp_path.parents[:2]:
-        parent.chmod(0o755)
+    for parent in tmp_path.parents:
+        if parent.name.startswith(("pytest-", "popen-")):  # those that pytest made, for root alone
+            parent.chmod(0o755)
     try:
         with pytest.raises(RunFolderError, match="must be writable") as caught:
             train(settings(checkpoint={"on_failure": policy}), tmp_path, Context(report=forbid))
