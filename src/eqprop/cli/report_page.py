@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -170,8 +170,8 @@ def _sections(
 
 def _devices(sweep: Sweep) -> dict[str, list[str]]:
     """What the devices of each finished run went through, pair of layers by pair of layers."""
-    rows = []
-    for cell, end in collect.summaries(sweep).items():
+    rows, ends = [], collect.summaries(sweep)
+    for cell, end in ends.items():
         for pair, counts in end.get("device", {}).items():
             told = [counts[what][of] for what in ("writes", "pulses") for of in ("mean", "most")]
             rows.append([f"{cell.condition}, seed {cell.seed}", pair, *(f"{n:,.0f}" for n in told)])
@@ -179,13 +179,13 @@ def _devices(sweep: Sweep) -> dict[str, list[str]]:
         return {}
     columns = ["run", "weights", "writes, mean", "most", "pulses, mean", "most"]
     note = "Of a device since it was first held. A write is an update that reached it."
-    return {"What devices went through": [html.table(columns, rows, note), *_reads(sweep)]}
+    return {"What devices went through": [html.table(columns, rows, note), *_reads(ends)]}
 
 
-def _reads(sweep: Sweep) -> list[str]:
+def _reads(ends: Mapping[Cell, dict[str, Any]]) -> list[str]:
     """How often devices were read in training, and how long units took to settle."""
     rows = []
-    for cell, end in collect.summaries(sweep).items():
+    for cell, end in ends.items():
         found = end.get("settling", {})
         for of, digits in (("example", 1), ("epoch", 0)):
             if of in found:

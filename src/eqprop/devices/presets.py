@@ -9,16 +9,21 @@ there in steps, here in weights.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field
 
-from eqprop.devices.settings import ExponentialSettings, LinearSettings, Number, PulsedSettings
+from eqprop.devices.settings import (
+    ExponentialSettings,
+    LinearSettings,
+    Number,
+    PulsedSettings,
+    SpreadKind,
+)
 from eqprop.registry import Above0, Rate
 
 _Balance = Annotated[float, Field(gt=-1, lt=1)]
 _Share = Annotated[float, Field(ge=0, le=1)]
-_Kind = Literal["normal", "log-normal"]
 
 
 def _of(kind: type[PulsedSettings], name: str, value: float | bool | str) -> Any:
@@ -124,7 +129,7 @@ class ReRamOmSettings(LinearSettings, name="reram-om"):
     slope_down: Rate = _of(LinearSettings, "slope_down", 1.0)
     spread: Rate = _of(LinearSettings, "spread", 0.7829)
     up_down_spread: Rate = _of(LinearSettings, "up_down_spread", 0.01)
-    spread_kind: _Kind = _of(LinearSettings, "spread_kind", "log-normal")
+    spread_kind: SpreadKind = _of(LinearSettings, "spread_kind", "log-normal")
     # .3499 above and .5695 below
     range_spread: Rate = _of(LinearSettings, "range_spread", 0.46)
     cycle: Rate = _of(LinearSettings, "cycle", 0.4158)
@@ -139,7 +144,7 @@ class ReRamHfO2Settings(LinearSettings, name="reram-hfo2"):
     slope_down: Rate = _of(LinearSettings, "slope_down", 1.0)
     spread: Rate = _of(LinearSettings, "spread", 0.7125)
     up_down_spread: Rate = _of(LinearSettings, "up_down_spread", 0.01)
-    spread_kind: _Kind = _of(LinearSettings, "spread_kind", "log-normal")
+    spread_kind: SpreadKind = _of(LinearSettings, "spread_kind", "log-normal")
     # .4295 above and .5990 below
     range_spread: Rate = _of(LinearSettings, "range_spread", 0.51)
     cycle: Rate = _of(LinearSettings, "cycle", 0.2174)

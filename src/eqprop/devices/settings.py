@@ -53,6 +53,9 @@ MOST_BITS = 24
 """What a number in single precision has."""
 
 
+SpreadKind = Literal["normal", "log-normal"]
+
+
 class AnalogSettings(DeviceChoice):
     """What all imperfect devices have."""
 
@@ -68,9 +71,7 @@ class AnalogSettings(DeviceChoice):
         default=0.0,
         description="of steps from device to device, as a share, up and down alike; frozen",
     )
-    spread_kind: Literal["normal", "log-normal"] = Field(
-        default="normal", description="of that spread"
-    )
+    spread_kind: SpreadKind = Field(default="normal", description="of that spread")
     up_down_spread: Rate = Field(
         default=0.0,
         description="of what a device's steps up are larger by, and those down smaller; frozen; "

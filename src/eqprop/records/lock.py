@@ -18,8 +18,10 @@ _HOLDER = ".holder"  # who has it; the lock itself cannot be read on every syste
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path, *, patience: float = 0.0) -> Iterator[None]:
     """Holds a folder while a run writes to it.
+
+    **Arguments:** `patience`: seconds to wait for another process that holds it.
 
     The system lets go of the lock when the process ends, however it ends, so none is ever stale.
 
@@ -27,7 +29,7 @@ def locked(folder: Path) -> Iterator[None]:
     can be written.
     """
     folder = Path(folder)
-    lock = FileLock(folder / _NAME, timeout=0)
+    lock = FileLock(folder / _NAME, timeout=patience)
     try:
         lock.acquire()
         me = {"pid": os.getpid(), "host": socket.gethostname()}

@@ -109,9 +109,7 @@ class Looks:
             test = look(self.config, network, self.test, between=self.between)
             found |= evaluation_entry("test", test)
         if starts := self.config.evaluation.starts:
-            several = look_from(
-                self.config, network, self.validation, starts, between=self.between
-            )  # fmt: skip
+            several = look_from(self.config, network, self.validation, starts, between=self.between)
             found |= evaluation_entry("validation_lowest", several.lowest, "lowest")
             found["several_equilibria"] = several.several
         return found

@@ -7,17 +7,15 @@ from its last checkpoint.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eqprop.config.run_config import RunConfig
 from eqprop.config.settings import load_recorded
-from eqprop.errors import BusyError, ConfigError, RunFolderError
+from eqprop.errors import ConfigError, RunFolderError
 
 if TYPE_CHECKING:
     from eqprop.records import RunFolder
@@ -166,7 +164,9 @@ def extended(sweep: Sweep, configs: Mapping[Cell, RunConfig]) -> Sweep:
     on other data: what a table puts together must belong together. Conditions of varied settings
     may differ in these alone, and in what belongs to the same sections.
     """
-    with _held(sweep.path):  # another launcher may be adding cells
+    from eqprop.records.lock import locked
+
+    with locked(sweep.path, patience=_PATIENCE_SECONDS):  # another launcher may be adding cells
         known = open_sweep(sweep.path)
         return _extended(sweep if known is None else known, configs)
 
@@ -183,10 +183,7 @@ def _extended(sweep: Sweep, configs: Mapping[Cell, RunConfig]) -> Sweep:
         new.append(cell)
         if cell.condition in conditions:
             found = config.differences(conditions[cell.condition])
-            # Means over seeds that learned for unlike times say nothing; figures tell them apart.
-            fixed = "training.epochs" if sweep.varied else ""
-            apart = {n: v for n, v in found.items() if n == fixed or not may_differ(n)}
-            _refuse(sweep, cell, apart)
+            _refuse(sweep, cell, {n: v for n, v in found.items() if not _of_seed(sweep, n)})
         elif begun:
             found = config.differences(next(iter(begun.values())))
             _refuse(sweep, cell, {n: v for n, v in found.items() if not _of_condition(sweep, n)})
@@ -199,6 +196,12 @@ def _extended(sweep: Sweep, configs: Mapping[Cell, RunConfig]) -> Sweep:
     return sweep
 
 
+def _of_seed(sweep: Sweep, name: str) -> bool:
+    """Whether another seed of a condition may have a setting of its own."""
+    # Means over seeds that learned for unlike times say nothing; figures tell them apart.
+    return may_differ(name) and not (sweep.varied and name == "training.epochs")
+
+
 def _of_condition(sweep: Sweep, name: str) -> bool:
     """Whether a new condition of a sweep may have a setting of its own."""
     section = name.partition(".")[0]
@@ -208,26 +211,8 @@ def _of_condition(sweep: Sweep, name: str) -> bool:
         return True
     # A choice brings settings of its own: another rule has another beta.
     own = {varied.partition(".")[0] for varied in sweep.varied}
-    alone = may_differ(name) and name != "training.epochs"
-    return name in sweep.varied or (section in own and section != "training") or alone
-
-
-@contextlib.contextmanager
-def _held(path: Path) -> Iterator[None]:
-    """Holds a sweep's folder, for as long as its list of cells is changed."""
-    from eqprop.records.lock import locked
-
-    until = time.monotonic() + _PATIENCE_SECONDS
-    with contextlib.ExitStack() as stack:
-        while True:
-            try:
-                stack.enter_context(locked(path))
-                break
-            except BusyError:
-                if time.monotonic() > until:
-                    raise
-                time.sleep(0.1)
-        yield
+    of_choice = section in own and section != "training"
+    return name in sweep.varied or of_choice or _of_seed(sweep, name)
 
 
 def may_differ(name: str) -> bool:

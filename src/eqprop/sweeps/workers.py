@@ -303,7 +303,7 @@ def finish_cell(path: str, flag: str, data_dir: str | None, cores: int | None = 
 def _finish_cell(
     path: Path, stop: Callable[[], int | None], data_dir: str | None, cores: int | None
 ) -> str | None:
-
+    """`finish_cell`, given how to tell whether it is to stop."""
     if stop() is not None:
         return _NOT_BEGUN
     config = load_recorded(path / "config.toml")

@@ -88,7 +88,6 @@ def rewire(
             f"exactly one of `n` and `p` must be given, got n={n} and p={p}. Drop one of them."
         )
     before = topology.num_connections
-    wanted = f"`n` must be 0 here, got {n}" if p is None else f"`p` must be 0 here, got {p:g}"
     if n is None:
         assert p is not None
         n = replacements_for(p, before)
@@ -96,6 +95,7 @@ def rewire(
     slots = _Slots(topology, receivers)
     connected, free = slots.connected.tolist(), slots.free.tolist()
     if n and not (connected and free):
+        wanted = f"`n` must be 0 here, got {n}" if p is None else f"`p` must be 0 here, got {p:g}"
         raise ConfigError(
             f"{wanted}: the topology has {len(connected)} connections and {len(free)} free pairs "
             "to receive them. Add a hidden layer or change `receivers`."

@@ -6,9 +6,7 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 
@@ -31,6 +29,7 @@ from eqprop.training.health import PYTHON, guessing, warnings_of
 from eqprop.training.preparation import Preparation
 from eqprop.training.probing import probe
 from eqprop.training.reading import Reading
+from eqprop.training.sharding import copied
 from eqprop.training.starts import COLD, evaluate_starts, starts_of
 from eqprop.training.train import TrainState
 from eqprop.training.trainer import Trainer
@@ -180,10 +179,7 @@ class Model:
                 seen += len(chunk.log.errors)
                 wrong += int(chunk.log.errors.sum())
                 unsettled += float(chunk.log.free.unsettled.sum()) / len(examples)
-                # A copy: the next chunk takes the memory of the state.
-                self.network = jax.tree.map(
-                    lambda leaf: jnp.array(leaf) if eqx.is_array(leaf) else leaf, state.network
-                )
+                self.network = copied(state.network)  # the next chunk takes that of the state
             self._epochs += 1
             errors.append(wrong / len(examples))
         free = getattr(rule, "free", None)

@@ -7,6 +7,7 @@ from typing import Any
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
@@ -24,6 +25,11 @@ def mesh_for(shards: int, devices: Sequence[Any] | None = None) -> Mesh:
     devices = jax.devices() if devices is None else devices
     count = max(n for n in range(1, min(shards, len(devices)) + 1) if shards % n == 0)
     return Mesh(np.array(devices[:count]), (SHARDS,))
+
+
+def copied(tree: Any) -> Any:
+    """`tree` with arrays of its own: a compiled program reuses the memory of what it is given."""
+    return jax.tree.map(lambda leaf: jnp.array(leaf) if eqx.is_array(leaf) else leaf, tree)
 
 
 def replicate(tree: Any, mesh: Mesh) -> Any:

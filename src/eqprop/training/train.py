@@ -23,7 +23,7 @@ from eqprop.training.arrays import tree_from_arrays, tree_to_arrays
 from eqprop.training.batches import Layout
 from eqprop.training.examples import Examples, decided
 from eqprop.training.logs import NOT_RECORDED, BatchLog, PhaseLog, sizes
-from eqprop.training.sharding import SHARDS, deal_out, gathered, replicate_arrays
+from eqprop.training.sharding import SHARDS, copied, deal_out, gathered, replicate_arrays
 
 DEVICES = 2**31 - 1
 """The stream of whatever devices draw, beside those of rules and batches, which count from 0."""
@@ -68,14 +68,8 @@ class TrainState(eqx.Module):
         slots = layout.slots if persistent else 0
         particles = np.zeros((layout.shards, slots, network.num_free), network.dtype)
         parameters = eqx.filter(network, eqx.is_inexact_array)
-        # A copy: the compiled program reuses the memory of the state that it is given.
-        held, optimizer_state, batches_seen = jax.tree.map(
-            lambda leaf: jnp.array(leaf) if eqx.is_array(leaf) else leaf,
-            (held, optimizer.init(parameters), jnp.int32(0)),  # pyright: ignore[reportArgumentType]
-        )
-        held, optimizer_state, batches_seen = replicate_arrays(
-            (held, optimizer_state, batches_seen), mesh
-        )
+        begun = held, optimizer.init(parameters), jnp.int32(0)  # pyright: ignore[reportArgumentType]
+        held, optimizer_state, batches_seen = replicate_arrays(copied(begun), mesh)
         return TrainState(held, optimizer_state, deal_out(particles, mesh), batches_seen)
 
     def to_arrays(self) -> dict[str, np.ndarray]:

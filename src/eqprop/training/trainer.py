@@ -7,7 +7,6 @@ import functools
 from collections.abc import Iterator
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -24,7 +23,7 @@ from eqprop.training.batches import Layout
 from eqprop.training.examples import Examples
 from eqprop.training.logs import BatchLog
 from eqprop.training.reading import Reading
-from eqprop.training.sharding import deal_out, mesh_for, replicate
+from eqprop.training.sharding import copied, deal_out, mesh_for, replicate
 from eqprop.training.train import DEVICES, Fixed, Own, TrainState, train_chunk
 
 
@@ -146,11 +145,8 @@ class Trainer:
         state = self.start(network)
         if before is None:
             return state
-        # A copy: the first chunk takes its memory, and may be interrupted.
         taken = before.held.state, before.optimizer_state, before.batches_seen
-        held, remembered, seen = jax.tree.map(
-            lambda leaf: jnp.array(leaf) if eqx.is_array(leaf) else leaf, taken
-        )
+        held, remembered, seen = copied(taken)  # the first chunk may be interrupted
         return dataclasses.replace(
             state, held=Held(state.network, held), optimizer_state=remembered, batches_seen=seen
         )
