@@ -579,6 +579,21 @@ def test_a_measured_device_steps_as_its_source_says(name, ends, step, soft):
     assert moved == pytest.approx(step * (0.1 if soft else 1), rel=2e-2)
 
 
+@pytest.mark.parametrize("name", ["ecram", "reram-sb"])
+def test_noise_of_a_pulse_is_in_steps_of_the_device_where_its_source_says(name):
+    found = DEVICES.find(name)(rounding="nearest")
+    room = Range(jnp.float32(found.low), jnp.float32(found.high))
+    own = 1.7  # as large as this are the steps of these devices
+    held, unlike = jnp.full(DRAWS, 0.5, jnp.float32), (jnp.full(DRAWS, own), jnp.full(DRAWS, 0.9))
+    update = jnp.full(DRAWS, found.step)
+    moved = found.writing(room).write(KEY, held, update, room, unlike).value - held
+    at_zero = own * found.step
+    step = at_zero * (1 - found.slope_up * 0.5 / found.high)
+    noise = found.cycle * (step if name == "ecram" else at_zero)
+    within(moved, step, noise**2)
+    assert step < 0.97 * at_zero
+
+
 def test_phase_change_memory_grows_in_pairs():
     found = DEVICES.find("pcm")(cycle=0.0, spread=0.0, range_spread=0.0, rounding="nearest")
     device = found.build()
@@ -593,6 +608,23 @@ def test_phase_change_memory_grows_in_pairs():
     np.testing.assert_allclose(
         weights(held.network), (min(place, 2) - 0.01 * 28.235) / 2, rtol=1e-4
     )
+
+
+def test_pulses_of_phase_change_memory_are_noisier_the_more_a_device_holds():
+    found = DEVICES.find("pcm")(rounding="nearest")
+    room, same = Range(jnp.float32(0), jnp.float32(1)), (jnp.ones(DRAWS), jnp.ones(DRAWS))
+    usual, noises = 0.005 * (28.235 + 3.235) / 2, []
+    for place in (0.3, 0.6):
+        held = jnp.full(DRAWS, place, jnp.float32)
+        moved = found.writing(room).write(KEY, held, jnp.full(DRAWS, usual), room, same)
+        # There it is in [0, 2]: .6 (dw + .042 + .108 w), with dw = .01 (1 + 27.235 exp(-2.5 w)).
+        w = 2 * place
+        step = 0.01 * (1 + 27.235 * np.exp(-2.5 * w))
+        noises.append(0.6 * (step + 0.042 + 0.108 * w))
+        inside = np.abs(held + step / 2 - 0.5) < 0.5 - 4 * noises[-1] / 2
+        assert inside.all()  # none is cut off at the ends
+        within(moved.value - held, step / 2, (noises[-1] / 2) ** 2)
+    assert noises[1] > noises[0] and noises[1] > 5 * 0.6 * step  # little of it is the step's
 
 
 @pytest.mark.parametrize(

@@ -173,7 +173,7 @@ def test_cells_that_launchers_add_at_once_are_all_there(toml):
     assert found is not None and sorted(cell.seed for cell in found.cells) == list(range(9))
 
 
-def test_captions_tell_all_the_data_there_are(toml):
+def test_captions_tell_all_the_data_there_are(toml, capsys):
     cells = varied_cells(
         {f"num_train={n}": {"data.num_train": n} for n in (40, 80)}, [0], given=toml
     )
@@ -186,6 +186,12 @@ def test_captions_tell_all_the_data_there_are(toml):
     assert cli(["report", str(sweep.path), "--out", "page.html"]) == 0
     assert "Not finished, and not shown" in (toml.parent / "page.html").read_text()
     assert cli(["resume", str(sweep.path)]) == 5
+    assert "with --into, begins it anew" in capsys.readouterr().err
+    # It is begun anew by whoever asks for it, and does not stand in the way of others.
+    more = varied_cells({"num_train=60": {"data.num_train": 60}}, [0], given=toml)
+    grown = extended(sweep, more)
+    assert len(grown.cells) == 3 and not grown.has(sweep.cells[0])
+    assert finish_here(extended(grown, cells)) == {} and len(grown.finished) == 3
 
 
 def test_means_intervals_and_pairs_are_those_of_numpy_and_scipy(toml):

@@ -2,9 +2,7 @@
 
 The numbers are those of `simulator/presets/devices.py` in IBM's aihwkit 1.1
 (github.com/IBM/aihwkit), in weights of about +-1. What aihwkit models and we do not: spread of
-slopes and of lifetimes from device to device; of the two kinds of electrochemical memory noise that
-grows with a step, of phase-change memory noise that grows with the value too. Write noise is given
-there in steps, here in weights.
+slopes and of lifetimes from device to device. Write noise is given there in steps, here in weights.
 """
 
 from __future__ import annotations
@@ -78,6 +76,7 @@ class EcRamSettings(LinearSettings, name="ecram"):
     up_down_spread: Rate = _of(LinearSettings, "up_down_spread", 0.01)
     range_spread: Rate = _of(LinearSettings, "range_spread", 0.05)
     cycle: Rate = _of(LinearSettings, "cycle", 0.3)
+    noise_grows: bool = _of(LinearSettings, "noise_grows", True)
 
 
 class EcRamMoSettings(LinearSettings, name="ecram-mo"):
@@ -92,6 +91,7 @@ class EcRamMoSettings(LinearSettings, name="ecram-mo"):
     up_down_spread: Rate = _of(LinearSettings, "up_down_spread", 0.01)
     range_spread: Rate = _of(LinearSettings, "range_spread", 0.05)
     cycle: Rate = _of(LinearSettings, "cycle", 2.0)
+    noise_grows: bool = _of(LinearSettings, "noise_grows", True)
 
 
 class CapacitorSettings(LinearSettings, name="capacitor"):
@@ -168,3 +168,5 @@ class PcmSettings(ExponentialSettings, name="pcm"):
     spread: Rate = _of(ExponentialSettings, "spread", 0.2)
     range_spread: Rate = _of(ExponentialSettings, "range_spread", 0.1)
     cycle: Rate = _of(ExponentialSettings, "cycle", 0.6)
+    noise_floor: Rate = _of(ExponentialSettings, "noise_floor", 0.042 / 2)
+    noise_slope: Rate = _of(ExponentialSettings, "noise_slope", 0.108)

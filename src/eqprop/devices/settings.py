@@ -274,7 +274,8 @@ class PulsedSettings(AnalogSettings):
     )
     cycle: Rate = Field(
         default=0.0,
-        description="spread of a step from pulse to pulse, in steps; a share of exponential ones",
+        description="spread of a step from pulse to pulse, in steps of the device: linear ones at "
+        "0, exponential ones where it stands",
     )
     most: Positive | None = Field(default=None, description="pulses at most for one update")
     rounding: Rounding = Field(
@@ -296,6 +297,9 @@ class LinearSettings(PulsedSettings, name="pulses"):
         default=0.0, description="steps up are 1 - it w / high times that at 0; 1: soft bounds"
     )
     slope_down: Rate = Field(default=0.0, description="the same downwards, with `low`")
+    noise_grows: bool = Field(
+        default=False, description="whether `cycle` is in steps where the device stands"
+    )
 
     def writing(self, room: Range) -> AbstractWriting:
         import jax.numpy as jnp
@@ -303,7 +307,7 @@ class LinearSettings(PulsedSettings, name="pulses"):
         from eqprop.devices.writing import LinearPulses
 
         slopes = (jnp.float32(self.slope_up), jnp.float32(self.slope_down))
-        return LinearPulses(self.pulses(), *slopes)
+        return LinearPulses(self.pulses(), *slopes, self.noise_grows)
 
 
 class ExponentialSettings(PulsedSettings, name="exponential"):
@@ -319,11 +323,20 @@ class ExponentialSettings(PulsedSettings, name="exponential"):
         default=1.0, description="a in z = 2 a w / (high - low) + b, of which steps depend"
     )
     shift: Number = Field(default=0.0, description="b in the same")
+    noise_floor: Rate = Field(
+        default=0.0, description="in weights; noise of a pulse is `cycle` times its step and this"
+    )
+    noise_slope: Rate = Field(
+        default=0.0, description="by which that grows with the value of the device"
+    )
 
     def writing(self, room: Range) -> AbstractWriting:
         import jax.numpy as jnp
 
         from eqprop.devices.writing import ExponentialPulses
 
-        names = ("a_up", "a_down", "gamma_up", "gamma_down", "scale", "shift")
-        return ExponentialPulses(self.pulses(), *(jnp.float32(getattr(self, n)) for n in names))
+        names = (
+            "a_up", "a_down", "gamma_up", "gamma_down", "scale", "shift",
+            "noise_floor", "noise_slope",
+        )  # fmt: skip
+        return ExponentialPulses(self.pulses(), **{n: jnp.float32(getattr(self, n)) for n in names})

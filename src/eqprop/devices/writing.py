@@ -138,7 +138,7 @@ class Pulses(eqx.Module):
 
     - `step`: of a pulse, above 0, in the units of the weights.
     - `up_down`: in (-1, 1): steps up are (1 + it) times as large, steps down (1 - it) times.
-    - `cycle`: spread of a step from pulse to pulse, in steps.
+    - `cycle`: spread of a step from pulse to pulse, in steps of the device.
     - `most`: pulses at most for one update.
     - `rounding`: as of `Rounded`.
     - `least`: pulses at least for an update that is not 0.
@@ -188,15 +188,14 @@ class Pulses(eqx.Module):
         moved: Array,
         pulses: Array,
         room: Range,
-        step: Array | None = None,
+        varied: Array,
     ) -> Written:
         """Where devices end that pulses `moved`, each a little more or less.
 
-        **Arguments:** `step`: to which the noise of a pulse is in proportion (default `self.step`).
+        **Arguments:** `varied`: of which the noise of a pulse is the share `cycle`.
         """
         noise = normal(key, before, self.cycle)
-        size = self.step if step is None else step
-        found = before + moved + jnp.sqrt(pulses) * self.cycle * size * noise
+        found = before + moved + jnp.sqrt(pulses) * self.cycle * varied * noise
         return Written(jnp.where(pulses > 0, jnp.clip(found, room.low, room.high), before), pulses)
 
 
@@ -208,7 +207,9 @@ class LinearPulses(AbstractWriting):
     """Pulses whose steps shrink linearly towards the ends of the range.
 
     A step up is 1 - `slope_up` w / high times that at 0, a step down 1 - `slope_down` w / low
-    times. Slope 0 has constant steps; slope 1 soft bounds, which no number of pulses reaches.
+    times. Slope 0 has constant steps; slope 1 soft bounds, which no number of pulses reaches. The
+    noise of a pulse is in proportion to the device's step at 0, or with `noise_grows` to that where
+    it stands before an update.
 
     **References:** the step models of IBM's aihwkit, `LinearStepDevice` and `SoftBoundsDevice`.
 
@@ -223,6 +224,7 @@ class LinearPulses(AbstractWriting):
     pulses: Pulses
     slope_up: Array
     slope_down: Array
+    noise_grows: bool = eqx.field(static=True, default=False)
 
     def careful(self) -> LinearPulses:
         return dataclasses.replace(self, pulses=self.pulses.careful())
@@ -241,7 +243,9 @@ class LinearPulses(AbstractWriting):
         goal = end / jnp.where(is_sloped, slope, 1)
         left = jnp.maximum(1 - slope * size / end, 0.0) ** pulses
         moved = jnp.where(is_sloped, (goal - place) * (1 - left), pulses * size)
-        return self.pulses.ends(varying, value, jnp.where(up, moved, -moved), pulses, room)
+        moved = jnp.where(up, moved, -moved)
+        varied = size * jnp.maximum(1 - slope * place / end, 0) if self.noise_grows else size
+        return self.pulses.ends(varying, value, moved, pulses, room, varied)
 
 
 class ExponentialPulses(AbstractWriting):
@@ -250,7 +254,8 @@ class ExponentialPulses(AbstractWriting):
     A step up is max(1 - `a_up` exp(`gamma_up` z), 0) times `step`, a step down
     max(1 - `a_down` exp(-`gamma_down` z), 0) times, with z = 2 `scale` w / (high - low) + `shift`.
     All pulses of one update are those of the value before it. Their number is the update over the
-    mean of a step up and a step down at 0. Noise from pulse to pulse is a share of the step.
+    mean of a step up and a step down at 0. The noise of a pulse is `pulses.cycle` times the sum of
+    its step, `noise_floor`, and `noise_slope` times the size of the value.
 
     **References:** `ExpStepDevice` of IBM's aihwkit, which takes pulses one by one.
     """
@@ -262,6 +267,8 @@ class ExponentialPulses(AbstractWriting):
     gamma_down: Array
     scale: Array
     shift: Array
+    noise_floor: Array
+    noise_slope: Array
 
     def careful(self) -> ExponentialPulses:
         return dataclasses.replace(self, pulses=self.pulses.careful())
@@ -276,7 +283,8 @@ class ExponentialPulses(AbstractWriting):
         z = 2 * self.scale * value / (room.high - room.low) + self.shift
         size = self._size(up, z, unlike)
         moved = jnp.where(up, pulses * size, -pulses * size)
-        return self.pulses.ends(varying, value, moved, pulses, room, size)
+        varied = size + self.noise_floor + self.noise_slope * jnp.abs(value)
+        return self.pulses.ends(varying, value, moved, pulses, room, varied)
 
     def _size(self, up: Array, z: Array, unlike: tuple[Array, Array]) -> Array:
         """Of a device's steps in a direction, where it stands at `z`."""

@@ -49,7 +49,7 @@ def complete(
 def raise_failures(sweep: Sweep, failures: dict[str, str]) -> None:
     """Says, by `RunFolderError`, which cells failed; nothing where none did."""
     if failures:
-        listed = "; ".join(f"{name}: {problem}" for name, problem in failures.items())
+        listed = "; ".join(f"{name}: {said.rstrip('.')}" for name, said in failures.items())
         raise RunFolderError(
             f"{len(failures)} of {len(sweep.cells)} cells failed, the others are done. {listed}. "
             f"Try them again with: eqprop resume {sweep.path}"

@@ -61,8 +61,20 @@ class Sweep:
         """Of a cell's run."""
         return self.path / cell.name
 
+    def has(self, cell: Cell) -> bool:
+        """Whether a cell's folder is still there: a user may throw it away, to run it anew."""
+        return (self.folder(cell) / "config.toml").is_file()
+
     def config(self, cell: Cell) -> RunConfig:
-        """Of a cell's run."""
+        """Of a cell's run.
+
+        **Raises:** `RunFolderError` if its folder is gone.
+        """
+        if not self.has(cell):
+            raise RunFolderError(
+                f"the run of a sweep must have its config.toml, got {self.folder(cell)} without "
+                "one. The command that made the sweep, with --into, begins it anew."
+            )
         return load_recorded(self.folder(cell) / "config.toml")
 
     def run(self, cell: Cell) -> RunFolder:
@@ -172,13 +184,12 @@ def extended(sweep: Sweep, configs: Mapping[Cell, RunConfig]) -> Sweep:
 
 
 def _extended(sweep: Sweep, configs: Mapping[Cell, RunConfig]) -> Sweep:
-    begun = {cell: sweep.config(cell) for cell in sweep.cells}
+    begun = {cell: sweep.config(cell) for cell in sweep.cells if sweep.has(cell)}
     conditions = {cell.condition: config for cell, config in begun.items()}
     new = []
     for cell, config in configs.items():
-        file = sweep.folder(cell) / "config.toml"
-        if file.is_file():
-            _refuse(sweep, cell, config.differences(load_recorded(file)))
+        if sweep.has(cell):
+            _refuse(sweep, cell, config.differences(sweep.config(cell)))
             continue
         new.append(cell)
         if cell.condition in conditions:
