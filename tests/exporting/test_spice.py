@@ -149,6 +149,9 @@ def test_a_circuit_with_capacitors_comes_to_the_same_rest(layered, tmp_path):
     assert re.findall(r"(?m)^Cp\d+ .* IC=(\S+)$", started) == ["0.25"] * 70
     [file] = write_netlists(layered, DIGITS[:1], tmp_path, Circuit(analysis="tran"))
     np.testing.assert_allclose(solved(file), ours(layered, DIGITS[0]), atol=1e-4)
+    brief = Circuit(analysis="tran", duration=1.0)
+    [file] = write_netlists(layered, DIGITS[:1], tmp_path, brief)
+    assert np.abs(solved(file) - ours(layered, DIGITS[0])).max() > 0.05  # not at rest yet
 
 
 @needs_ngspice
@@ -164,6 +167,14 @@ def test_a_run_is_exported_and_verified_at_the_command_line(tmp_path, monkeypatc
     assert told["largest_difference_from_our_start"] < 1e-6 and told["examples"] == 3
     assert cli(["export", "runs/run", "--out", "arrays"]) == 0
     assert (tmp_path / "arrays" / "connections.csv").is_file()
+    for target, options in (
+        ("arrays", ["--examples", "3"]), ("arrays", ["--transient"]), ("spice", ["--lossy"]),
+        ("nir", ["--lossy", "--inputs"]),
+    ):  # fmt: skip
+        capsys.readouterr()
+        assert cli(["export", "runs/run", "--to", target, *options, "--out", "no"]) == 2
+        assert f"`{options[-1]}`" in (said := capsys.readouterr().err) or "`--examples`" in said
+        assert f"got --to {target}" in said and not (tmp_path / "no").exists()
     (tmp_path / "runs" / "run").rename(tmp_path / "runs" / "p0.40-seed0")
     assert cli(["export", "runs/p0.40-seed0"]) == 0
     assert (tmp_path / "exported-p0.40-seed0" / "connections.csv").is_file()

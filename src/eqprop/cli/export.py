@@ -27,6 +27,11 @@ Inputs = Annotated[
     bool, Parameter(negative="", help="Sources for the inputs, instead of biases that hold them.")
 ]
 
+_OF_TARGETS = {
+    "split": ("spice", "nir"), "examples": ("spice", "nir"), "inputs": ("spice",),
+    "transient": ("spice",), "lossy": ("nir",),
+}  # fmt: skip
+
 
 @app.command(name="export")
 def command(
@@ -40,13 +45,18 @@ def command(
         Path | None,
         Parameter(help="Folder to write to; exported-NAME, after the run, unless said."),
     ] = None,
-    split: Split = "validation",
+    split: Annotated[
+        str | None, Parameter(help="spice, nir: whose examples, unless those of validation.")
+    ] = None,
     examples: Annotated[
-        int, Parameter(help="Netlists for the first so many; nir: tried on these.")
-    ] = 1,
+        int | None,
+        Parameter(
+            help="spice: netlists for the first so many; nir: tried on these. 1 unless said."
+        ),
+    ] = None,
     inputs: Inputs = False,
     transient: Annotated[
-        bool, Parameter(negative="", help="With capacitors, over time, instead of .op.")
+        bool, Parameter(negative="", help="With capacitors, over 100 time constants, not .op.")
     ] = False,
     lossy: Annotated[
         bool,
@@ -57,6 +67,12 @@ def command(
     data_dir: DataDir = None,
 ) -> None:
     """Write a trained network for other tools: arrays and tables, circuits for ngspice, or NIR."""
+    given = {
+        "split": split, "examples": examples, "inputs": inputs, "transient": transient,
+        "lossy": lossy,
+    }  # fmt: skip
+    _check_belong(to, [name for name, value in given.items() if value not in (None, False)])
+    split, examples = split or "validation", 1 if examples is None else examples
     model, told = _loaded(run, set_, seed)
     out = out or Path(f"exported-{run.resolve().name}")
     if told:
@@ -106,6 +122,16 @@ def verify(
     wrong = (found.labels != labels[:, None]).sum(axis=0).tolist()
     told |= found.told() | {"wrong_here": wrong[0], "wrong_in_ngspice": wrong[2]}
     print(json.dumps(told, indent=2))
+
+
+def _check_belong(to: str, given: list[str]) -> None:
+    """Refuses options that another target has: what does nothing was asked for by mistake."""
+    for name in given:
+        if to not in _OF_TARGETS[name]:
+            others = " or ".join(f"--to {target}" for target in _OF_TARGETS[name])
+            raise ConfigError(
+                f"`--{name}` must come with {others}, got --to {to}. Leave it out, or choose."
+            )
 
 
 def _loaded(run: Path, overrides: list[str] | None, seed: int) -> tuple[Model, dict[str, Any]]:

@@ -28,7 +28,8 @@ class Circuit:
 
     - `resistance`: of a weight of 1, in ohms; one of .5 is a resistor of twice as much.
     - `analysis`: `op` for the operating point, `tran` for how it gets there: every unit then has a
-      capacitor, and `time_constant` seconds.
+      capacitor, `time_constant` seconds, and as long as `duration` time constants: in deep
+      networks look whether the states have come to rest by then.
     - `fold`: whether inputs, which stay as they are, become a part of the biases; else each is a
       source with resistors of its own.
     - `spread`: of resistors, as a share, drawn from `seed`; `stuck`: share that has no connection.
@@ -37,6 +38,7 @@ class Circuit:
     resistance: float = 1e5
     analysis: Literal["op", "tran"] = "op"
     time_constant: float = 1e-6
+    duration: float = 100.0
     fold: bool = True
     spread: float = 0.0
     stuck: float = 0.0
@@ -182,7 +184,7 @@ def write_netlists(
 
 def _transient(circuit: Circuit) -> str:
     step = circuit.time_constant / 10
-    return f"tran {step!r} {100 * circuit.time_constant!r} uic"
+    return f"tran {step!r} {circuit.duration * circuit.time_constant!r} uic"
 
 
 def _edges(energy: HopfieldEnergy, circuit: Circuit) -> Iterator[tuple[int, int, float]]:
