@@ -286,6 +286,30 @@ def test_a_read_out_of_a_single_unit_trains(tmp_path):
     assert train(build(one), tmp_path).is_finished
 
 
+def test_activities_whose_force_is_infinite_lead_to_blocks_and_to_a_beta(tmp_path):
+    from eqprop.running.run import train
+
+    tried: Any = {
+        "network": {"activation": "activities", "rho": "tanh"},
+        "data": {"dataset": "teacher"},
+        "topology": {"layer_sizes": [20, 8, 4]},
+        "free": {"method": "euler"},
+        "training": {"epochs": 1},
+    }
+    # Each message says what leads on.
+    for problem, fix in (
+        ("`free.method` must be 'block' with activities of rho 'tanh'", {"free.method": "block"}),
+        ("`nudged.method` must be 'block' with activities", {"nudged.method": "block"}),
+        ("Use a smaller beta", {"learning.beta": 0.4}),
+    ):
+        with pytest.raises(ConfigError, match=problem):
+            build(tried)
+        tried = override(tried, fix)
+    assert train(build(tried), tmp_path).is_finished  # it does not diverge
+    # Of the hard sigmoid the force is finite.
+    build(override(tried, {"network.rho": "hard-sigmoid", "free.method": "euler"}))
+
+
 @pytest.mark.parametrize("count", [50, 2_000, 100_000])
 def test_other_layers_are_rewired_to_the_same_extent(count):
     base = {"topology": {"wiring": "rewire", "connections": count}}

@@ -147,6 +147,13 @@ class RunConfig(Settings):
                     f'{name}.method = "euler", or network.activation = "activities" and '
                     f'network.rho = "{network.activation.name}"'
                 )
+            steep = not (blocks or rule.reads_forwards or network.activation.has_finite_force)
+            if steep:
+                raise ValueError(
+                    f"`{name}.method` must be 'block' with activities of rho "
+                    f"'{network.activation.rho.name}', got '{phase.method.name}': the force of "
+                    f'such a unit is infinite at the ends of its range. Set {name}.method = "block"'
+                )
             if blocks and network.term.adds:
                 raise ValueError(
                     f"`{name}.method` must be 'euler' with term '{network.term.name}', got "

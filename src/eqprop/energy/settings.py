@@ -35,6 +35,11 @@ class ActivationChoice(Choice):
     is_holomorphic: ClassVar[bool] = False
 
     @property
+    def has_finite_force(self) -> bool:
+        """Whether a state can be moved along its force, as Euler steps do, wherever it is."""
+        return True
+
+    @property
     def states_are_shares(self) -> bool:
         """Whether states lie in [0, 1]."""
         return self.has_box and self.is_share
@@ -105,6 +110,10 @@ class ActivitiesSettings(ActivationChoice, name="activities"):
     )
     has_box = True
     is_parabola = False
+
+    @property
+    def has_finite_force(self) -> bool:
+        return self.rho.has_box
 
     @property
     def states_are_shares(self) -> bool:

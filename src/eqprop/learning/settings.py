@@ -121,10 +121,11 @@ class EquilibriumPropagationSettings(RuleChoice, name="equilibrium-propagation")
         if not config.nudged.method.needs_blocks or curvature is None:
             return
         if 1 + curvature * worst <= 0:
+            euler = 'nudged.method = "euler" or '
             raise ValueError(
                 f"`learning.beta` must be above {-1 / curvature:g} for a nudged phase by block "
                 f"coordinate descent, got {worst:g}: the output layer would have no minimum. Use "
-                'nudged.method = "euler" or a smaller beta'
+                f"{euler if config.network.activation.has_finite_force else ''}a smaller beta"
             )
 
     def build(self, free: Phase, nudged: Phase) -> AbstractLearningRule:
