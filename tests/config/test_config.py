@@ -298,8 +298,14 @@ def test_activities_whose_force_is_infinite_lead_to_blocks_and_to_a_beta(tmp_pat
     }
     # Each message says what leads on.
     for problem, fix in (
-        ("`free.method` must be 'block' with activities of rho 'tanh'", {"free.method": "block"}),
-        ("`nudged.method` must be 'block' with activities", {"nudged.method": "block"}),
+        (
+            "`free.method` must be 'block' with activation 'activities' of rho 'tanh'",
+            {"free.method": "block"},
+        ),
+        (
+            "`nudged.method` must be 'block' with activation 'activities'",
+            {"nudged.method": "block"},
+        ),
         ("Use a smaller beta", {"learning.beta": 0.4}),
     ):
         with pytest.raises(ConfigError, match=problem):

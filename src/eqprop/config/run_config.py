@@ -142,7 +142,7 @@ class RunConfig(Settings):
             blocks = phase.method.needs_blocks and not rule.reads_forwards
             if blocks and not network.activation.has_box:
                 raise ValueError(
-                    f"`{name}.method` must be 'euler' with activation '{network.activation.name}', "
+                    f"`{name}.method` must be 'euler' with {network.activation.told}, "
                     f"got '{phase.method.name}', which needs the hard sigmoid or activities. Set "
                     f'{name}.method = "euler", or network.activation = "activities" and '
                     f'network.rho = "{network.activation.name}"'
@@ -150,9 +150,9 @@ class RunConfig(Settings):
             steep = not (blocks or rule.reads_forwards or network.activation.has_finite_force)
             if steep:
                 raise ValueError(
-                    f"`{name}.method` must be 'block' with activities of rho "
-                    f"'{network.activation.rho.name}', got '{phase.method.name}': the force of "
-                    f'such a unit is infinite at the ends of its range. Set {name}.method = "block"'
+                    f"`{name}.method` must be 'block' with {network.activation.told}, got "
+                    f"'{phase.method.name}': the force of such a unit is infinite at the ends of "
+                    f'its range. Set {name}.method = "block"'
                 )
             if blocks and network.term.adds:
                 raise ValueError(

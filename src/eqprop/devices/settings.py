@@ -168,10 +168,9 @@ class AnalogSettings(DeviceChoice):
             )
         activation = config.network.activation
         if not activation.states_are_shares:
-            inside = f" of rho '{activation.rho.name}'" if hasattr(activation, "rho") else ""
             raise ValueError(
                 "`device.state_bits` and `device.state_noise` are of states in [0, 1], got "
-                f"activation '{activation.name}'{inside}, whose states leave it. Set "
+                f"{activation.told}, whose states leave it. Set "
                 'network.activation = "hard-sigmoid"'
             )
 

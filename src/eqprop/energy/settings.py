@@ -35,6 +35,11 @@ class ActivationChoice(Choice):
     is_holomorphic: ClassVar[bool] = False
 
     @property
+    def told(self) -> str:
+        """As a message says it."""
+        return f"activation '{self.name}'"
+
+    @property
     def has_finite_force(self) -> bool:
         """Whether a state can be moved along its force, as Euler steps do, wherever it is."""
         return True
@@ -110,6 +115,10 @@ class ActivitiesSettings(ActivationChoice, name="activities"):
     )
     has_box = True
     is_parabola = False
+
+    @property
+    def told(self) -> str:
+        return f"{super().told} of rho '{self.rho.name}'"
 
     @property
     def has_finite_force(self) -> bool:
