@@ -15,7 +15,7 @@ from eqprop.config.overrides import override
 from eqprop.config.run_config import RunConfig
 from eqprop.config.settings import build, load, recorded
 from eqprop.config.toml import to_toml
-from eqprop.errors import ConfigError
+from eqprop.errors import ConfigError, DivergedError
 from eqprop.running.wiring import build_topology
 from eqprop.topology.rewiring import probability_of
 from eqprop.topology.settings import count_connections
@@ -286,7 +286,7 @@ def test_a_read_out_of_a_single_unit_trains(tmp_path):
     assert train(build(one), tmp_path).is_finished
 
 
-def test_activities_whose_force_is_infinite_lead_to_blocks_and_to_a_beta(tmp_path):
+def test_activities_that_leave_their_range_lead_to_blocks_and_to_a_beta(tmp_path):
     from eqprop.running.run import train
 
     tried: Any = {
@@ -297,23 +297,15 @@ def test_activities_whose_force_is_infinite_lead_to_blocks_and_to_a_beta(tmp_pat
         "training": {"epochs": 1},
     }
     # Each message says what leads on.
-    for problem, fix in (
-        (
-            "`free.method` must be 'block' with activation 'activities' of rho 'tanh'",
-            {"free.method": "block"},
-        ),
-        (
-            "`nudged.method` must be 'block' with activation 'activities'",
-            {"nudged.method": "block"},
-        ),
-        ("Use a smaller beta", {"learning.beta": 0.4}),
-    ):
-        with pytest.raises(ConfigError, match=problem):
-            build(tried)
-        tried = override(tried, fix)
-    assert train(build(tried), tmp_path).is_finished  # it does not diverge
+    with pytest.raises(DivergedError, match=r'free\.method and nudged\.method to "block"'):
+        train(build(tried), tmp_path)
+    tried = override(tried, {"free.method": "block", "nudged.method": "block"})
+    with pytest.raises(ConfigError, match=r"`learning\.beta` must be above -0\.5 .* Use a smaller"):
+        train(build(tried), tmp_path)
+    assert train(build(override(tried, {"learning.beta": 0.4})), tmp_path).is_finished
     # Of the hard sigmoid the force is finite.
-    build(override(tried, {"network.rho": "hard-sigmoid", "free.method": "euler"}))
+    finite = override(tried, {"network.rho": "hard-sigmoid", "nudged.method": "euler"})
+    assert train(build(finite), tmp_path).is_finished
 
 
 @pytest.mark.parametrize("count", [50, 2_000, 100_000])

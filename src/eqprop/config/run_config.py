@@ -147,13 +147,6 @@ class RunConfig(Settings):
                     f'{name}.method = "euler", or network.activation = "activities" and '
                     f'network.rho = "{network.activation.name}"'
                 )
-            steep = not (blocks or rule.reads_forwards or network.activation.has_finite_force)
-            if steep:
-                raise ValueError(
-                    f"`{name}.method` must be 'block' with {network.activation.told}, got "
-                    f"'{phase.method.name}': the force of such a unit is infinite at the ends of "
-                    f'its range. Set {name}.method = "block"'
-                )
             if blocks and network.term.adds:
                 raise ValueError(
                     f"`{name}.method` must be 'euler' with term '{network.term.name}', got "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from eqprop.energy import Network
+from eqprop.energy import HopfieldEnergy, Network
 from eqprop.errors import DivergedError
 from eqprop.training.logs import BatchLog
 
@@ -26,7 +26,7 @@ def check_finite(log: BatchLog, network: Network, first: int) -> None:
         unit = int(getattr(log, phase).broken_unit[row])
         ends = np.cumsum(network.layer_sizes[1:])
         where = f"the state of layer {1 + int(np.searchsorted(ends, unit, side='right'))}"
-        raise _diverged(where, f"in the {phase} phase of", first + row)
+        raise _diverged(where, f"in the {phase} phase of", first + row, _for_steep(network))
     for name, values in network.to_arrays().items():
         if not np.isfinite(values).all():
             kind, *layers = name.split("_")
@@ -35,9 +35,22 @@ def check_finite(log: BatchLog, network: Network, first: int) -> None:
             )
 
 
-def _diverged(what: str, when: str, batch: int) -> DivergedError:
+def _for_steep(network: Network) -> str:
+    """What helps units whose force is infinite at the ends of their range."""
+    energy = network.energy
+    if not isinstance(energy, HopfieldEnergy) or not energy.activation.has_minimum:
+        return ""
+    if energy.activation.is_identity_on_its_box:
+        return ""
+    return (
+        " Euler steps leave the range of activities. Set free.method and nudged.method to "
+        '"block" for these.'
+    )
+
+
+def _diverged(what: str, when: str, batch: int, advice: str = "") -> DivergedError:
     return DivergedError(
         f"{what} became NaN or infinite {when} update {batch + 1}. Nothing was written after it. "
         "The learning rate, a step of a relaxation or the initial weights are too large, or the "
-        "data hold such values. Lower the learning rate or `step_size`."
+        "data hold such values. Lower the learning rate or `step_size`." + advice
     )
