@@ -534,8 +534,6 @@ def test_every_device_by_name_is_built_and_trains():
             {
                 "device": {"kind": "analog", "state_noise": 0.1},
                 "network": {"activation": "activities", "rho": "tanh"},
-                "nudged": {"method": "block"},
-                "learning": {"beta": 0.4},
             },
             "activation 'activities' of rho 'tanh'",
         ),

@@ -167,14 +167,15 @@ def test_a_run_is_exported_and_verified_at_the_command_line(tmp_path, monkeypatc
     assert told["largest_difference_from_our_start"] < 1e-6 and told["examples"] == 3
     assert cli(["export", "runs/run", "--out", "arrays"]) == 0
     assert (tmp_path / "arrays" / "connections.csv").is_file()
-    for target, options in (
-        ("arrays", ["--examples", "3"]), ("arrays", ["--transient"]), ("spice", ["--lossy"]),
-        ("nir", ["--lossy", "--inputs"]),
+    for target, wrong, value in (
+        ("arrays", "--examples", ["3"]), ("arrays", "--examples", ["0"]),
+        ("arrays", "--transient", []), ("spice", "--lossy", []), ("nir", "--inputs", []),
     ):  # fmt: skip
         capsys.readouterr()
-        assert cli(["export", "runs/run", "--to", target, *options, "--out", "no"]) == 2
-        assert f"`{options[-1]}`" in (said := capsys.readouterr().err) or "`--examples`" in said
-        assert f"got --to {target}" in said and not (tmp_path / "no").exists()
+        assert cli(["export", "runs/run", "--to", target, wrong, *value, "--out", "no"]) == 2
+        said = capsys.readouterr().err
+        assert f"`{wrong}`" in said and f"got --to {target}" in said
+        assert not (tmp_path / "no").exists()
     (tmp_path / "runs" / "run").rename(tmp_path / "runs" / "p0.40-seed0")
     assert cli(["export", "runs/p0.40-seed0"]) == 0
     assert (tmp_path / "exported-p0.40-seed0" / "connections.csv").is_file()

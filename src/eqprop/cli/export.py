@@ -71,7 +71,8 @@ def command(
         "split": split, "examples": examples, "inputs": inputs, "transient": transient,
         "lossy": lossy,
     }  # fmt: skip
-    _check_belong(to, [name for name, value in given.items() if value not in (None, False)])
+    said = [name for name, value in given.items() if value is not None and value is not False]
+    _check_belong(to, said)
     split, examples = split or "validation", 1 if examples is None else examples
     model, told = _loaded(run, set_, seed)
     out = out or Path(f"exported-{run.resolve().name}")

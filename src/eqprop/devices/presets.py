@@ -2,7 +2,8 @@
 
 The numbers are those of `simulator/presets/devices.py` in IBM's aihwkit 1.1
 (github.com/IBM/aihwkit), in weights of about +-1. What aihwkit models and we do not: spread of
-slopes and of lifetimes from device to device. Write noise is given there in steps, here in weights.
+slopes and of lifetimes from device to device. Slopes of `ecram`, `ecram-mo` and `capacitor` follow
+the mean range there, each device's own here. Write noise is given there in steps, here in weights.
 """
 
 from __future__ import annotations

@@ -297,7 +297,7 @@ class LinearSettings(PulsedSettings, name="pulses"):
     )
     slope_down: Rate = Field(default=0.0, description="the same downwards, with `low`")
     noise_grows: bool = Field(
-        default=False, description="whether `cycle` is in steps where the device stands"
+        default=False, description="whether `cycle` is in steps where the device stands, not at 0"
     )
 
     def writing(self, room: Range) -> AbstractWriting:
@@ -323,10 +323,11 @@ class ExponentialSettings(PulsedSettings, name="exponential"):
     )
     shift: Number = Field(default=0.0, description="b in the same")
     noise_floor: Rate = Field(
-        default=0.0, description="in weights; noise of a pulse is `cycle` times its step and this"
+        default=0.0,
+        description="in weights; noise of a pulse is `cycle` times the sum of its step and this",
     )
     noise_slope: Rate = Field(
-        default=0.0, description="by which that grows with the value of the device"
+        default=0.0, description="by which that sum grows with what the device holds, per weight"
     )
 
     def writing(self, room: Range) -> AbstractWriting:

@@ -77,6 +77,11 @@ class AbstractActivation(eqx.Module):
         """Whether a unit's minimum is known in closed form with all other units held."""
         return not self.is_parabola or self.is_identity_on_its_box
 
+    @property
+    def has_finite_force(self) -> bool:
+        """Whether a state can be moved along its force, as Euler steps do, wherever it is."""
+        return self.is_parabola or self.is_identity_on_its_box
+
     @abc.abstractmethod
     def own_energy(self, state: Units) -> Units:
         """What each unit adds to the energy, elementwise."""

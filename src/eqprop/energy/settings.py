@@ -41,7 +41,7 @@ class ActivationChoice(Choice):
 
     @property
     def has_finite_force(self) -> bool:
-        """Whether a state can be moved along its force, as Euler steps do, wherever it is."""
+        """As of the activation."""
         return True
 
     @property

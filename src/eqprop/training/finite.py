@@ -38,9 +38,7 @@ def check_finite(log: BatchLog, network: Network, first: int) -> None:
 def _for_steep(network: Network) -> str:
     """What helps units whose force is infinite at the ends of their range."""
     energy = network.energy
-    if not isinstance(energy, HopfieldEnergy) or not energy.activation.has_minimum:
-        return ""
-    if energy.activation.is_identity_on_its_box:
+    if not isinstance(energy, HopfieldEnergy) or energy.activation.has_finite_force:
         return ""
     return (
         " Euler steps leave the range of activities. Set free.method and nudged.method to "
